@@ -1,0 +1,215 @@
+/**
+ * The HTTP side of a registry. Files of the site are answered first, without Express; everything else goes through
+ * it: requests become calls, calls become answers or intents, and intents become events.
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import express, { type ErrorRequestHandler } from 'express';
+import { RegistryError } from '../core/errors.ts';
+import type { BlobStore, SiteReader } from '../core/ports.ts';
+import { isIntent, type HttpAnswer, type RequestHead, type Visibility } from '../core/route.ts';
+import { sitePath } from '../core/site.ts';
+import type { RegistryState } from '../core/state.ts';
+import type { Writer } from '../core/writer.ts';
+import type { Surface } from '../ecosystems/ecosystem.ts';
+import type { Authenticator } from './auth.ts';
+import { openCall } from './call.ts';
+import { renderProblem } from './problems.ts';
+import { buildRouting, type MountedRoute, type Routing } from './routing.ts';
+import { SiteServer } from './site-server.ts';
+
+export interface Health {
+  readonly ready: boolean;
+  /** Why it is not, or what lags behind. */
+  readonly problems: readonly string[];
+  readonly events: number;
+  readonly onSite: number;
+}
+
+export interface RequestRecord {
+  readonly requestId: string;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  readonly milliseconds: number;
+  readonly actor: string | undefined;
+  readonly code: string | undefined;
+}
+
+export interface AppDeps {
+  readonly surfaces: readonly Surface[];
+  readonly state: RegistryState;
+  readonly writer: Writer;
+  readonly blobs: BlobStore;
+  readonly site: SiteReader;
+  readonly auth: Authenticator;
+  /** Resolves when events below `seq` can be read. */
+  readonly visible: (seq: number) => Promise<Visibility>;
+  readonly health: () => Health;
+  readonly onRequest: (record: RequestRecord) => void;
+  /** Something that is a bug, or a disk: with the id that the client was given. */
+  readonly onError: (error: unknown, requestId: string) => void;
+}
+
+interface Context {
+  readonly head: RequestHead;
+  readonly startedAt: number;
+  readonly surface: Surface | undefined;
+  readonly query: string;
+  matched: { mounted: MountedRoute; params: Readonly<Record<string, string>> } | undefined;
+  actor?: string;
+  code?: string;
+}
+
+/** How long, and how much, a refused upload may go on: the client reads our answer only once it has sent its body. */
+const DRAIN_MS = 30_000;
+
+export function createApp(deps: AppDeps): RequestListener {
+  const site = new SiteServer(deps.site);
+  const contexts = new WeakMap<IncomingMessage, Context>();
+  const api = expressApp(deps, contexts);
+  let routing: { settings: unknown; value: Routing } | undefined;
+
+  function currentRouting(): Routing {
+    const { settings } = deps.state;
+    if (routing?.settings !== settings) routing = { settings, value: buildRouting(deps.surfaces, settings) };
+    return routing.value;
+  }
+
+  return (request, response) => {
+    const { table, surfaceOf, pathFor } = currentRouting();
+    const url = request.url ?? '/';
+    const queryAt = url.indexOf('?');
+    const path = pathFor(request.headers.host, queryAt === -1 ? url : url.slice(0, queryAt));
+    const method = request.method ?? 'GET';
+    const requestId = randomUUID().replaceAll('-', '');
+    response.setHeader('x-request-id', requestId);
+    const context: Context = {
+      head: { method, path, requestId },
+      startedAt: performance.now(),
+      surface: surfaceOf(path),
+      query: queryAt === -1 ? '' : url.slice(queryAt + 1),
+      matched: undefined,
+    };
+    contexts.set(request, context);
+    response.on('finish', () => finished(request, response, context, deps));
+    try {
+      const match = table.match(method, path);
+      if (match.found === 'path') return refuse(new RegistryError('method-not-allowed', `${method} is not possible here`, { allow: match.allow }), context, response);
+      if (match.found === 'route') {
+        const { surface, mount, route } = match.route;
+        if (route.from === 'redirect') return redirect(response, route.status, `${mount === '/' ? '' : mount}/${route.to}`);
+        if (route.from === 'site') {
+          const file = sitePath(mount, route, match.params);
+          if (file !== undefined && site.serve(file, route, request, response)) return;
+          return refuse(route.miss(match.params), { ...context, surface }, response);
+        }
+        context.matched = { mounted: match.route, params: match.params };
+      }
+    } catch (error) {
+      return refuse(asRegistryError(error, requestId, deps), context, response);
+    }
+    api(request, response);
+  };
+}
+
+function expressApp(deps: AppDeps, contexts: WeakMap<IncomingMessage, Context>): express.Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.get('/healthz', (_request, response) => void response.type('text/plain').send('ok'));
+  app.get('/readyz', (_request, response) => {
+    const health = deps.health();
+    response.status(health.ready ? 200 : 503).set('cache-control', 'no-store').json(health);
+  });
+  app.use(async (request, response) => {
+    const context = contexts.get(request);
+    if (!context) throw new Error('a request without its context');
+    if (!context.matched) throw new RegistryError('no-route', `nothing is at ${context.head.path}`);
+    send(response, await answerCall(request, context, context.matched, deps));
+  });
+  const onError: ErrorRequestHandler = (error, request, response, _next) => {
+    const context = contexts.get(request);
+    if (!context || response.headersSent) return void response.destroy();
+    refuse(asRegistryError(error, context.head.requestId, deps), context, response);
+  };
+  app.use(onError);
+  return app;
+}
+
+async function answerCall(
+  request: IncomingMessage,
+  context: Context,
+  { mounted, params }: NonNullable<Context['matched']>,
+  deps: AppDeps,
+): Promise<HttpAnswer> {
+  const { route, mount } = mounted;
+  if (route.from !== 'api') throw new Error(`${route.pattern} is not the API's`);
+  const { call, discard } = openCall(
+    request,
+    { head: context.head, mount, params, query: new URLSearchParams(context.query) },
+    deps,
+  );
+  try {
+    const result = await route.handle(call, deps.state);
+    if (!isIntent(result)) return result;
+    context.actor = result.actor.handle;
+    const events = await deps.writer.execute(result);
+    // Also without events: what the client asked for may have been appended a moment ago and not be visible yet.
+    const visibility = await deps.visible((events.at(-1)?.seq ?? deps.state.length - 1) + 1);
+    const answer = result.answer(events, visibility);
+    if (visibility === 'visible') return answer;
+    return { ...answer, headers: { ...answer.headers, 'x-cairn-degraded': 'accepted, not yet visible' } };
+  } finally {
+    await discard();
+  }
+}
+
+function asRegistryError(error: unknown, requestId: string, deps: AppDeps): RegistryError {
+  if (error instanceof RegistryError) {
+    if (error.code === 'storage-failed') deps.onError(error, requestId);
+    return error;
+  }
+  deps.onError(error, requestId);
+  if (isDiskError(error))
+    return new RegistryError('storage-failed', 'the registry could not store this; nothing was accepted, try again later');
+  return new RegistryError('internal', 'something went wrong here; the log has it under this request id');
+}
+
+function isDiskError(error: unknown): boolean {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  return code !== undefined && ['ENOSPC', 'EIO', 'EDQUOT', 'EROFS', 'EMFILE', 'ENFILE', 'EACCES'].includes(code);
+}
+
+function refuse(error: RegistryError, context: Context, response: ServerResponse): void {
+  context.code = error.code;
+  const render = context.surface?.renderError ?? renderProblem;
+  send(response, render(error, context.head));
+}
+
+function redirect(response: ServerResponse, status: number, location: string): void {
+  response.writeHead(status, { location, 'content-length': 0 }).end();
+}
+
+function send(response: ServerResponse, { status, headers, body }: HttpAnswer): void {
+  const bytes = Buffer.from(body ?? '');
+  response.writeHead(status, { 'cache-control': 'no-store', ...headers, 'content-length': bytes.byteLength });
+  response.end(bytes);
+}
+
+function finished(request: IncomingMessage, response: ServerResponse, context: Context, deps: AppDeps): void {
+  const { head, startedAt, actor, code } = context;
+  deps.onRequest({
+    requestId: head.requestId,
+    method: head.method,
+    path: head.path,
+    status: response.statusCode,
+    milliseconds: Math.round((performance.now() - startedAt) * 10) / 10,
+    actor,
+    code,
+  });
+  // Node reads on and throws away; closing at once would cost the client our answer (it sees a broken pipe).
+  if (request.complete) return;
+  const patience = setTimeout(() => request.destroy(), DRAIN_MS).unref();
+  request.once('close', () => clearTimeout(patience));
+}

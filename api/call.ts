@@ -1,0 +1,95 @@
+/** One API request, as its handler sees it. */
+import type { IncomingMessage } from 'node:http';
+import { canonicalJson } from '../core/canonical-json.ts';
+import { RegistryError } from '../core/errors.ts';
+import type { BlobStore, StagedBlob } from '../core/ports.ts';
+import type { Call, KeptMeta, RequestHead } from '../core/route.ts';
+import type { RouteParams } from '../core/site.ts';
+import type { Authenticator } from './auth.ts';
+
+/** Up to this length a manifest stands in its event; a longer one would crowd the 16 KiB of a line. */
+const MAX_INLINE_META_BYTES = 8 * 1024;
+
+export interface CallDeps {
+  readonly blobs: BlobStore;
+  readonly auth: Authenticator;
+}
+
+export interface Matched {
+  readonly head: RequestHead;
+  readonly mount: string;
+  readonly params: RouteParams;
+  readonly query: URLSearchParams;
+}
+
+/** A call, and the way to drop whatever it staged and nobody committed. */
+export function openCall(
+  request: IncomingMessage,
+  matched: Matched,
+  { blobs, auth }: CallDeps,
+): { call: Call; discard(): Promise<void> } {
+  const staged: StagedBlob[] = [];
+  const keep = (blob: StagedBlob): StagedBlob => {
+    staged.push(blob);
+    return blob;
+  };
+  const call: Call = {
+    ...matched,
+    authenticate: () => auth.authenticate(request.headers.authorization),
+    async stageBody({ maxBytes }) {
+      if (Number(request.headers['content-length'] ?? 0) > maxBytes)
+        throw new RegistryError('too-large', `the upload is over the limit of ${maxBytes} bytes`);
+      return keep(await blobs.stage(bodyOf(request), { maxBytes }));
+    },
+    async readJson({ maxBytes }) {
+      const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
+      if (type !== 'application/json')
+        throw new RegistryError('unsupported-media-type', 'send Content-Type: application/json');
+      return parseJson(await readText(request, maxBytes));
+    },
+    async keepMeta(meta): Promise<KeptMeta> {
+      const text = canonicalJson(meta);
+      if (Buffer.byteLength(text) <= MAX_INLINE_META_BYTES) return { fields: { meta }, blobs: [] };
+      const blob = keep(await blobs.stage(once(Buffer.from(text)), { maxBytes: Infinity }));
+      return { fields: { metaDigest: blob.digest }, blobs: [blob] };
+    },
+  };
+  return {
+    call,
+    async discard() {
+      await Promise.all(staged.map((blob) => blob.discard()));
+    },
+  };
+}
+
+/** Reads without ending the connection when reading stops early: the client has to be able to read the refusal. */
+async function* bodyOf(request: IncomingMessage): AsyncIterable<Uint8Array> {
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array;
+  } catch (error) {
+    throw new RegistryError('client-closed', 'the client hung up before the upload was complete', { cause: error });
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
+}
+
+async function readText(request: IncomingMessage, maxBytes: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of bodyOf(request)) {
+    size += chunk.byteLength;
+    if (size > maxBytes) throw new RegistryError('body-too-large', `the body is over the limit of ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new RegistryError('malformed-body', `the body is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+}

@@ -1,0 +1,64 @@
+/** What each code means to someone who speaks none of the protocols: its title and default status. */
+import type { ErrorCode, RegistryError } from '../core/errors.ts';
+import type { HttpAnswer, RequestHead } from '../core/route.ts';
+
+interface Problem {
+  readonly status: number;
+  readonly title: string;
+}
+
+export const problems = {
+  'bad-request': { status: 400, title: 'Bad request' },
+  'malformed-body': { status: 400, title: 'Malformed body' },
+  'unsupported-media-type': { status: 415, title: 'Unsupported media type' },
+  'wrong-shape': { status: 422, title: 'Body of the wrong shape' },
+  'body-too-large': { status: 413, title: 'Body too large' },
+  unauthenticated: { status: 401, title: 'Authentication required' },
+  'token-invalid': { status: 401, title: 'Invalid token' },
+  'scope-missing': { status: 403, title: 'Scope missing' },
+  'not-owner': { status: 403, title: 'Not an owner' },
+  'no-route': { status: 404, title: 'Not found' },
+  'not-found': { status: 404, title: 'Not found' },
+  'package-not-found': { status: 404, title: 'Package not found' },
+  'version-not-found': { status: 404, title: 'Version not found' },
+  'ref-not-found': { status: 404, title: 'Tag not found' },
+  'owner-not-found': { status: 404, title: 'Owner not found' },
+  'account-not-found': { status: 404, title: 'Account not found' },
+  'advisory-not-found': { status: 404, title: 'Advisory not found' },
+  'transfer-not-found': { status: 404, title: 'Transfer not found' },
+  'method-not-allowed': { status: 405, title: 'Method not allowed' },
+  'version-exists': { status: 409, title: 'Version exists' },
+  'name-taken': { status: 409, title: 'Name taken' },
+  'last-owner': { status: 403, title: 'Last owner' },
+  'transfer-pending': { status: 409, title: 'Transfer pending' },
+  conflict: { status: 409, title: 'Conflict' },
+  'too-large': { status: 413, title: 'Too large' },
+  'invalid-name': { status: 400, title: 'Invalid name' },
+  'invalid-version': { status: 400, title: 'Invalid version' },
+  'invalid-archive': { status: 400, title: 'Invalid archive' },
+  'invalid-manifest': { status: 400, title: 'Invalid manifest' },
+  'invalid-path': { status: 400, title: 'Invalid path' },
+  'client-closed': { status: 400, title: 'Client hung up' },
+  'storage-failed': { status: 500, title: 'Storage failed' },
+  'shutting-down': { status: 503, title: 'Shutting down' },
+  'clock-behind': { status: 503, title: 'Clock behind the log' },
+  internal: { status: 500, title: 'Internal error' },
+} satisfies Record<ErrorCode, Problem>;
+
+/** For paths below no mount: one body that every client can print, in each one's own field. */
+export function renderProblem(error: RegistryError, head: RequestHead): HttpAnswer {
+  const { status, title } = problems[error.code];
+  const message = error.message || title;
+  const code = error.code === 'no-route' ? 'not_found' : error.code.replaceAll('-', '_');
+  return {
+    status,
+    headers: { 'content-type': 'application/json', ...(error.allow ? { allow: error.allow.join(', ') } : {}) },
+    body: JSON.stringify({
+      error: message,
+      errors: [{ code: status === 404 ? 'NAME_UNKNOWN' : code.toUpperCase(), detail: message, message }],
+      code,
+      message,
+      request_id: head.requestId,
+    }),
+  };
+}

@@ -1,0 +1,56 @@
+/** The route table of a running registry: every route of every surface that is on, below its mount. */
+import type { Settings } from '../schema/types.ts';
+import { RegistryError } from '../core/errors.ts';
+import { RouteTable, type Route } from '../core/route.ts';
+import type { Surface } from '../ecosystems/ecosystem.ts';
+
+export interface MountedRoute {
+  readonly surface: Surface;
+  readonly mount: string;
+  readonly route: Route;
+}
+
+export interface Routing {
+  readonly table: RouteTable<MountedRoute>;
+  /** The surface that owns a path which no route matches: the one with the longest mount before it. */
+  surfaceOf(path: string): Surface | undefined;
+  /** The path a request means: some surfaces answer at the root of a host of their own. */
+  pathFor(host: string | undefined, path: string): string;
+}
+
+/** @throws RegistryError `conflict` when two surfaces claim one path. */
+export function buildRouting(surfaces: readonly Surface[], settings: Settings): Routing {
+  const table = new RouteTable<MountedRoute>();
+  const hosts = new Map<string, string>();
+  const mounted = surfaces.flatMap((surface) => {
+    const mount = settings.mounts[surface.id];
+    return mount === undefined ? [] : [{ surface, mount }];
+  });
+  for (const { surface, mount } of mounted) {
+    const prefix = mount === '/' ? '' : mount;
+    for (const route of surface.routes) addRoute(table, prefix, { surface, mount, route });
+    for (const [host, path] of Object.entries(surface.hosts ?? {})) hosts.set(host, `${prefix}/${path}`);
+  }
+  const byLength = mounted.toSorted((a, b) => b.mount.length - a.mount.length);
+  return {
+    table,
+    surfaceOf: (path) =>
+      byLength.find(({ mount }) => mount === '/' || path === mount || path.startsWith(`${mount}/`))?.surface,
+    pathFor(host, path) {
+      const root = host === undefined ? undefined : hosts.get(host.toLowerCase().replace(/:\d+$/, ''));
+      return root === undefined || path.startsWith(`${root}/`) || path === root ? path : root + path;
+    },
+  };
+}
+
+function addRoute(table: RouteTable<MountedRoute>, prefix: string, mounted: MountedRoute): void {
+  const { route } = mounted;
+  const method = route.from === 'api' ? route.method : 'GET';
+  // A mount is reachable with and without its final slash; everything below it has one spelling.
+  const paths = route.pattern === '' ? (prefix === '' ? ['/'] : [prefix, `${prefix}/`]) : [`${prefix}/${route.pattern}`];
+  try {
+    for (const path of paths) table.add(method, path, mounted);
+  } catch (error) {
+    throw new RegistryError('conflict', `two surfaces cannot share a mount: ${(error as Error).message}`, { cause: error });
+  }
+}

@@ -1,0 +1,108 @@
+/** Serves files of the site as a static host would: HEAD, conditional requests, ranges (RFC 9110). */
+import { createHash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream';
+import type { FoundFile, SiteReader } from '../core/ports.ts';
+import { cacheControl, type SiteRoute } from '../core/site.ts';
+
+/** Up to this size a document is kept in memory, with the hash of its bytes as its ETag. */
+const MAX_KEPT_BYTES = 256 * 1024;
+const MAX_KEPT_TOTAL_BYTES = 64 * 1024 * 1024;
+
+interface Kept {
+  readonly version: string;
+  readonly etag: string;
+  readonly bytes: Uint8Array;
+}
+
+export class SiteServer {
+  readonly #reader: SiteReader;
+  readonly #kept = new Map<string, Kept>();
+  #keptBytes = 0;
+
+  constructor(reader: SiteReader) {
+    this.#reader = reader;
+  }
+
+  /** Answers a GET or HEAD; false, and nothing sent, when there is no such file. */
+  serve(path: string, route: SiteRoute, request: IncomingMessage, response: ServerResponse): boolean {
+    const file = this.#reader.find(path);
+    if (!file) return false;
+    const kept = route.cache === 'document' && file.size <= MAX_KEPT_BYTES ? this.#keep(path, file) : undefined;
+    const etag = kept?.etag ?? `"${file.version}"`;
+    const size = kept?.bytes.byteLength ?? file.size;
+    const headers: Record<string, string | number> = {
+      etag,
+      'cache-control': cacheControl[route.cache],
+      'accept-ranges': 'bytes',
+    };
+    if (noneMatches(request.headers['if-none-match'], etag)) {
+      response.writeHead(304, headers).end();
+      return true;
+    }
+    headers['content-type'] = route.contentType;
+    const range = rangeOf(request, etag, size);
+    if (range === 'unsatisfiable') {
+      response.writeHead(416, { ...headers, 'content-range': `bytes */${size}` }).end();
+      return true;
+    }
+    const { start, end } = range ?? { start: 0, end: size - 1 };
+    headers['content-length'] = end - start + 1;
+    if (range) headers['content-range'] = `bytes ${start}-${end}/${size}`;
+    response.writeHead(range ? 206 : 200, headers);
+    if (request.method === 'HEAD' || end < start) response.end();
+    else if (kept) response.end(range ? kept.bytes.subarray(start, end + 1) : kept.bytes);
+    // A reader who hangs up, or a disk that fails halfway, ends the connection: the length was promised already.
+    else pipeline(file.stream(start, end), response, () => undefined);
+    return true;
+  }
+
+  #keep(path: string, file: FoundFile): Kept {
+    const known = this.#kept.get(path);
+    if (known?.version === file.version) return known;
+    if (known) this.#forget(path, known);
+    const bytes = file.read();
+    const etag = `"${createHash('sha256').update(bytes).digest('hex')}"`;
+    const kept = { version: file.version, etag, bytes };
+    this.#kept.set(path, kept);
+    this.#keptBytes += bytes.byteLength;
+    for (const [oldest, entry] of this.#kept) {
+      if (this.#keptBytes <= MAX_KEPT_TOTAL_BYTES || oldest === path) break;
+      this.#forget(oldest, entry);
+    }
+    return kept;
+  }
+
+  #forget(path: string, kept: Kept): void {
+    this.#kept.delete(path);
+    this.#keptBytes -= kept.bytes.byteLength;
+  }
+}
+
+/** RFC 9110, section 13.1.2; all our ETags are strong, and a weak one of a proxy compares by its text. */
+function noneMatches(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false;
+  if (header.trim() === '*') return true;
+  return header.split(',').some((candidate) => candidate.trim().replace(/^W\//, '') === etag);
+}
+
+/** One range, as RFC 9110 section 14.1.2 has it; several at once may be ignored, and are. */
+function rangeOf(
+  request: IncomingMessage,
+  etag: string,
+  size: number,
+): { start: number; end: number } | 'unsatisfiable' | undefined {
+  const { range, 'if-range': ifRange } = request.headers;
+  const asked = /^bytes=(\d*)-(\d*)$/.exec(range ?? '');
+  if (!asked || request.method === 'HEAD' || (ifRange !== undefined && ifRange !== etag)) return undefined;
+  const [, first = '', last = ''] = asked;
+  if (first === '' && last === '') return undefined;
+  if (first === '') {
+    const length = Math.min(Number(last), size);
+    return length === 0 ? 'unsatisfiable' : { start: size - length, end: size - 1 };
+  }
+  const start = Number(first);
+  const end = last === '' ? size - 1 : Math.min(Number(last), size - 1);
+  if (last !== '' && Number(last) < start) return undefined;
+  return start >= size ? 'unsatisfiable' : { start, end };
+}

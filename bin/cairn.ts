@@ -1,0 +1,107 @@
+#!/usr/bin/env node
+/** The command line: what can be said, and nothing of how it is done. */
+import { Command, CommanderError, Option } from 'commander';
+import { createRequire } from 'node:module';
+import { doctor } from './doctor.ts';
+import { ExitCode, exitCodeOf, explain } from './exit-codes.ts';
+import { printLog } from './log.ts';
+import { regen } from './regen.ts';
+import { readOptions, type Flags } from './options.ts';
+import { runServe } from './run-serve.ts';
+import { changeSettings } from './settings.ts';
+import { createToken, listTokens, revokeToken } from './token.ts';
+import { yank } from './yank.ts';
+
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
+
+const program = new Command('cairn')
+  .description('A package registry made of a git log and a bucket of static files.')
+  .version(version)
+  .showHelpAfterError('(see --help)')
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by the registry, 4 the site differs (regen --check, doctor),\n' +
+      '5 the log is damaged or is not the site\'s, 6 the process that holds the log does not answer.',
+  );
+
+function withData(command: Command): Command {
+  return command
+    .addOption(new Option('--data <dir>', 'data directory (CAIRN_DATA; default ./cairn-data)'))
+    .addOption(new Option('--config <file>', 'configuration file (JSON)'));
+}
+
+function dataOf(flags: Flags): string {
+  return readOptions(flags).dataDirectory;
+}
+
+withData(program.command('serve'))
+  .description('serve API and site; creates the registry at first start')
+  .option('--listen <host:port>', 'where to listen (CAIRN_LISTEN; default 127.0.0.1:8080)')
+  .option('--public-url <url>', 'origin that clients use (CAIRN_PUBLIC_URL; recorded at first start)')
+  .action((flags: Flags) => runServe(readOptions(flags)));
+
+withData(program.command('regen'))
+  .description('bring the site up to the log, or make it from nothing')
+  .option('--out <dir>', 'write the site there instead')
+  .option('--check', 'make the site aside and compare; changes nothing')
+  .option('--full', 'render everything again, also what is up to date')
+  .option('--watch', 'go on following the log')
+  .option('--accept-log', 'take the log as it is, also when the site was made of another history')
+  .option('--json', 'print one JSON object')
+  .action((flags: Flags & Parameters<typeof regen>[1]) => regen(dataOf(flags), flags));
+
+withData(program.command('log'))
+  .description('print the history, of one package when it is named')
+  .argument('[package]', 'such as x07/acme-hello')
+  .option('--json', 'print the events themselves, one per line')
+  .action((name: string | undefined, flags: Flags & { json?: boolean }) => printLog(dataOf(flags), name, flags));
+
+for (const direction of ['yank', 'unyank'] as const)
+  withData(program.command(direction))
+    .description(direction === 'yank' ? 'hide a version from resolution; its bytes stay' : 'offer a yanked version again')
+    .argument('<release>', 'such as x07/acme-hello@1.0.0')
+    .option('--json', 'print the events, one per line')
+    .action((release: string, flags: Flags & { json?: boolean }) => yank(dataOf(flags), direction, release, flags));
+
+const token = program.command('token').description('tokens: who may do what');
+withData(token.command('create'))
+  .description('create a token; it is shown only once')
+  .argument('<handle>', 'the account it acts for; created when it is new')
+  .option('--scopes <list>', 'of read, publish, yank, owner, tokens, admin', 'publish')
+  .option('--label <text>', "the holder's own name for it", '')
+  .option('--only <list>', 'places it is good for, such as x07 or x07/acme-hello')
+  .option('--expires <days>', 'days until it ends')
+  .option('--json', 'print one JSON object')
+  .action((handle: string, flags: Flags & Parameters<typeof createToken>[2]) => createToken(dataOf(flags), handle, flags));
+withData(token.command('list'))
+  .description('list tokens; never the tokens themselves')
+  .option('--json', 'print one JSON object per line')
+  .action((flags: Flags & { json?: boolean }) => listTokens(dataOf(flags), flags));
+withData(token.command('revoke'))
+  .description('end a token at once')
+  .argument('<id>', 'as token list shows it')
+  .action((id: string, flags: Flags) => revokeToken(dataOf(flags), id));
+
+withData(program.command('settings'))
+  .description('show what shapes the site; with options, change it on purpose and render everything again')
+  .option('--public-url <url>', 'the new origin')
+  .option('--mounts <list>', 'such as x07=/,npm=/npm')
+  .option('--x07 <json>', 'settings of the X07 surface')
+  .action((flags: Flags & Parameters<typeof changeSettings>[1]) => changeSettings(dataOf(flags), flags));
+
+withData(program.command('doctor'))
+  .description('look for damage and explain it; changes nothing')
+  .option('--json', 'print one JSON object per finding')
+  .action((flags: Flags & { json?: boolean }) => doctor(dataOf(flags), flags));
+
+for (const command of [program, ...program.commands, ...token.commands]) command.exitOverride();
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
+  else {
+    console.error(`cairn: ${explain(error)}`);
+    process.exitCode = exitCodeOf(error);
+  }
+}

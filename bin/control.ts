@@ -1,0 +1,75 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { remoteControl, type Control } from '../api/control.ts';
+import { RegistryError } from '../core/errors.ts';
+import { operator } from '../core/permission.ts';
+import { writerLockPath } from '../stores/git-log.ts';
+import { livingOwner, LockHeld } from '../stores/writer-lock.ts';
+import { layout, openRegistry, type Registry } from './open-registry.ts';
+
+/** Whose name stands on what the command line writes. */
+export const OPERATOR = 'operator';
+
+/** 256 random bits; the prefix lets secret scanners find one that was published by mistake. */
+function newToken(): string {
+  return `cairn_${randomBytes(32).toString('hex')}`;
+}
+
+/** Control of a registry that this process holds. */
+export function localControl(registry: Registry): Control {
+  return {
+    async execute(commands) {
+      const events = await registry.writer.execute({ actor: operator(OPERATOR), plan: () => commands });
+      const visibility = await registry.publisher.visible(registry.state.length);
+      return { events, visibility };
+    },
+    async createToken(wanted) {
+      const token = newToken();
+      return { token, record: await registry.accounts.addToken(token, wanted) };
+    },
+    revokeToken: (tokenId) => registry.accounts.revokeToken(tokenId, OPERATOR),
+    listTokens: async () => registry.accounts.tokens,
+  };
+}
+
+/** The log is held by a process that does not answer. */
+export class Unreachable extends Error {
+  override readonly name = 'Unreachable';
+}
+
+/** Runs something with control over the registry: through the running server when there is one, else by ourselves. */
+export async function withControl<T>(dataDirectory: string, use: (control: Control) => Promise<T>): Promise<T> {
+  const owner = livingOwner(writerLockPath(layout(dataDirectory).log));
+  if (owner?.contact !== undefined) {
+    try {
+      return await use(remoteControl(owner.contact));
+    } catch (error) {
+      if (!isConnectionError(error)) throw error;
+      throw new Unreachable(`process ${owner.pid} holds the log and does not answer; is it starting or stopping?`, { cause: error });
+    }
+  }
+  requireRegistry(dataDirectory);
+  let registry: Registry;
+  try {
+    registry = await openRegistry({ dataDirectory });
+  } catch (error) {
+    if (error instanceof LockHeld) throw new Unreachable(error.message, { cause: error });
+    throw error;
+  }
+  try {
+    return await use(localControl(registry));
+  } finally {
+    await registry.close();
+  }
+}
+
+/** @throws RegistryError `not-found` where no registry has been started yet. */
+export function requireRegistry(dataDirectory: string): void {
+  if (existsSync(layout(dataDirectory).log)) return;
+  throw new RegistryError('not-found', `there is no registry in ${dataDirectory}; start one with: cairn serve --data ${dataDirectory}`);
+}
+
+function isConnectionError(error: unknown): boolean {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  return code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'ECONNRESET';
+}

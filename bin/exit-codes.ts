@@ -1,0 +1,30 @@
+import { LogDamage, RegistryError } from '../core/errors.ts';
+import { Unreachable } from './control.ts';
+
+/** What a script can tell from how a command ended. They never change meaning. */
+export const ExitCode = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  refused: 3,
+  differs: 4,
+  damaged: 5,
+  unreachable: 6,
+} as const;
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof LogDamage) return ExitCode.damaged;
+  if (error instanceof Unreachable) return ExitCode.unreachable;
+  if (error instanceof RegistryError) return error.code === 'bad-request' ? ExitCode.usage : ExitCode.refused;
+  return ExitCode.failed;
+}
+
+/** A sentence for an expected failure, the stack for a bug. */
+export function explain(error: unknown): string {
+  if (error instanceof RegistryError || error instanceof LogDamage || error instanceof Unreachable) {
+    const because = error.cause instanceof Error ? ` (${error.cause.message})` : '';
+    return error.message + because;
+  }
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

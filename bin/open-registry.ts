@@ -1,0 +1,131 @@
+/** The only place where the parts are wired together: stores, state, writer and generator over one data directory. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { AccountBook } from '../core/account-book.ts';
+import { EVENT_FORMAT, privateLines, registryLines, type PrivateEvent, type RegistryEvent } from '../core/event.ts';
+import type { Clock, EventLog, Ids } from '../core/ports.ts';
+import { RegistryState } from '../core/state.ts';
+import { Writer } from '../core/writer.ts';
+import { allSurfaces, rulesOf } from '../ecosystems/index.ts';
+import { Generator } from '../generator/generator.ts';
+import { Publisher } from '../generator/publisher.ts';
+import type { Settings } from '../schema/types.ts';
+import { asSettings } from '../schema/validate.ts';
+import { BlobDirectory } from '../stores/blob-directory.ts';
+import { openLogReader, openLogWriter } from '../stores/git-log.ts';
+import { SiteDirectory } from '../stores/site-directory.ts';
+
+export const systemClock: Clock = { now: () => Date.now() };
+export const randomIds: Ids = { next: () => randomBytes(16).toString('hex') };
+
+/** Where everything lies below a data directory. Scripts rely on these names. */
+export function layout(dataDirectory: string): Record<'log' | 'privateLog' | 'blobs' | 'site', string> {
+  return {
+    log: join(dataDirectory, 'log.git'),
+    privateLog: join(dataDirectory, 'private.git'),
+    blobs: join(dataDirectory, 'blobs'),
+    site: join(dataDirectory, 'site'),
+  };
+}
+
+export interface Registry {
+  readonly log: EventLog<RegistryEvent>;
+  readonly state: RegistryState;
+  readonly accounts: AccountBook;
+  readonly blobs: BlobDirectory;
+  readonly site: SiteDirectory;
+  readonly generator: Generator;
+  readonly writer: Writer;
+  readonly publisher: Publisher;
+  close(): Promise<void>;
+}
+
+export interface OpenOptions {
+  readonly dataDirectory: string;
+  /** How other processes reach this one; recorded in the writer's lock. */
+  readonly contact?: string;
+  readonly onSiteError?: (error: unknown) => void;
+  readonly clock?: Clock;
+}
+
+/** Opens a registry to write to it. @throws LockHeld when another living process does. */
+export async function openRegistry(options: OpenOptions): Promise<Registry> {
+  const { dataDirectory, contact, onSiteError = () => undefined, clock = systemClock } = options;
+  const paths = layout(dataDirectory);
+  const log = await openLogWriter({ repository: paths.log, lines: registryLines, contact });
+  let privateLog: EventLog<PrivateEvent> | undefined;
+  try {
+    privateLog = await openLogWriter({ repository: paths.privateLog, lines: privateLines, isPrivate: true });
+    const blobs = new BlobDirectory(paths.blobs);
+    await blobs.clearIncoming();
+    const site = new SiteDirectory({ root: paths.site, blobPath: (digest) => blobs.pathOf(digest) });
+    const state = new RegistryState(log, rulesOf);
+    const accounts = new AccountBook({ log: privateLog, clock, ids: randomIds });
+    const generator = new Generator({ log, state, target: site, blobs, surfaces: allSurfaces });
+    const publisher = new Publisher({ generator, clock, logLength: () => state.length, onError: onSiteError });
+    const writer = new Writer({ log, state, rulesOf, clock, ids: randomIds, onAppended: () => publisher.notify() });
+    const opened = privateLog;
+    return {
+      log,
+      state,
+      accounts,
+      blobs,
+      site,
+      generator,
+      writer,
+      publisher,
+      async close() {
+        await writer.close();
+        await publisher.close();
+        await Promise.all([log.close(), opened.close()]);
+      },
+    };
+  } catch (error) {
+    await Promise.all([log.close(), privateLog?.close()]);
+    throw error;
+  }
+}
+
+export interface ReadOnlyRegistry {
+  readonly log: EventLog<RegistryEvent>;
+  readonly state: RegistryState;
+  readonly blobs: BlobDirectory;
+  /** Keeps a site at `root` what the log says; without `root`, the registry's own. */
+  generatorFor(root?: string): { readonly generator: Generator; readonly site: SiteDirectory };
+  close(): Promise<void>;
+}
+
+/** Opens a registry to read it, beside whoever writes. */
+export async function readRegistry(dataDirectory: string): Promise<ReadOnlyRegistry> {
+  const paths = layout(dataDirectory);
+  const log = await openLogReader({ repository: paths.log, lines: registryLines });
+  const state = new RegistryState(log, rulesOf);
+  const blobs = new BlobDirectory(paths.blobs);
+  return {
+    log,
+    state,
+    blobs,
+    generatorFor(root = paths.site) {
+      const site = new SiteDirectory({ root, blobPath: (digest) => blobs.pathOf(digest) });
+      return { site, generator: new Generator({ log, state, target: site, blobs, surfaces: allSurfaces }) };
+    },
+    close: () => log.close(),
+  };
+}
+
+/** Appends the first event of a new registry. */
+export async function createRegistry(registry: Registry, settings: Settings, clock: Clock = systemClock): Promise<void> {
+  await registry.log.append([
+    {
+      v: EVENT_FORMAT,
+      seq: 0,
+      id: randomIds.next(),
+      at: new Date(clock.now()).toISOString(),
+      by: 'operator',
+      kind: 'genesis',
+      registry: randomIds.next(),
+      settings: asSettings(settings),
+    },
+  ]);
+  registry.state.catchUp();
+}

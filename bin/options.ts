@@ -1,0 +1,103 @@
+/** Where settings come from: flags, then the environment, then the configuration file, then defaults. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { RegistryError } from '../core/errors.ts';
+import type { Settings } from '../schema/types.ts';
+import { allSurfaces, ecosystems } from '../ecosystems/index.ts';
+
+export interface Options {
+  readonly dataDirectory: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Only what was said; what was not follows from what the registry has recorded, or from defaults at first start. */
+  readonly said: Said;
+  readonly administratorToken: string | undefined;
+}
+
+export interface Said {
+  readonly publicUrl: string | undefined;
+  readonly mounts: Settings['mounts'] | undefined;
+  readonly x07: Settings['x07'] | undefined;
+}
+
+export interface Flags {
+  readonly data?: string;
+  readonly listen?: string;
+  readonly publicUrl?: string;
+  readonly config?: string;
+}
+
+interface ConfigFile {
+  readonly data?: string;
+  readonly listen?: string;
+  readonly publicUrl?: string;
+  readonly ecosystems?: readonly string[];
+  readonly mounts?: Readonly<Record<string, string>>;
+  readonly x07?: Settings['x07'];
+}
+
+/** @throws RegistryError `bad-request` naming the option that cannot be understood. */
+export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = process.env): Options {
+  const file = flags.config === undefined ? {} : readConfigFile(flags.config);
+  const env = (name: string): string | undefined => environment[name]?.trim() || undefined;
+  const list = env('CAIRN_ECOSYSTEMS')?.split(',').map((id) => id.trim()) ?? file.ecosystems;
+  const mounts = parseMounts(env('CAIRN_MOUNTS')) ?? file.mounts;
+  return {
+    dataDirectory: resolve(flags.data ?? env('CAIRN_DATA') ?? file.data ?? './cairn-data'),
+    listen: parseListen(flags.listen ?? env('CAIRN_LISTEN') ?? file.listen ?? '127.0.0.1:8080'),
+    said: {
+      publicUrl: parsePublicUrl(flags.publicUrl ?? env('CAIRN_PUBLIC_URL') ?? file.publicUrl),
+      mounts: list || mounts ? mountsOf(list, mounts ?? {}) : undefined,
+      x07: file.x07,
+    },
+    administratorToken: env('CAIRN_ADMIN_TOKEN'),
+  };
+}
+
+function readConfigFile(path: string): ConfigFile {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as ConfigFile;
+  } catch (error) {
+    throw wrong(`--config ${path}: ${(error as Error).message}`);
+  }
+}
+
+function wrong(message: string): RegistryError {
+  return new RegistryError('bad-request', message);
+}
+
+export function parseListen(text: string): { host: string; port: number } {
+  const parts = /^(?:(.*):)?(\d{1,5})$/.exec(text);
+  const port = Number(parts?.[2]);
+  if (!parts || port > 65_535) throw wrong(`--listen ${text}: use HOST:PORT, such as 127.0.0.1:8080`);
+  return { host: (parts[1] ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1'), port };
+}
+
+export function parsePublicUrl(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !['http:', 'https:'].includes(url.protocol) || url.pathname !== '/' || url.search || url.hash || url.username)
+    throw wrong(`the public URL ${text} must be an origin such as https://registry.example, without a path`);
+  return url.origin;
+}
+
+/** `x07=/,npm=/npm` */
+export function parseMounts(text: string | undefined): Settings['mounts'] | undefined {
+  if (text === undefined) return undefined;
+  const pairs = text.split(',').map((pair) => pair.trim().split('='));
+  return Object.fromEntries(
+    pairs.map(([id, path, ...rest]) => {
+      if (!id || !path?.startsWith('/') || rest.length > 0) throw wrong(`mounts ${text}: use SURFACE=/PATH,…`);
+      return [id, path === '/' ? path : path.replace(/\/+$/, '')];
+    }),
+  );
+}
+
+/** Surfaces of the listed ecosystems (all when there is no list), each at its own place or its default. */
+export function mountsOf(list: readonly string[] | undefined, places: Settings['mounts']): Settings['mounts'] {
+  for (const id of list ?? [])
+    if (!Object.hasOwn(ecosystems, id)) throw wrong(`there is no ecosystem ${id}; there are: ${Object.keys(ecosystems).join(', ')}`);
+  const unknown = Object.keys(places).find((id) => !allSurfaces.some((surface) => surface.id === id));
+  if (unknown) throw wrong(`there is no surface ${unknown}; there are: ${allSurfaces.map(({ id }) => id).join(', ')}`);
+  const wanted = allSurfaces.filter((surface) => !list || surface.reads.some((id) => list.includes(id)));
+  return Object.fromEntries(wanted.map((surface) => [surface.id, places[surface.id] ?? surface.defaultMount]));
+}

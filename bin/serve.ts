@@ -1,0 +1,214 @@
+/** `cairn serve`: one process, one port, API and site. */
+import { createHash } from 'node:crypto';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { createApp, type Health } from '../api/app.ts';
+import { ADMINISTRATOR, authenticator } from '../api/auth.ts';
+import { createControlServer } from '../api/control.ts';
+import { buildRouting } from '../api/routing.ts';
+import { canonicalJson } from '../core/canonical-json.ts';
+import { RegistryError } from '../core/errors.ts';
+import { allScopes } from '../core/permission.ts';
+import { allSurfaces } from '../ecosystems/index.ts';
+import type { Settings } from '../schema/types.ts';
+import { refuseUnfitDisk } from '../stores/disk-check.ts';
+import { siteReader } from '../stores/site-reader.ts';
+import { localControl } from './control.ts';
+import { createRegistry, openRegistry, type Registry } from './open-registry.ts';
+import { mountsOf, type Options, type Said } from './options.ts';
+
+/** A slow line may take this long for one upload. */
+const REQUEST_TIMEOUT_MS = 60 * 60_000;
+/** A connection on which nothing moves for this long is dead. */
+const IDLE_TIMEOUT_MS = 2 * 60_000;
+/** What is under way when a stop is asked for may take this long to finish. */
+const STOP_PATIENCE_MS = 30_000;
+
+export interface RunningServer {
+  readonly url: string;
+  /** Accepted writes finish, new ones get 503, then everything is closed. Safe to repeat. */
+  stop(): Promise<void>;
+}
+
+/** Starts a server. `say` gets what a person should read; logs go to standard error. */
+export async function serve(options: Options, say: (line: string) => void): Promise<RunningServer> {
+  const log = pino({ level: process.env['CAIRN_LOG_LEVEL'] ?? 'info', base: null }, pino.destination(2));
+  await refuseUnfitDisk(options.dataDirectory);
+  let handler: RequestListener = starting;
+  const server = createServer((request, response) => handler(request, response));
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.timeout = IDLE_TIMEOUT_MS;
+  await listen(server, options.listen);
+  const socketPath = controlSocketPath(options.dataDirectory);
+  let registry: Registry | undefined;
+  try {
+    registry = await openRegistry({
+      dataDirectory: options.dataDirectory,
+      contact: socketPath,
+      onSiteError: (error) => log.error({ err: error }, 'the site lags behind the log; retrying'),
+    });
+    await startRegistry(registry, options, server);
+    const control = createControlServer(localControl(registry));
+    await listenOn(control, socketPath);
+    handler = appFor(registry, options, log);
+    await introduce(registry, options, say);
+    say(`listening on ${urlOf(server, options.listen.host)}`);
+    return running({ server, control, registry, socketPath, url: urlOf(server, options.listen.host), stopTaking: () => (handler = stopping(handler)) });
+  } catch (error) {
+    await registry?.close();
+    server.close();
+    server.closeAllConnections();
+    throw error;
+  }
+}
+
+/** First start, or the next one: the settings are those that the registry has recorded. */
+async function startRegistry(registry: Registry, { said, listen: { host } }: Options, server: Server): Promise<void> {
+  if (registry.state.isEmpty) {
+    const publicUrl = said.publicUrl ?? urlOf(server, host === '0.0.0.0' || host === '::' ? 'localhost' : host);
+    const settings: Settings = {
+      publicUrl,
+      mounts: said.mounts ?? mountsOf(undefined, {}),
+      ...(said.x07 ? { x07: said.x07 } : {}),
+    };
+    buildRouting(allSurfaces, settings);
+    await createRegistry(registry, settings);
+  } else refuseOtherSettings(registry.state.settings, said);
+  await registry.generator.update();
+  await registry.generator.updateRoots();
+  registry.publisher.notify();
+}
+
+/** Clients store URLs: a registry never moves because somebody started it with another flag. */
+function refuseOtherSettings(recorded: Settings, said: Said): void {
+  const differ = (name: string, was: unknown, is: unknown, command: string): void => {
+    if (is === undefined || canonicalJson(was ?? null) === canonicalJson(is)) return;
+    throw new RegistryError(
+      'conflict',
+      `this registry was created with ${name} ${canonicalJson(was ?? null)}, not ${canonicalJson(is)}. ` +
+        `Leave it out, or change it on purpose with: cairn settings ${command}`,
+    );
+  };
+  differ('public URL', recorded.publicUrl, said.publicUrl, `--public-url ${said.publicUrl}`);
+  const pairs = Object.entries(said.mounts ?? {}).map(([id, path]) => `${id}=${path}`);
+  differ('mounts', recorded.mounts, said.mounts, `--mounts ${pairs.join(',')}`);
+  differ('x07 settings', recorded.x07, said.x07, `--x07 '${canonicalJson(said.x07 ?? {})}'`);
+}
+
+function appFor(registry: Registry, options: Options, log: pino.Logger): RequestListener {
+  const { state, writer, blobs, site, publisher, accounts } = registry;
+  const health = (): Health => {
+    const { seq, failure } = publisher.status;
+    const problems = failure === undefined ? [] : [`the site lags behind the log: ${failure}`];
+    return { ready: problems.length === 0, problems, events: state.length, onSite: seq };
+  };
+  return createApp({
+    surfaces: allSurfaces,
+    state,
+    writer,
+    blobs,
+    site: siteReader(site.root),
+    auth: authenticator({ accounts, administratorToken: options.administratorToken }),
+    visible: (seq) => publisher.visible(seq),
+    health,
+    onRequest: (record) => log[record.method === 'GET' || record.method === 'HEAD' ? 'debug' : 'info'](record, 'request'),
+    onError: (error, requestId) => log.error({ err: error, requestId }, 'request failed'),
+  });
+}
+
+/** Tells a person what was made at first start, and what to type next. */
+async function introduce(registry: Registry, options: Options, say: (line: string) => void): Promise<void> {
+  const { settings } = registry.state;
+  say(`data       ${options.dataDirectory}`);
+  say(`public URL ${settings.publicUrl}`);
+  for (const [surface, mount] of Object.entries(settings.mounts)) say(`${surface.padEnd(10)} ${settings.publicUrl}${mount === '/' ? '/' : `${mount}/`}`);
+  if (options.administratorToken !== undefined || registry.accounts.tokens.length > 0) return;
+  const { token } = await localControl(registry).createToken({ handle: ADMINISTRATOR, label: 'first start', scopes: allScopes });
+  say('');
+  say(`An administrator's token, shown only this once:`);
+  say(`  ${token}`);
+  say('Tokens for others:');
+  say('  cairn token create HANDLE --scopes publish,yank');
+  say('');
+}
+
+function starting(_request: unknown, response: Parameters<RequestListener>[1]): void {
+  response.writeHead(503, { 'retry-after': '1', 'content-type': 'text/plain' }).end('starting\n');
+}
+
+/** Reads go on until the end; a write that comes now could not be promised to finish. */
+function stopping(serveReads: RequestListener): RequestListener {
+  return (request, response) => {
+    response.setHeader('connection', 'close');
+    if (request.method === 'GET' || request.method === 'HEAD') return serveReads(request, response);
+    response.writeHead(503, { 'retry-after': '5', 'content-type': 'text/plain' }).end('the registry is stopping; try again shortly\n');
+  };
+}
+
+interface Parts {
+  readonly server: Server;
+  readonly control: Server;
+  readonly registry: Registry;
+  readonly socketPath: string;
+  readonly url: string;
+  readonly stopTaking: () => void;
+}
+
+function running({ server, control, registry, socketPath, url, stopTaking }: Parts): RunningServer {
+  let stopped: Promise<void> | undefined;
+  async function stopOnce(): Promise<void> {
+    stopTaking();
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeIdleConnections();
+    const patience = setTimeout(() => server.closeAllConnections(), STOP_PATIENCE_MS);
+    await closed;
+    clearTimeout(patience);
+    control.close();
+    control.closeAllConnections();
+    await registry.close();
+    rmSync(socketPath, { force: true });
+  }
+  return { url, stop: () => (stopped ??= stopOnce()) };
+}
+
+function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new RegistryError('conflict', `${host}:${port} is in use by another program; choose another with --listen HOST:PORT`)
+          : error,
+      ),
+    );
+    server.listen(port, host, resolve);
+  });
+}
+
+function urlOf(server: Server, host: string): string {
+  const { port } = server.address() as AddressInfo;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** The path of a socket may be about 100 bytes long; a deep data directory gets one in a folder of its own. */
+function controlSocketPath(dataDirectory: string): string {
+  const inside = join(dataDirectory, 'control.sock');
+  if (Buffer.byteLength(inside) < 100) return inside;
+  const name = createHash('sha256').update(dataDirectory).digest('hex').slice(0, 12);
+  return join(mkdtempSync(join(tmpdir(), `cairn-${name}-`)), 'control.sock');
+}
+
+async function listenOn(server: Server, path: string): Promise<void> {
+  // Whoever left it is dead: we hold the log.
+  rmSync(path, { force: true });
+  const before = process.umask(0o177);
+  try {
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
+  } finally {
+    process.umask(before);
+  }
+  chmodSync(path, 0o600);
+}

@@ -1,0 +1,48 @@
+import type { Settings } from '../schema/types.ts';
+import { RegistryError } from '../core/errors.ts';
+import { asSettings } from '../schema/validate.ts';
+import { buildRouting } from '../api/routing.ts';
+import { allSurfaces } from '../ecosystems/index.ts';
+import { requireRegistry, withControl } from './control.ts';
+import { readRegistry } from './open-registry.ts';
+import { mountsOf, parseMounts, parsePublicUrl } from './options.ts';
+
+interface SettingsFlags {
+  readonly publicUrl?: string;
+  readonly mounts?: string;
+  readonly x07?: string;
+}
+
+/** Prints the settings, after changing what was given. Every client that stored an old URL will miss it. */
+export async function changeSettings(dataDirectory: string, flags: SettingsFlags): Promise<void> {
+  requireRegistry(dataDirectory);
+  const before = await recordedSettings(dataDirectory);
+  const places = parseMounts(flags.mounts);
+  const settings = asSettings({
+    ...before,
+    ...(flags.publicUrl === undefined ? {} : { publicUrl: parsePublicUrl(flags.publicUrl) }),
+    ...(places ? { mounts: mountsOf(undefined, { ...before.mounts, ...places }) } : {}),
+    ...(flags.x07 === undefined ? {} : { x07: parseJson(flags.x07) }),
+  });
+  buildRouting(allSurfaces, settings);
+  const isChange = JSON.stringify(settings) !== JSON.stringify(before);
+  if (isChange) await withControl(dataDirectory, (control) => control.execute([{ kind: 'change-settings', settings }]));
+  console.log(JSON.stringify(settings, null, 2));
+}
+
+async function recordedSettings(dataDirectory: string): Promise<Settings> {
+  const registry = await readRegistry(dataDirectory);
+  try {
+    return registry.state.settings;
+  } finally {
+    await registry.close();
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new RegistryError('bad-request', `--x07: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,65 @@
+import { RegistryError } from '../core/errors.ts';
+import { allScopes, type Scope, type TokenLimit } from '../core/permission.ts';
+import { withControl } from './control.ts';
+
+interface CreateFlags {
+  readonly scopes: string;
+  readonly label: string;
+  readonly only?: string;
+  readonly expires?: string;
+  readonly json?: boolean;
+}
+
+export async function createToken(dataDirectory: string, handle: string, flags: CreateFlags): Promise<void> {
+  const wanted = {
+    handle,
+    label: flags.label,
+    scopes: parseScopes(flags.scopes),
+    ...(flags.only === undefined ? {} : { limits: parseLimits(flags.only) }),
+    ...(flags.expires === undefined ? {} : { expiresAt: inDays(flags.expires) }),
+  };
+  const { token, record } = await withControl(dataDirectory, (control) => control.createToken(wanted));
+  if (flags.json) {
+    const { tokenId, scopes } = record;
+    console.log(JSON.stringify({ token, tokenId, handle, scopes }));
+    return;
+  }
+  console.log(token);
+  console.error(`Token ${record.tokenId} of ${handle} (${record.scopes.join(', ')}). It is shown only this once.`);
+}
+
+export async function listTokens(dataDirectory: string, flags: { readonly json?: boolean }): Promise<void> {
+  const tokens = await withControl(dataDirectory, (control) => control.listTokens());
+  for (const { digest: _secret, ...token } of tokens) {
+    if (flags.json) console.log(JSON.stringify(token));
+    else {
+      const state = token.revokedAt ? `revoked ${token.revokedAt}` : token.expiresAt ? `until ${token.expiresAt}` : 'valid';
+      console.log([token.tokenId, token.handle, token.scopes.join(','), state, token.label].join('  '));
+    }
+  }
+}
+
+export async function revokeToken(dataDirectory: string, tokenId: string): Promise<void> {
+  await withControl(dataDirectory, (control) => control.revokeToken(tokenId));
+  console.log(`revoked ${tokenId}`);
+}
+
+function parseScopes(text: string): Scope[] {
+  const scopes = text.split(',').map((scope) => scope.trim());
+  const unknown = scopes.find((scope) => !(allScopes as readonly string[]).includes(scope));
+  if (unknown !== undefined) throw new RegistryError('bad-request', `there is no scope ${unknown}; there are: ${allScopes.join(', ')}`);
+  return scopes as Scope[];
+}
+
+function parseLimits(text: string): TokenLimit[] {
+  return text.split(',').map((place) => {
+    const [ecosystem = '', ...name] = place.trim().split('/');
+    return { ecosystem, ...(name.length > 0 ? { namespace: name.join('/') } : {}) };
+  });
+}
+
+function inDays(text: string): string {
+  const days = Number(text);
+  if (!(days > 0)) throw new RegistryError('bad-request', `--expires ${text}: give a number of days`);
+  return new Date(Date.now() + days * 86_400_000).toISOString();
+}

@@ -1,0 +1,318 @@
+/**
+ * Every rule of the registry: a command, the slices of state it reads and the actor give events, or a refusal.
+ * Pure: the time is an argument, nothing is read, nothing is written. A command that changes nothing gives no events.
+ */
+import type { EcosystemId, Settings } from '../schema/types.ts';
+import { canonicalJson } from './canonical-json.ts';
+import { RegistryError } from './errors.ts';
+import type { EventDraft } from './event.ts';
+import type { Advisory, Artifact, Namespace, Ownership, Package, Release, Signature } from './package.ts';
+import { isAdministrator, requireScope, type Actor, type Scope } from './permission.ts';
+import type { Rules } from './rules.ts';
+
+interface OfName {
+  readonly ecosystem: EcosystemId;
+  readonly name: string;
+}
+interface OfSubject extends OfName {
+  readonly of?: 'namespace';
+}
+
+export type PackageCommand =
+  | (OfName & {
+      readonly kind: 'publish';
+      readonly version: string;
+      readonly artifacts: readonly Artifact[];
+      readonly meta?: object;
+      readonly metaDigest?: string;
+      readonly signatures?: readonly Signature[];
+    })
+  | (OfName & { readonly kind: 'yank'; readonly version: string; readonly reason?: string })
+  | (OfName & { readonly kind: 'unyank'; readonly version: string })
+  | (OfName & {
+      readonly kind: 'deprecate';
+      readonly version?: string;
+      readonly message?: string;
+      readonly messageDigest?: string;
+    })
+  | (OfName & { readonly kind: 'undeprecate'; readonly version?: string })
+  | (OfName & { readonly kind: 'withdraw'; readonly version?: string; readonly reason?: string })
+  | (OfName & { readonly kind: 'set-ref'; readonly ref: string; readonly target: string })
+  | (OfName & { readonly kind: 'remove-ref'; readonly ref: string })
+  | (OfName & { readonly kind: 'expire'; readonly version?: string; readonly ref?: string })
+  | (OfName & { readonly kind: 'set-visibility'; readonly visibility: 'public' | 'private' })
+  | (OfName & { readonly kind: 'file-advisory'; readonly advisory: Advisory })
+  | (OfName & { readonly kind: 'withdraw-advisory'; readonly advisoryId: string });
+
+export type OwnershipCommand =
+  | (OfSubject & { readonly kind: 'claim'; readonly owner: string })
+  | (OfSubject & { readonly kind: 'add-owner'; readonly owner: string })
+  | (OfSubject & { readonly kind: 'remove-owner'; readonly owner: string })
+  | (OfSubject & { readonly kind: 'offer-transfer'; readonly to: string; readonly expiresAt: string })
+  | (OfSubject & { readonly kind: 'accept-transfer' })
+  | (OfSubject & { readonly kind: 'cancel-transfer' });
+
+export type Command =
+  PackageCommand | OwnershipCommand | { readonly kind: 'change-settings'; readonly settings: Settings };
+
+/** The slices of state a decision reads, and nothing beyond them. */
+export interface Slices {
+  readonly package?: Package | undefined;
+  /** The namespace of the package, or the one the command is about. */
+  readonly namespace?: Namespace | undefined;
+  readonly settings?: Settings | undefined;
+}
+
+/** Which slices `decide` will read for a command: what must be loaded, and what a lost race re-reads. */
+export function slicesOf(
+  command: Command,
+  rules: Rules | undefined,
+): { package?: OfName; namespace?: OfName } {
+  if (command.kind === 'change-settings') return {};
+  const { ecosystem, name } = command;
+  if ('of' in command && command.of === 'namespace') return { namespace: { ecosystem, name } };
+  if (rules?.ownedBy !== 'namespace') return { package: { ecosystem, name } };
+  return { package: { ecosystem, name }, namespace: { ecosystem, name: rules.namespaceOf?.(name) ?? name } };
+}
+
+export interface Circumstances {
+  readonly actor: Actor;
+  readonly rules: Rules;
+  /** RFC 3339, UTC. */
+  readonly now: string;
+}
+
+/** @throws RegistryError with the first rule that the command breaks. */
+export function decide(command: Command, slices: Slices, at: Circumstances): readonly EventDraft[] {
+  if (command.kind === 'change-settings') return changeSettings(command.settings, slices, at);
+  requireScope(at.actor, scopeOf[command.kind], {
+    ecosystem: command.ecosystem,
+    name: command.name,
+    namespace: at.rules.namespaceOf?.(command.name),
+  });
+  switch (command.kind) {
+    case 'publish':
+      return publish(command, slices, at);
+    case 'claim':
+      return claim(command, slices, at);
+    case 'add-owner':
+    case 'remove-owner':
+    case 'offer-transfer':
+    case 'accept-transfer':
+    case 'cancel-transfer':
+      return changeOwnership(command, slices, at);
+    default:
+      return changePackage(command, slices, at);
+  }
+}
+
+const scopeOf: Record<PackageCommand['kind'] | OwnershipCommand['kind'], Scope> = {
+  publish: 'publish',
+  'set-ref': 'publish',
+  'remove-ref': 'publish',
+  claim: 'publish',
+  yank: 'yank',
+  unyank: 'yank',
+  deprecate: 'yank',
+  undeprecate: 'yank',
+  withdraw: 'yank',
+  expire: 'admin',
+  'set-visibility': 'owner',
+  'file-advisory': 'owner',
+  'withdraw-advisory': 'owner',
+  'add-owner': 'owner',
+  'remove-owner': 'owner',
+  'offer-transfer': 'owner',
+  'accept-transfer': 'owner',
+  'cancel-transfer': 'owner',
+};
+
+function changeSettings(settings: Settings, slices: Slices, { actor }: Circumstances): readonly EventDraft[] {
+  requireScope(actor, 'admin');
+  if (slices.settings && canonicalJson(settings) === canonicalJson(slices.settings)) return [];
+  return [{ kind: 'settings-changed', by: actor.handle, settings }];
+}
+
+type Publish = Extract<Command, { kind: 'publish' }>;
+
+function publish(command: Publish, slices: Slices, at: Circumstances): readonly EventDraft[] {
+  const { actor, rules } = at;
+  const { ecosystem, name, version, artifacts, meta, metaDigest, signatures } = command;
+  const existing = slices.package;
+  if (existing && existing.name !== name)
+    throw new RegistryError('name-taken', `${name} is too close to ${existing.name}, which exists`);
+  const holder = rules.ownedBy === 'package' ? existing : slices.namespace;
+  if (holder) requireOwner(holder, at);
+  if (existing?.releases.has(rules.versionKey(version)))
+    throw new RegistryError(
+      'version-exists',
+      `${name} ${version} is already published; publish a new version`,
+    );
+  const published: EventDraft = {
+    kind: 'published',
+    by: actor.handle,
+    ecosystem,
+    name,
+    version,
+    artifacts: [...artifacts],
+    ...(meta === undefined ? {} : { meta }),
+    ...(metaDigest === undefined ? {} : { metaDigest }),
+    ...(signatures === undefined ? {} : { signatures: [...signatures] }),
+  };
+  if (holder) return [published];
+  const owned =
+    rules.ownedBy === 'package'
+      ? { name }
+      : { name: rules.namespaceOf?.(name) ?? name, of: 'namespace' as const };
+  return [{ kind: 'claimed', by: actor.handle, ecosystem, ...owned, owner: actor.handle }, published];
+}
+
+function claim(
+  command: Extract<Command, { kind: 'claim' }>,
+  slices: Slices,
+  at: Circumstances,
+): readonly EventDraft[] {
+  const { ecosystem, name, owner, of } = command;
+  if (of === 'namespace' ? slices.namespace : slices.package)
+    throw new RegistryError('name-taken', `${name} already has an owner`);
+  return [{ kind: 'claimed', by: at.actor.handle, ecosystem, name, ...(of ? { of } : {}), owner }];
+}
+
+function requireOwner(holder: Ownership, { actor }: Circumstances): void {
+  if (isAdministrator(actor) || holder.owners.includes(actor.handle)) return;
+  throw new RegistryError('not-owner', 'not a package owner');
+}
+
+type OwnershipChange = Exclude<OwnershipCommand, { kind: 'claim' }>;
+
+function changeOwnership(command: OwnershipChange, slices: Slices, at: Circumstances): readonly EventDraft[] {
+  const { ecosystem, name, of } = command;
+  const holder: Ownership | undefined = of === 'namespace' ? slices.namespace : slices.package;
+  if (!holder) throw new RegistryError('package-not-found', `${name} is not known here`);
+  const draft = { by: at.actor.handle, ecosystem, name, ...(of ? { of } : {}) };
+  if (command.kind === 'accept-transfer') {
+    const offer = pendingTransfer(holder, at.now);
+    if (offer.to !== at.actor.handle)
+      throw new RegistryError('not-owner', `${name} was not offered to this account`);
+    return [{ kind: 'transfer-accepted', ...draft }];
+  }
+  requireOwner(holder, at);
+  switch (command.kind) {
+    case 'add-owner':
+      return holder.owners.includes(command.owner)
+        ? []
+        : [{ kind: 'owner-added', ...draft, owner: command.owner }];
+    case 'remove-owner':
+      if (!holder.owners.includes(command.owner))
+        throw new RegistryError('owner-not-found', `${command.owner} does not own ${name}`);
+      if (holder.owners.length === 1) throw new RegistryError('last-owner', 'cannot remove last owner');
+      return [{ kind: 'owner-removed', ...draft, owner: command.owner }];
+    case 'offer-transfer':
+      if (holder.transfer && holder.transfer.expiresAt > at.now)
+        throw new RegistryError(
+          'transfer-pending',
+          `${name} is already offered to ${holder.transfer.to}; cancel that first`,
+        );
+      return [{ kind: 'transfer-offered', ...draft, to: command.to, expiresAt: command.expiresAt }];
+    case 'cancel-transfer':
+      pendingTransfer(holder, at.now);
+      return [{ kind: 'transfer-cancelled', ...draft }];
+  }
+}
+
+function pendingTransfer(holder: Ownership, now: string): { to: string } {
+  if (holder.transfer && holder.transfer.expiresAt > now) return holder.transfer;
+  throw new RegistryError('transfer-not-found', 'no transfer is on offer, or it has expired');
+}
+
+type PackageChange = Exclude<PackageCommand, { kind: 'publish' }>;
+
+function changePackage(command: PackageChange, slices: Slices, at: Circumstances): readonly EventDraft[] {
+  const target = slices.package;
+  if (!target || target.releases.size === 0)
+    throw new RegistryError('package-not-found', `package ${command.name} not found`);
+  const versioned = 'version' in command && command.version !== undefined;
+  const release = versioned ? existingRelease(target, command.version, at.rules) : undefined;
+  const holder = at.rules.ownedBy === 'package' ? target : slices.namespace;
+  if (command.kind !== 'expire') requireOwner(holder ?? target, at);
+  const draft = { by: at.actor.handle, ecosystem: command.ecosystem, name: target.name };
+  // What the client sent is replaced by the version as published: two spellings can share a version key.
+  const ofVersion = release ? { version: release.version } : {};
+  const ofReason = 'reason' in command && command.reason !== undefined ? { reason: command.reason } : {};
+  switch (command.kind) {
+    case 'yank':
+      return release && !release.yanked
+        ? [{ kind: 'yanked', ...draft, version: release.version, ...ofReason }]
+        : [];
+    case 'unyank':
+      return release?.yanked ? [{ kind: 'unyanked', ...draft, version: release.version }] : [];
+    case 'deprecate': {
+      const { message, messageDigest } = command;
+      const current = release ? release.deprecated : target.deprecated;
+      if (current && current.message === message && current.messageDigest === messageDigest) return [];
+      const text = {
+        ...(message === undefined ? {} : { message }),
+        ...(messageDigest === undefined ? {} : { messageDigest }),
+      };
+      return [{ kind: 'deprecated', ...draft, ...ofVersion, ...text }];
+    }
+    case 'undeprecate':
+      return (release ? release.deprecated : target.deprecated)
+        ? [{ kind: 'undeprecated', ...draft, ...ofVersion }]
+        : [];
+    case 'withdraw':
+      if ((release ?? target).withdrawnAt !== undefined) return [];
+      return [{ kind: 'withdrawn', ...draft, ...ofVersion, ...ofReason }];
+    case 'set-ref':
+      requireRefTarget(target, command.target, at.rules);
+      if (target.refs.get(command.ref)?.target === command.target) return [];
+      return [{ kind: 'ref-set', ...draft, ref: command.ref, target: command.target }];
+    case 'remove-ref':
+      requireRef(target, command.ref);
+      return [{ kind: 'ref-removed', ...draft, ref: command.ref }];
+    case 'expire':
+      if (command.ref !== undefined) requireRef(target, command.ref);
+      return [
+        {
+          kind: 'expired',
+          ...draft,
+          ...ofVersion,
+          ...(command.ref === undefined ? {} : { ref: command.ref }),
+        },
+      ];
+    case 'set-visibility':
+      if (target.visibility === command.visibility) return [];
+      return [{ kind: 'visibility-set', ...draft, visibility: command.visibility }];
+    case 'file-advisory':
+      if (target.advisories.has(command.advisory.id))
+        throw new RegistryError('conflict', `advisory ${command.advisory.id} is already filed`);
+      for (const version of command.advisory.versions ?? []) existingRelease(target, version, at.rules);
+      return [{ kind: 'advisory-filed', ...draft, advisory: command.advisory }];
+    case 'withdraw-advisory': {
+      const advisory = target.advisories.get(command.advisoryId);
+      if (!advisory)
+        throw new RegistryError('advisory-not-found', `advisory ${command.advisoryId} not found`);
+      return advisory.withdrawnAt
+        ? []
+        : [{ kind: 'advisory-withdrawn', ...draft, advisoryId: command.advisoryId }];
+    }
+  }
+}
+
+function existingRelease(target: Package, version: string, rules: Rules): Release {
+  const release = target.releases.get(rules.versionKey(version));
+  if (release) return release;
+  throw new RegistryError('version-not-found', `${target.name} has no version ${version}`);
+}
+
+function requireRef(target: Package, ref: string): void {
+  if (!target.refs.has(ref)) throw new RegistryError('ref-not-found', `${target.name} has no ${ref}`);
+}
+
+function requireRefTarget(target: Package, wanted: string, rules: Rules): void {
+  const release = target.releases.get(rules.versionKey(wanted));
+  const isArtifact = (): boolean =>
+    [...target.releases.values()].some((r) => r.artifacts.some((artifact) => artifact.digest === wanted));
+  if ((release && release.withdrawnAt === undefined) || isArtifact()) return;
+  throw new RegistryError('version-not-found', `${target.name} has no ${wanted} to point at`);
+}

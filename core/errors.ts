@@ -1,0 +1,71 @@
+/**
+ * Everything that can go wrong on purpose. Codes are a closed union and, once released, never change meaning;
+ * a surface maps them to its own client's words, status and envelope.
+ */
+export type ErrorCode =
+  | 'bad-request'
+  | 'malformed-body'
+  | 'unsupported-media-type'
+  | 'wrong-shape'
+  | 'body-too-large'
+  | 'unauthenticated'
+  | 'token-invalid'
+  | 'scope-missing'
+  | 'not-owner'
+  | 'no-route'
+  | 'not-found'
+  | 'package-not-found'
+  | 'version-not-found'
+  | 'ref-not-found'
+  | 'owner-not-found'
+  | 'account-not-found'
+  | 'advisory-not-found'
+  | 'transfer-not-found'
+  | 'method-not-allowed'
+  | 'version-exists'
+  | 'name-taken'
+  | 'last-owner'
+  | 'transfer-pending'
+  | 'conflict'
+  | 'too-large'
+  | 'invalid-name'
+  | 'invalid-version'
+  | 'invalid-archive'
+  | 'invalid-manifest'
+  | 'invalid-path'
+  | 'client-closed'
+  | 'storage-failed'
+  | 'shutting-down'
+  | 'clock-behind'
+  | 'internal';
+
+export interface RegistryErrorOptions {
+  readonly cause?: unknown;
+  /** The ecosystem's own, finer code for its client, such as `X07REG_PKG_DOCS_REQUIRED`. */
+  readonly surfaceCode?: string;
+  /** Methods that would have been allowed; sent as `Allow`. */
+  readonly allow?: readonly string[];
+}
+
+/** An expected refusal. `message` is public: it names the thing and the way out, and never a secret. */
+export class RegistryError extends Error {
+  override readonly name = 'RegistryError';
+  readonly code: ErrorCode;
+  readonly surfaceCode: string | undefined;
+  readonly allow: readonly string[] | undefined;
+
+  constructor(code: ErrorCode, message: string, options: RegistryErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.surfaceCode = options.surfaceCode;
+    this.allow = options.allow;
+  }
+}
+
+/**
+ * The log (or what stands beside it) is not what it must be. Nothing may be written or served from it until a
+ * person has looked: it is never caught and mended on the way.
+ */
+export class LogDamage extends Error {
+  override readonly name = 'LogDamage';
+}

@@ -1,0 +1,246 @@
+import type { Advisory, Artifact, EcosystemId, RegistryEvent, Signature } from '../schema/types.ts';
+import type { Json } from './canonical-json.ts';
+import { LogDamage } from './errors.ts';
+
+export type { Advisory, Artifact, Signature };
+
+/** One published version. A change to it is a new object, so that identity tells what changed. */
+export interface Release {
+  readonly version: string;
+  readonly publishedAt: string;
+  readonly publishedBy: string;
+  readonly artifacts: readonly Artifact[];
+  /** What the ecosystem kept of the manifest; for a large one it stands in the blob `metaDigest`. */
+  readonly meta: Json | undefined;
+  readonly metaDigest: string | undefined;
+  readonly signatures: readonly Signature[];
+  readonly yanked: boolean;
+  readonly deprecated: Deprecation | undefined;
+  /** Set when the bytes are gone: the number stays burnt. */
+  readonly withdrawnAt: string | undefined;
+}
+
+export interface Deprecation {
+  readonly message: string | undefined;
+  readonly messageDigest: string | undefined;
+}
+
+export interface Ref {
+  readonly target: string;
+  readonly setAt: string;
+}
+
+export interface FiledAdvisory extends Advisory {
+  readonly filedAt: string;
+  readonly withdrawnAt: string | undefined;
+}
+
+/** Who may act for a name. Packages have one; namespaces are nothing else. */
+export interface Ownership {
+  readonly owners: readonly string[];
+  readonly transfer: { readonly to: string; readonly expiresAt: string } | undefined;
+}
+
+export interface Namespace extends Ownership {
+  readonly ecosystem: EcosystemId;
+  readonly name: string;
+  readonly lastSeq: number;
+}
+
+/** Everything the log says about one package. Never changed in place. */
+export interface Package extends Ownership {
+  readonly ecosystem: EcosystemId;
+  readonly name: string;
+  readonly createdAt: string;
+  readonly changedAt: string;
+  readonly lastSeq: number;
+  readonly visibility: 'public' | 'private';
+  /** By version key, in the order of publication. */
+  readonly releases: ReadonlyMap<string, Release>;
+  readonly refs: ReadonlyMap<string, Ref>;
+  readonly advisories: ReadonlyMap<string, FiledAdvisory>;
+  readonly deprecated: Deprecation | undefined;
+  readonly withdrawnAt: string | undefined;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] extends ReadonlyMap<infer A, infer B> ? Map<A, B> : T[K] };
+type PackageEvent = Extract<RegistryEvent, { ecosystem: EcosystemId }>;
+
+/**
+ * Folds events of one package, in log order, into its state. The argument is left as it was; releases that no
+ * event touches keep their identity.
+ */
+export function reducePackage(
+  before: Package | undefined,
+  events: readonly RegistryEvent[],
+  versionKey: (version: string) => string,
+): Package | undefined {
+  let state: Mutable<Package> | undefined;
+  for (const event of events) {
+    if (!('ecosystem' in event)) continue;
+    state ??= before ? copy(before) : create(event);
+    apply(state, event, versionKey);
+    state.lastSeq = event.seq;
+    state.changedAt = event.at;
+  }
+  return state ?? before;
+}
+
+function create(event: PackageEvent): Mutable<Package> {
+  return {
+    ecosystem: event.ecosystem,
+    name: event.name,
+    createdAt: event.at,
+    changedAt: event.at,
+    lastSeq: event.seq,
+    owners: [],
+    transfer: undefined,
+    visibility: 'public',
+    releases: new Map(),
+    refs: new Map(),
+    advisories: new Map(),
+    deprecated: undefined,
+    withdrawnAt: undefined,
+  };
+}
+
+function copy(before: Package): Mutable<Package> {
+  return {
+    ...before,
+    releases: new Map(before.releases),
+    refs: new Map(before.refs),
+    advisories: new Map(before.advisories),
+  };
+}
+
+function apply(state: Mutable<Package>, event: PackageEvent, versionKey: (version: string) => string): void {
+  const change = (version: string, patch: Partial<Release>): void => {
+    const key = versionKey(version);
+    const release = state.releases.get(key);
+    if (!release)
+      throw new LogDamage(`line ${event.seq}: ${event.kind} of ${event.name} ${version}, never published`);
+    state.releases.set(key, { ...release, ...patch });
+  };
+  switch (event.kind) {
+    case 'published':
+      state.releases.set(versionKey(event.version), {
+        version: event.version,
+        publishedAt: event.at,
+        publishedBy: event.by,
+        artifacts: event.artifacts,
+        meta: event.meta as Json | undefined,
+        metaDigest: event.metaDigest,
+        signatures: event.signatures ?? [],
+        yanked: false,
+        deprecated: undefined,
+        withdrawnAt: undefined,
+      });
+      return;
+    case 'yanked':
+      return change(event.version, { yanked: true });
+    case 'unyanked':
+      return change(event.version, { yanked: false });
+    case 'deprecated': {
+      const deprecated = { message: event.message, messageDigest: event.messageDigest };
+      if (event.version === undefined) state.deprecated = deprecated;
+      else change(event.version, { deprecated });
+      return;
+    }
+    case 'undeprecated':
+      if (event.version === undefined) state.deprecated = undefined;
+      else change(event.version, { deprecated: undefined });
+      return;
+    case 'withdrawn':
+      withdraw(state, event.at, event.version, change);
+      return;
+    case 'ref-set':
+      state.refs.set(event.ref, { target: event.target, setAt: event.at });
+      return;
+    case 'ref-removed':
+      state.refs.delete(event.ref);
+      return;
+    case 'expired':
+      if (event.ref !== undefined) state.refs.delete(event.ref);
+      if (event.version !== undefined) withdraw(state, event.at, event.version, change);
+      return;
+    case 'visibility-set':
+      state.visibility = event.visibility;
+      return;
+    case 'advisory-filed':
+      state.advisories.set(event.advisory.id, {
+        ...event.advisory,
+        filedAt: event.at,
+        withdrawnAt: undefined,
+      });
+      return;
+    case 'advisory-withdrawn': {
+      const advisory = state.advisories.get(event.advisoryId);
+      if (!advisory)
+        throw new LogDamage(`line ${event.seq}: withdraws advisory ${event.advisoryId}, never filed`);
+      state.advisories.set(event.advisoryId, { ...advisory, withdrawnAt: advisory.withdrawnAt ?? event.at });
+      return;
+    }
+    case 'claimed':
+    case 'owner-added':
+    case 'owner-removed':
+    case 'transfer-offered':
+    case 'transfer-accepted':
+    case 'transfer-cancelled':
+      Object.assign(state, ownershipAfter(state, event));
+      return;
+  }
+}
+
+function withdraw(
+  state: Mutable<Package>,
+  at: string,
+  version: string | undefined,
+  change: (version: string, patch: Partial<Release>) => void,
+): void {
+  if (version !== undefined) return change(version, { withdrawnAt: at });
+  state.withdrawnAt = at;
+  for (const release of [...state.releases.values()])
+    if (release.withdrawnAt === undefined) change(release.version, { withdrawnAt: at });
+}
+
+type OwnershipEvent = Extract<
+  PackageEvent,
+  { kind: 'claimed' | 'owner-added' | 'owner-removed' | `transfer-${string}` }
+>;
+
+function ownershipAfter(before: Ownership, event: OwnershipEvent): Ownership {
+  switch (event.kind) {
+    case 'claimed':
+      return { owners: [event.owner], transfer: undefined };
+    case 'owner-added':
+      return { ...before, owners: [...new Set([...before.owners, event.owner])].sort() };
+    case 'owner-removed':
+      return { ...before, owners: before.owners.filter((owner) => owner !== event.owner) };
+    case 'transfer-offered':
+      return { ...before, transfer: { to: event.to, expiresAt: event.expiresAt } };
+    case 'transfer-accepted':
+      return { owners: before.transfer ? [before.transfer.to] : before.owners, transfer: undefined };
+    case 'transfer-cancelled':
+      return { ...before, transfer: undefined };
+  }
+}
+
+/** Folds events of one namespace. A namespace only ever has owners. */
+export function reduceNamespace(
+  before: Namespace | undefined,
+  events: readonly RegistryEvent[],
+): Namespace | undefined {
+  let state = before;
+  for (const event of events) {
+    if (!('of' in event) || event.of !== 'namespace') continue;
+    const base: Namespace = state ?? {
+      ecosystem: event.ecosystem,
+      name: event.name,
+      owners: [],
+      transfer: undefined,
+      lastSeq: event.seq,
+    };
+    state = { ...base, ...ownershipAfter(base, event), lastSeq: event.seq };
+  }
+  return state;
+}

@@ -1,0 +1,134 @@
+/**
+ * What the core needs from the world. Each port says what it promises; each has a version in memory and one shared
+ * contract test that every version passes.
+ */
+import type { Readable } from 'node:stream';
+import type { Digest } from './digest.ts';
+import type { LogLine } from './event.ts';
+import type { SiteFile } from './site.ts';
+
+export interface Clock {
+  /** Milliseconds since 1970, UTC. */
+  now(): number;
+}
+
+export interface Ids {
+  /** 32 lower-case hex digits, never the same twice. */
+  next(): string;
+}
+
+/** An append-only list of events with one writer. Sequence numbers start at 0 and have no gaps. */
+export interface EventLog<E extends LogLine> {
+  /** How many events this process has seen; the sequence number of the next one. */
+  readonly length: number;
+  /** Names the whole content up to `length`; equal contents have equal heads. Empty while the log is. */
+  readonly head: string;
+  /** @throws RangeError beyond `length`. */
+  read(seq: number): E;
+  /**
+   * Durable when it returns, all or nothing. After a failure nothing is acknowledged and the outcome is unknown:
+   * `refresh` tells what is there.
+   * @throws LogDamage unless the events carry on exactly at `length`.
+   */
+  append(events: readonly E[]): Promise<void>;
+  /** Sees what was appended since, by this process or another. Safe to repeat. @throws LogDamage */
+  refresh(): Promise<void>;
+  /** Whether what `head` named, in this process or another, is an unchanged beginning of this log. */
+  carriesOn(head: string): Promise<boolean>;
+  /** Lets the next writer in. */
+  close(): Promise<void>;
+}
+
+/** Received bytes that nobody can see yet. Exactly one of `commit` and `discard` ends it; both are safe to repeat. */
+export interface StagedBlob {
+  readonly digest: Digest;
+  readonly size: number;
+  open(): AsyncIterable<Uint8Array>;
+  /** Durable and readable under its digest when it returns. */
+  commit(): Promise<void>;
+  discard(): Promise<void>;
+}
+
+/** Bytes by the digest of what they are. Nothing in it ever changes. */
+export interface BlobStore {
+  /**
+   * Receives bytes in bounded memory and hashes them.
+   * @throws RegistryError `too-large` as soon as more than `maxBytes` arrived; then nothing is left behind.
+   */
+  stage(source: AsyncIterable<Uint8Array>, limits: { readonly maxBytes: number }): Promise<StagedBlob>;
+  has(digest: Digest): Promise<boolean>;
+  /** For small blobs only: the whole content. @throws RegistryError `not-found` */
+  read(digest: Digest): Promise<Uint8Array>;
+}
+
+/** How far the documents of packages have come; kept beside the files and never served. */
+export interface SiteProgress {
+  readonly registry: string;
+  /** Revision of the code that rendered it; another one renders everything again. */
+  readonly revision: number;
+  /** The log up to here is on the site. */
+  readonly seq: number;
+  /** The log's head at `seq`. */
+  readonly head: string;
+  /** Written before the first file of a step: after a crash exactly this step is derived again. */
+  readonly claim?: { readonly toSeq: number };
+}
+
+/** How far the roots (catalogs) have come; they may lag behind the documents. */
+export interface RootsProgress {
+  readonly revision: number;
+  readonly seq: number;
+}
+
+/** The small records a generator keeps with its site. */
+export interface SiteRecords {
+  readonly progress: SiteProgress;
+  readonly roots: RootsProgress;
+}
+
+/** The files that readers see. */
+export interface SiteTarget {
+  /**
+   * Waits for other processes; that part of the site is ours until the returned function is called. Documents and
+   * roots are held apart, so that a long catalog never delays a package.
+   */
+  hold(part: keyof SiteRecords): Promise<() => Promise<void>>;
+  load<K extends keyof SiteRecords>(record: K): Promise<SiteRecords[K] | undefined>;
+  /** Durable when it returns. */
+  save<K extends keyof SiteRecords>(record: K, value: SiteRecords[K]): Promise<void>;
+  /** Each file appears whole or not at all; durable when it returns. Equal bytes are left alone. */
+  put(files: readonly SiteFile[]): Promise<void>;
+  /** Durable when it returns; a missing path is fine. */
+  remove(paths: readonly string[]): Promise<void>;
+  /** The text of a file that is there, in pieces; nothing when it is missing. */
+  read(path: string): AsyncIterable<string>;
+  /** Starts a whole new site beside this one. Both parts must be held until it ends. */
+  rebuild(): Promise<SiteBuild>;
+}
+
+/** A whole site in the making. Readers see nothing of it until `finish`. */
+export interface SiteBuild {
+  add(file: SiteFile): void;
+  /** For files whose bodies are streams, or that readers must not see before all others: the roots. */
+  addRoot(file: SiteFile): Promise<void>;
+  read(path: string): AsyncIterable<string>;
+  /** The site is what was added, and nothing else; durable when it returns. Files that did not change stay as they are. */
+  finish(records: SiteRecords): Promise<void>;
+  abandon(): Promise<void>;
+}
+
+/** A file of the site as it stood when it was looked for. */
+export interface FoundFile {
+  readonly size: number;
+  /** Differs whenever the bytes differ. */
+  readonly version: string;
+  read(): Uint8Array;
+  /** Bytes `start` to `end`, both included. */
+  stream(start: number, end: number): Readable;
+}
+
+/** The read side of a site. */
+export interface SiteReader {
+  /** Synchronous: a look-up is one system call, and the thread pool would cost more than the call. */
+  find(path: string): FoundFile | undefined;
+}

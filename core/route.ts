@@ -1,0 +1,161 @@
+/** One table of routes decides what a request means: to the embedded server, to the API, to a generated edge configuration. */
+import type { Command } from './decide.ts';
+import { RegistryError } from './errors.ts';
+import type { RegistryEvent } from './event.ts';
+import type { Actor } from './permission.ts';
+import type { StagedBlob } from './ports.ts';
+import type { RouteParams, SiteRoute } from './site.ts';
+import type { StateView } from './state.ts';
+
+export interface RequestHead {
+  readonly method: string;
+  /** As sent, without the query. */
+  readonly path: string;
+  readonly requestId: string;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** One API request as its handler sees it. */
+export interface Call {
+  readonly head: RequestHead;
+  /** The path the surface lives below; `/` is the root. */
+  readonly mount: string;
+  readonly params: RouteParams;
+  readonly query: URLSearchParams;
+  /** Undefined without credentials. A bad credential is refused only where one is asked for. */
+  authenticate(): Actor | undefined;
+  /** The whole body into a staged blob; the caller's Intent or the API itself ends it. */
+  stageBody(limits: { readonly maxBytes: number }): Promise<StagedBlob>;
+  /** @throws RegistryError `bad-request`, `unsupported-media-type` or `too-large`. */
+  readJson(limits: { readonly maxBytes: number }): Promise<unknown>;
+  /** What a `published` event keeps of the manifest: inline, or as a blob of its own when it is long. */
+  keepMeta(meta: object): Promise<KeptMeta>;
+}
+
+export interface KeptMeta {
+  readonly fields: { readonly meta: object } | { readonly metaDigest: string };
+  readonly blobs: readonly StagedBlob[];
+}
+
+/** A write: what it asks for given the state, and the answer once that is durable and visible. */
+export interface Intent {
+  readonly actor: Actor;
+  /** Run again whenever the state may have changed since. */
+  plan(view: StateView): readonly Command[];
+  /** Made durable before any event that names them; discarded when the plan is refused. */
+  readonly blobs?: readonly StagedBlob[];
+  /** `visibility` says whether readers see it already; when they do not, the answer has to say so. */
+  answer(events: readonly RegistryEvent[], visibility: Visibility): HttpAnswer;
+}
+
+/** `degraded`: appended and durable, not yet on the site. */
+export type Visibility = 'visible' | 'degraded';
+
+export interface ApiRoute {
+  readonly from: 'api';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly pattern: string;
+  handle(call: Call, view: StateView): Promise<HttpAnswer | Intent>;
+}
+
+export interface RedirectRoute {
+  readonly from: 'redirect';
+  readonly pattern: string;
+  readonly status: 301 | 302 | 303 | 307 | 308;
+  /** Below the mount. */
+  readonly to: string;
+}
+
+export type ReadRoute = SiteRoute & {
+  /** What a miss of exactly this path means; the surface renders it. */
+  readonly miss: (params: RouteParams) => RegistryError;
+};
+
+export type Route = ReadRoute | ApiRoute | RedirectRoute;
+
+export function isIntent(result: HttpAnswer | Intent): result is Intent {
+  return 'plan' in result;
+}
+
+interface CompiledPattern<T> {
+  readonly segments: readonly string[];
+  readonly byMethod: Map<string, T>;
+}
+
+export type RouteMatch<T> =
+  | { readonly found: 'route'; readonly route: T; readonly params: RouteParams }
+  | { readonly found: 'path'; readonly allow: readonly string[] }
+  | { readonly found: 'nothing' };
+
+/** Finds the route of a request. A pattern with more literal segments wins, whatever the method. */
+export class RouteTable<T> {
+  readonly #byLength = new Map<number, CompiledPattern<T>[]>();
+
+  /** `GET` also answers `HEAD`. @throws TypeError when the same method and pattern are added twice. */
+  add(method: string, path: string, route: T): void {
+    const segments = path.slice(1).split('/');
+    const bucket = this.#byLength.get(segments.length) ?? [];
+    this.#byLength.set(segments.length, bucket);
+    const shape = shapeOf(segments);
+    let pattern = bucket.find((other) => shapeOf(other.segments) === shape);
+    if (!pattern) {
+      pattern = { segments, byMethod: new Map() };
+      bucket.push(pattern);
+      bucket.sort((a, b) => rank(a.segments).localeCompare(rank(b.segments)));
+    }
+    if (pattern.byMethod.has(method)) throw new TypeError(`two routes for ${method} ${path}`);
+    pattern.byMethod.set(method, route);
+    if (method === 'GET') pattern.byMethod.set('HEAD', route);
+  }
+
+  /** @throws RegistryError `bad-request` when a segment is not valid percent-encoding. */
+  match(method: string, rawPath: string): RouteMatch<T> {
+    const segments = rawPath.slice(1).split('/');
+    for (const pattern of this.#byLength.get(segments.length) ?? []) {
+      const params = bind(pattern.segments, segments);
+      if (!params) continue;
+      const route = pattern.byMethod.get(method);
+      return route
+        ? { found: 'route', route, params }
+        : { found: 'path', allow: [...pattern.byMethod.keys()] };
+    }
+    return { found: 'nothing' };
+  }
+}
+
+function shapeOf(segments: readonly string[]): string {
+  return segments.map((segment) => (segment.startsWith('{') ? '{}' : segment)).join('/');
+}
+
+/** Literal segments first, from the left. */
+function rank(segments: readonly string[]): string {
+  return segments.map((segment) => (segment.startsWith('{') ? '1' : '0')).join('');
+}
+
+function bind(pattern: readonly string[], segments: readonly string[]): RouteParams | undefined {
+  const params: Record<string, string> = {};
+  for (const [i, part] of pattern.entries()) {
+    const segment = segments[i] ?? '';
+    if (!part.startsWith('{')) {
+      if (part !== segment) return undefined;
+    } else {
+      if (segment === '') return undefined;
+      params[part.slice(1, -1)] = decodeSegment(segment);
+    }
+  }
+  return params;
+}
+
+function decodeSegment(segment: string): string {
+  if (!segment.includes('%')) return segment;
+  try {
+    return decodeURIComponent(segment);
+  } catch (error) {
+    throw new RegistryError('bad-request', 'the path is not valid percent-encoding', { cause: error });
+  }
+}

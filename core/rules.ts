@@ -1,0 +1,17 @@
+import type { EcosystemId } from '../schema/types.ts';
+
+/** What an ecosystem says about its own names and versions; everything in `core/` compares through it. */
+export interface Rules {
+  /** Two names with one key cannot both exist. */
+  nameKey(name: string): string;
+  /** Two versions with one key cannot both be published. */
+  versionKey(version: string): string;
+  /** Negative when `a` is lower; total, so that every list has one order. */
+  compareVersions(a: string, b: string): number;
+  /** Whether an owner owns one package or all of a namespace. */
+  readonly ownedBy: 'package' | 'namespace';
+  /** The namespace of a name; only asked when owners own namespaces. */
+  namespaceOf?(name: string): string;
+}
+
+export type RulesOf = (ecosystem: EcosystemId) => Rules;

@@ -1,0 +1,85 @@
+/** The published files: what they are, where they go, and how long anyone may keep them. */
+import type { Digest } from './digest.ts';
+
+/** Why these values: `max-age=0` because npm takes `max-age` literally, `public` because clients send tokens on reads. */
+export const cacheControl = {
+  /** Never changes. Shared caches ask again daily, so that a takedown ends there. */
+  artifact: 'public, max-age=31536000, s-maxage=86400, immutable, no-transform',
+  /** Changes with its package. */
+  document: 'public, max-age=0, must-revalidate, s-maxage=30',
+} as const;
+export type CachePolicy = keyof typeof cacheControl;
+
+export type SiteBody =
+  | { readonly bytes: Uint8Array }
+  | { readonly blob: Digest; readonly size: number }
+  /** For documents that grow with the registry; may be opened more than once and yields the same bytes. */
+  | { readonly stream: () => AsyncIterable<string> };
+
+export interface SiteFile {
+  /** Below the root of the site, without a leading slash; made by `sitePath` only. */
+  readonly path: string;
+  readonly body: SiteBody;
+  readonly contentType: string;
+  readonly cache: CachePolicy;
+}
+
+/**
+ * Segments that start with `=` are ours: no ecosystem's grammar may let one in, so a document that is also a folder
+ * can be stored inside it, by its route and never by its neighbours.
+ */
+export const indexName = '=index';
+export const reservedPrefix = '=';
+
+export type RouteParams = Readonly<Record<string, string>>;
+
+/** A family of files: one pattern, one type, one cache policy. Declared once, used to write and to read. */
+export interface SiteRoute {
+  readonly from: 'site';
+  /** Below the mount, such as `v1/packages/{name}`. Every parameter is one segment. */
+  readonly pattern: string;
+  readonly contentType: string;
+  readonly cache: CachePolicy;
+  /** `index` when other routes lie below this path: it is stored as `<path>/=index`. */
+  readonly stored: 'file' | 'index';
+}
+
+/** Whether a text can be one segment of a path on every disk and object store. */
+export function isSegment(text: string): boolean {
+  // Control characters and backslashes mean different things to different disks; 255 bytes is the shortest limit.
+  // eslint-disable-next-line no-control-regex
+  if (text === '' || text === '.' || text === '..' || /[/\\\u0000-\u001f\u007f]/.test(text)) return false;
+  return !text.startsWith(reservedPrefix) && Buffer.byteLength(text) <= 255;
+}
+
+/**
+ * The stored path of one file of a route, below the root of the site.
+ * @returns undefined when a parameter cannot be a path segment: no such file can exist.
+ */
+export function sitePath(mount: string, route: SiteRoute, params: RouteParams): string | undefined {
+  const parts: string[] = mount === '/' ? [] : mount.slice(1).split('/');
+  for (const part of route.pattern === '' ? [] : route.pattern.split('/')) {
+    const value = part.startsWith('{') ? params[part.slice(1, -1)] : part;
+    if (value === undefined || !isSegment(value)) return undefined;
+    parts.push(value);
+  }
+  if (route.stored === 'index') parts.push(indexName);
+  return parts.join('/');
+}
+
+/** @throws TypeError when a parameter cannot be a path segment: the ecosystem let a name in that it must not. */
+export function siteFile(
+  mount: string,
+  route: SiteRoute,
+  params: RouteParams,
+  body: SiteBody | string,
+): SiteFile {
+  const path = sitePath(mount, route, params);
+  if (path === undefined) throw new TypeError(`${route.pattern} has no path for ${JSON.stringify(params)}`);
+  return {
+    path,
+    body: typeof body === 'string' ? { bytes: Buffer.from(body) } : body,
+    contentType: route.contentType,
+    cache: route.cache,
+  };
+}

@@ -1,0 +1,159 @@
+import type { EcosystemId, Settings } from '../schema/types.ts';
+import { LogDamage } from './errors.ts';
+import { subjectOf, type RegistryEvent, type Subject } from './event.ts';
+import { reduceNamespace, reducePackage, type Namespace, type Package } from './package.ts';
+import type { EventLog } from './ports.ts';
+import type { RulesOf } from './rules.ts';
+
+/** What rules and handlers may ask of the registry. */
+export interface StateView {
+  readonly settings: Settings;
+  package(ecosystem: EcosystemId, name: string): Package | undefined;
+  namespace(ecosystem: EcosystemId, name: string): Namespace | undefined;
+}
+
+/** Releases kept in memory over all cached packages; a package beyond it is reduced again when asked for. */
+const CACHED_RELEASES = 200_000;
+
+/**
+ * The registry as the log tells it. Memory holds one number per package, the sequence number of its last event;
+ * the rest is reduced on demand by following `prev`, and cached. Disposable: one scan of the log rebuilds it.
+ */
+export class RegistryState implements StateView {
+  readonly #log: EventLog<RegistryEvent>;
+  readonly #rulesOf: RulesOf;
+  readonly #last = new Map<string, number>();
+  readonly #cache = new Map<string, Package>();
+  #cachedReleases = 0;
+  #length = 0;
+  #registry: string | undefined;
+  #settings: Settings | undefined;
+
+  constructor(log: EventLog<RegistryEvent>, rulesOf: RulesOf) {
+    this.#log = log;
+    this.#rulesOf = rulesOf;
+    this.catchUp();
+  }
+
+  /** How far in the log this state is. */
+  get length(): number {
+    return this.#length;
+  }
+
+  get isEmpty(): boolean {
+    return this.#length === 0;
+  }
+
+  get registry(): string {
+    if (this.#registry === undefined) throw new LogDamage('the log does not start with a genesis event');
+    return this.#registry;
+  }
+
+  get settings(): Settings {
+    if (this.#settings === undefined) throw new LogDamage('the log does not start with a genesis event');
+    return this.#settings;
+  }
+
+  /** Takes in what the log has seen since. @throws LogDamage when an event does not follow its predecessor. */
+  catchUp(): void {
+    while (this.#length < this.#log.length) this.#absorb(this.#log.read(this.#length));
+  }
+
+  #absorb(event: RegistryEvent): void {
+    if ((event.seq === 0) !== (event.kind === 'genesis'))
+      throw new LogDamage(`line ${event.seq}: a log starts with its only genesis event`);
+    if (event.kind === 'genesis') this.#registry = event.registry;
+    if (event.kind === 'genesis' || event.kind === 'settings-changed') this.#settings = event.settings;
+    const subject = subjectOf(event);
+    if (subject) {
+      const key = this.keyOf(subject);
+      const prev = 'prev' in event ? event.prev : undefined;
+      if (prev !== this.#last.get(key))
+        throw new LogDamage(
+          `line ${event.seq}: its previous event should be ${this.#last.get(key)}, it says ${prev}`,
+        );
+      this.#last.set(key, event.seq);
+    }
+    this.#length = event.seq + 1;
+  }
+
+  keyOf(subject: Subject): string {
+    if (subject.of === 'namespace') return `${subject.ecosystem}/namespace/${subject.name}`;
+    return `${subject.ecosystem}/package/${this.#rulesOf(subject.ecosystem).nameKey(subject.name)}`;
+  }
+
+  /** Sequence number of a subject's last event, for its next event's `prev`. */
+  lastSeq(subject: Subject): number | undefined {
+    return this.#last.get(this.keyOf(subject));
+  }
+
+  /** Keys of every package of these ecosystems, in ascending order. */
+  packageKeys(of: readonly EcosystemId[]): string[] {
+    const prefixes = of.map((ecosystem) => `${ecosystem}/package/`);
+    return [...this.#last.keys()].filter((key) => prefixes.some((prefix) => key.startsWith(prefix))).sort();
+  }
+
+  package(ecosystem: EcosystemId, name: string): Package | undefined {
+    return this.packageByKey(this.keyOf({ ecosystem, name, of: 'package' }));
+  }
+
+  packageByKey(key: string): Package | undefined {
+    const last = this.#last.get(key);
+    if (last === undefined) return undefined;
+    const cached = this.#cache.get(key);
+    if (cached?.lastSeq === last) return this.#remember(key, cached);
+    const reduced = this.reduce(cached, this.#chain(last, cached ? cached.lastSeq : -1));
+    return reduced && this.#remember(key, reduced);
+  }
+
+  /** The package as it stood when the log had `length` events. Not cached: made for those who pass over everything. */
+  packageAt(key: string, length: number): Package | undefined {
+    const last = this.#last.get(key);
+    if (last === undefined) return undefined;
+    return this.reduce(
+      undefined,
+      this.#chain(last, -1).filter((event) => event.seq < length),
+    );
+  }
+
+  namespace(ecosystem: EcosystemId, name: string): Namespace | undefined {
+    return reduceNamespace(undefined, this.eventsOf({ ecosystem, name, of: 'namespace' }));
+  }
+
+  /** Events of one subject, oldest first; empty when it is unknown. */
+  eventsOf(subject: Subject): readonly RegistryEvent[] {
+    const last = this.#last.get(this.keyOf(subject));
+    return last === undefined ? [] : this.#chain(last, -1);
+  }
+
+  reduce(before: Package | undefined, events: readonly RegistryEvent[]): Package | undefined {
+    const first = events[0];
+    if (!first || !('ecosystem' in first)) return before;
+    return reducePackage(before, events, this.#rulesOf(first.ecosystem).versionKey);
+  }
+
+  /** Events from `last` back to the one after `stop`, oldest first. */
+  #chain(last: number, stop: number): RegistryEvent[] {
+    const events: RegistryEvent[] = [];
+    for (let seq: number | undefined = last; seq !== undefined && seq > stop; ) {
+      const event: RegistryEvent = this.#log.read(seq);
+      events.push(event);
+      seq = 'prev' in event ? event.prev : undefined;
+    }
+    return events.reverse();
+  }
+
+  #remember(key: string, reduced: Package): Package {
+    const known = this.#cache.get(key);
+    if (known) this.#cachedReleases -= known.releases.size + 1;
+    this.#cache.delete(key);
+    this.#cache.set(key, reduced);
+    this.#cachedReleases += reduced.releases.size + 1;
+    for (const [oldest, state] of this.#cache) {
+      if (this.#cachedReleases <= CACHED_RELEASES || oldest === key) break;
+      this.#cache.delete(oldest);
+      this.#cachedReleases -= state.releases.size + 1;
+    }
+    return reduced;
+  }
+}

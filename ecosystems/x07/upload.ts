@@ -1,0 +1,130 @@
+/** An uploaded `.x07pkg` (contract, section 5): an uncompressed tar, read twice as a stream and never unpacked. */
+import { Readable } from 'node:stream';
+import tar from 'tar-stream';
+import type { Digest } from '../../core/digest.ts';
+import { RegistryError } from '../../core/errors.ts';
+import { checkManifest, checkManifestScale, readManifest, type Manifest, type RawManifest } from './manifest.ts';
+import { isModuleId, lintModule } from './modules.ts';
+import { badArchive, badManifest, quote } from './refusals.ts';
+
+export const MAX_UPLOAD_BYTES = 64 * 1024 * 1024;
+/** Upstream counts no members; a tar of empty ones this long is an attack, and no client could unpack it. */
+const MAX_MEMBERS = 10_000;
+const MAX_MANIFEST_BYTES = 1024 * 1024;
+/** A module is parsed whole; the largest real one is a few hundred kilobytes. */
+const MAX_MODULE_BYTES = 8 * 1024 * 1024;
+const MANIFEST_NAME = 'x07-package.json';
+
+type Entry = tar.Extract extends AsyncIterable<infer E> ? E : never;
+
+export interface Upload {
+  readonly digest: Digest;
+  readonly size: number;
+  open(): AsyncIterable<Uint8Array>;
+}
+
+/** Checks 4 to 10 and 13 of section 7, in their order. @throws RegistryError with the first that fails. */
+export async function parseUpload(upload: Upload): Promise<Manifest> {
+  const { manifest: raw, members } = await readMembers(upload);
+  const modules = modulePaths(raw, members);
+  const manifest = checkManifest(raw);
+  await lintModules(upload, modules);
+  checkManifestScale(manifest);
+  return manifest;
+}
+
+interface Members {
+  readonly manifest: RawManifest;
+  /** Paths of regular files. */
+  readonly members: ReadonlySet<string>;
+}
+
+async function readMembers(upload: Upload): Promise<Members> {
+  const members = new Set<string>();
+  let manifest: string | undefined;
+  let count = 0;
+  await forEachMember(upload, async (entry) => {
+    const { name, type } = entry.header;
+    count += 1;
+    if (count > MAX_MEMBERS) throw badArchive(`the archive has more than ${MAX_MEMBERS} members`);
+    checkMember(name, type ?? null);
+    if (type !== 'file') return;
+    // Two members of one path: which of them a client unpacks is a matter of luck.
+    if (members.has(name)) throw badArchive(`${quote(name)} is in the archive twice`);
+    members.add(name);
+    if (name === MANIFEST_NAME) manifest = await readText(entry, MAX_MANIFEST_BYTES);
+  });
+  if (manifest === undefined) throw badArchive(`the archive has no ${MANIFEST_NAME}`);
+  return { manifest: readManifest(manifest), members };
+}
+
+function checkMember(name: string, type: string | null): void {
+  if (type !== 'file' && type !== 'directory')
+    throw badArchive(`${quote(name)} is a ${type ?? 'member of an unknown type'}: only regular files can be installed`);
+  const path = type === 'directory' ? name.replace(/\/$/, '') : name;
+  if (!isCleanPath(path)) throw badArchive(`${quote(name)} is not a clean relative path`);
+}
+
+/** Relative, and without `.`, `..`, empty or foreign components. */
+function isCleanPath(path: string): boolean {
+  return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && !/[\\\0]/.test(part));
+}
+
+/** Check 5: every module, and `ffi/` where it is needed, is a regular file of the archive. Returns path by module id. */
+function modulePaths(manifest: RawManifest, members: ReadonlySet<string>): ReadonlyMap<string, string> {
+  const { module_root: root, modules } = manifest;
+  // The client packs `modules/` and `modules/.` too, with clean member paths: components are joined, not texts.
+  const components = root.split('/').filter((part) => part !== '' && part !== '.');
+  if (root.startsWith('/') || components.length === 0 || components.includes('..') || root.includes('\\'))
+    throw badManifest('module_root must be a clean relative path');
+  if (modules.length === 0) throw badManifest('modules must not be empty');
+  const paths = new Map<string, string>();
+  for (const id of modules) {
+    if (!isModuleId(id)) throw badManifest(`modules: ${quote(id)} is not a module id`);
+    const path = `${components.join('/')}/${id.replaceAll('.', '/')}.x07.json`;
+    if (!members.has(path)) throw badArchive(`module ${id} is missing: the archive has no ${path}`);
+    paths.set(id, path);
+  }
+  const meta = manifest['meta'] as { import_mode?: unknown } | undefined;
+  if (meta?.import_mode === 'ffi' && ![...members].some((path) => path.startsWith('ffi/')))
+    throw badArchive('meta.import_mode is ffi, and the archive has nothing below ffi/');
+  return paths;
+}
+
+async function lintModules(upload: Upload, modules: ReadonlyMap<string, string>): Promise<void> {
+  const idOf = new Map([...modules].map(([id, path]) => [path, id]));
+  await forEachMember(upload, async (entry) => {
+    const id = idOf.get(entry.header.name);
+    if (id !== undefined && entry.header.type === 'file') lintModule(id, await readText(entry, MAX_MODULE_BYTES));
+  });
+}
+
+async function forEachMember(upload: Upload, visit: (entry: Entry) => Promise<void>): Promise<void> {
+  const archive = tar.extract();
+  const source = Readable.from(upload.open());
+  source.on('error', (error) => archive.destroy(error));
+  source.pipe(archive);
+  try {
+    for await (const entry of archive) {
+      await visit(entry);
+      entry.resume();
+    }
+  } catch (error) {
+    if (error instanceof RegistryError) throw error;
+    throw badArchive(`not a tar archive: ${(error as Error).message}`, error);
+  } finally {
+    source.destroy();
+  }
+}
+
+async function readText(entry: Entry, maxBytes: number): Promise<string> {
+  const { name, size } = entry.header;
+  if ((size ?? 0) > maxBytes) throw badArchive(`${quote(name)} is larger than ${maxBytes} bytes`);
+  const chunks: Buffer[] = [];
+  for await (const chunk of entry) chunks.push(chunk as Buffer);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw badArchive(`${quote(name)} is not UTF-8`);
+  }
+}

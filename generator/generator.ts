@@ -1,0 +1,268 @@
+/**
+ * Keeps a site what the log says: after every append, after a crash and from nothing by the same code. Several
+ * processes may run it on one site; whoever holds the site reads how far it has come and carries on from there.
+ */
+import { LogDamage } from '../core/errors.ts';
+import { subjectOf, type RegistryEvent } from '../core/event.ts';
+import type { Package } from '../core/package.ts';
+import type { BlobStore, EventLog, SiteBuild, SiteProgress, SiteTarget } from '../core/ports.ts';
+import type { SiteFile } from '../core/site.ts';
+import type { RegistryState } from '../core/state.ts';
+import { siteContext, type Summary, type Surface } from '../ecosystems/ecosystem.ts';
+import { hydrate, isHydrated } from './hydrate.ts';
+import { allFiles, planPackage, type Mounted, type Plan } from './plan.ts';
+import { mergeSummaries, summariesIn, summariesPath, summaryLine } from './summaries.ts';
+
+/**
+ * Raise it with every change of the bytes that any projection makes: the next start then renders the whole site
+ * again. A golden test fails when bytes change and this does not.
+ */
+export const SITE_REVISION = 1;
+
+export interface GeneratorDeps {
+  readonly log: EventLog<RegistryEvent>;
+  readonly state: RegistryState;
+  readonly target: SiteTarget;
+  readonly blobs: BlobStore;
+  readonly surfaces: readonly Surface[];
+}
+
+/** The log does not carry on from what this site was made of. An operator has to say which of the two is right. */
+export class ForeignSite extends LogDamage {}
+
+/** Packages kept as the site shows them, so that the next change of one is compared in memory. */
+const REMEMBERED_PACKAGES = 2_000;
+/** Events per step: enough to share the cost of a step, few enough that one step stays short. */
+const MAX_STEP_EVENTS = 2_048;
+
+export class Generator {
+  readonly #deps: GeneratorDeps;
+  readonly #shown = new Map<string, Package>();
+  #shownSeq = -1;
+
+  constructor(deps: GeneratorDeps) {
+    this.#deps = deps;
+  }
+
+  get #mounted(): readonly Mounted[] {
+    const { surfaces, state } = this.#deps;
+    return surfaces.flatMap((surface) => {
+      const site = siteContext(surface, state.settings);
+      return site ? [{ surface, site }] : [];
+    });
+  }
+
+  /**
+   * Brings the documents of packages up to the log this process has seen, or everything when there is nothing to
+   * carry on from. Returns how far the site is. Durable; safe to repeat.
+   * @throws ForeignSite
+   */
+  async update(): Promise<number> {
+    const { state, target } = this.#deps;
+    for (;;) {
+      const release = await target.hold('progress');
+      let progress: SiteProgress | undefined;
+      try {
+        progress = await this.#usableProgress();
+        if (progress && progress.seq >= state.length) return progress.seq;
+        if (progress) {
+          await this.#step(progress);
+          continue;
+        }
+        await this.#rebuildHeld();
+      } finally {
+        await release();
+      }
+    }
+  }
+
+  /**
+   * Renders everything again, also what is up to date. With `acceptLog` also where the log does not carry on from
+   * what the site was made of. @throws ForeignSite
+   */
+  async rebuild(options: { readonly acceptLog?: boolean } = {}): Promise<void> {
+    const { target } = this.#deps;
+    const release = await target.hold('progress');
+    try {
+      if (!options.acceptLog) await this.#refuseForeign(await target.load('progress'));
+      await this.#rebuildHeld();
+    } finally {
+      await release();
+    }
+  }
+
+  /** Undefined when the site has to be made from nothing. */
+  async #usableProgress(): Promise<SiteProgress | undefined> {
+    const { target, state, log } = this.#deps;
+    const progress = await target.load('progress');
+    await this.#refuseForeign(progress);
+    if (!progress || progress.revision !== SITE_REVISION) return undefined;
+    for (let seq = progress.seq; seq < state.length; seq += 1) if (log.read(seq).kind === 'settings-changed') return undefined;
+    return progress;
+  }
+
+  async #refuseForeign(progress: SiteProgress | undefined): Promise<void> {
+    const { state, log } = this.#deps;
+    if (!progress) return;
+    if (progress.registry !== state.registry)
+      throw new ForeignSite(`the site belongs to registry ${progress.registry}, the log to ${state.registry}`);
+    // Another process may be ahead of what this one has read of the log; that is no fault.
+    if (progress.seq > log.length) await log.refresh();
+    if (progress.seq > log.length || !(await log.carriesOn(progress.head)))
+      throw new ForeignSite(
+        `the log does not carry on from what the site was made of (commit ${progress.head}, ${progress.seq} events): ` +
+          'history was rewritten or restored. If that is right, run: cairn regen --accept-log',
+      );
+    state.catchUp();
+  }
+
+  async #step(progress: SiteProgress): Promise<void> {
+    const { state, target, log, blobs } = this.#deps;
+    const toSeq = progress.claim?.toSeq ?? Math.min(state.length, progress.seq + MAX_STEP_EVENTS);
+    if (this.#shownSeq !== progress.seq) this.#shown.clear();
+    // Written before the first file: should we stop below, the next run derives exactly this step again and so
+    // writes, and removes, the same paths.
+    if (!progress.claim) await target.save('progress', { ...progress, claim: { toSeq } });
+    const shown = new Map<string, Package>();
+    const plans: Plan[] = [];
+    for (const [key, events] of this.#touched(progress.seq, toSeq)) {
+      const before = this.#shown.get(key) ?? (await this.#packageAt(key, progress.seq));
+      const reduced = state.reduce(before, events);
+      if (!reduced) continue;
+      const after = await hydrate(reduced, blobs);
+      shown.set(key, after);
+      for (const mounted of this.#mounted)
+        if (mounted.surface.reads.includes(after.ecosystem)) plans.push(planPackage(before, after, mounted));
+    }
+    await target.put(plans.flatMap(({ artifacts }) => artifacts));
+    await target.put(plans.flatMap(({ documents }) => documents));
+    await target.remove(plans.flatMap(({ removals }) => removals));
+    await target.save('progress', {
+      registry: progress.registry,
+      revision: SITE_REVISION,
+      seq: toSeq,
+      head: toSeq === log.length ? log.head : progress.head,
+    });
+    this.#remember(shown, toSeq);
+  }
+
+  /** The events of [from, to), by the key of the package they are about. */
+  #touched(from: number, to: number): Map<string, RegistryEvent[]> {
+    const { log, state } = this.#deps;
+    const touched = new Map<string, RegistryEvent[]>();
+    for (let seq = from; seq < to; seq += 1) {
+      const event = log.read(seq);
+      const subject = subjectOf(event);
+      if (subject?.of !== 'package') continue;
+      const key = state.keyOf(subject);
+      const events = touched.get(key);
+      if (events) events.push(event);
+      else touched.set(key, [event]);
+    }
+    return touched;
+  }
+
+  async #packageAt(key: string, length: number): Promise<Package | undefined> {
+    const { state, blobs } = this.#deps;
+    const found = state.packageAt(key, length);
+    return found && hydrate(found, blobs);
+  }
+
+  #remember(shown: ReadonlyMap<string, Package>, seq: number): void {
+    for (const [key, state] of shown) {
+      this.#shown.delete(key);
+      this.#shown.set(key, state);
+    }
+    for (const key of this.#shown.keys()) {
+      if (this.#shown.size <= REMEMBERED_PACKAGES) break;
+      this.#shown.delete(key);
+    }
+    this.#shownSeq = seq;
+  }
+
+  /**
+   * Brings the roots up to the documents. Apart from them, because it reads one line of every package.
+   * Returns false when there was nothing to do.
+   */
+  async updateRoots(): Promise<boolean> {
+    const { target } = this.#deps;
+    const release = await target.hold('roots');
+    try {
+      const [progress, roots] = [await target.load('progress'), await target.load('roots')];
+      if (!progress || !roots || progress.revision !== SITE_REVISION || roots.revision !== SITE_REVISION) return false;
+      if (roots.seq >= progress.seq || progress.seq > this.#deps.state.length) return false;
+      const touched = this.#touched(roots.seq, progress.seq);
+      // Stopping between these leaves summaries that are newer than the record: merging them again changes nothing.
+      if (touched.size > 0)
+        for (const mounted of this.#mounted) await this.#renderRoots(mounted, touched.keys(), progress.seq);
+      await target.save('roots', { revision: SITE_REVISION, seq: progress.seq });
+      return true;
+    } finally {
+      await release();
+    }
+  }
+
+  async #renderRoots({ surface, site }: Mounted, keys: Iterable<string>, seq: number): Promise<void> {
+    const { target } = this.#deps;
+    const path = summariesPath(surface.id);
+    const changed = new Map<string, Summary | undefined>();
+    for (const key of keys) {
+      const found = await this.#packageAt(key, seq);
+      if (found && surface.reads.includes(found.ecosystem)) changed.set(key, summaryOf(found, { surface, site }));
+    }
+    await target.put([textFile(path, () => mergeSummaries(target.read(path), changed))]);
+    await target.put([...surface.filesForRoot(summariesIn(() => target.read(path)), site)]);
+  }
+
+  async #rebuildHeld(): Promise<void> {
+    const { state, target, log } = this.#deps;
+    const release = await target.hold('roots');
+    const build = await target.rebuild();
+    const seq = state.length;
+    try {
+      for (const mounted of this.#mounted) {
+        const { surface, site } = mounted;
+        const path = summariesPath(surface.id);
+        await build.addRoot(textFile(path, () => this.#renderAll(mounted, build)));
+        const summaries = summariesIn(() => build.read(path));
+        for (const file of surface.filesForRoot(summaries, site)) await build.addRoot(file);
+      }
+      await build.finish({
+        progress: { registry: state.registry, revision: SITE_REVISION, seq, head: log.head },
+        roots: { revision: SITE_REVISION, seq },
+      });
+      this.#remember(new Map(), seq);
+    } catch (error) {
+      await build.abandon();
+      throw error;
+    } finally {
+      await release();
+    }
+  }
+
+  /** Adds every file of every package to a build and, on the way, yields their summaries: one pass over the log. */
+  async *#renderAll(mounted: Mounted, build: SiteBuild): AsyncGenerator<string> {
+    const { state, blobs } = this.#deps;
+    let lines = '';
+    for (const key of state.packageKeys(mounted.surface.reads)) {
+      const found = state.packageAt(key, state.length);
+      if (!found) continue;
+      const shown = isHydrated(found) ? found : await hydrate(found, blobs);
+      for (const file of allFiles(shown, mounted)) build.add(file);
+      const summary = summaryOf(shown, mounted);
+      if (summary) lines += summaryLine(key, summary);
+      if (lines.length < 64 * 1024) continue;
+      yield lines;
+      lines = '';
+    }
+    yield lines;
+  }
+}
+
+function summaryOf(of: Package, { surface, site }: Mounted): Summary | undefined {
+  return of.visibility === 'public' ? surface.summarize?.(of, site) : undefined;
+}
+
+function textFile(path: string, stream: () => AsyncIterable<string>): SiteFile {
+  return { path, body: { stream }, contentType: 'text/plain', cache: 'document' };
+}

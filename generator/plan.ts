@@ -1,0 +1,82 @@
+/** What has to change on the site when a package went from one state to the next. Pure. */
+import type { Package, Ref, Release } from '../core/package.ts';
+import type { SiteBody, SiteFile } from '../core/site.ts';
+import type { SiteContext, Surface } from '../ecosystems/ecosystem.ts';
+
+/** A surface that is on, and where it stands. */
+export interface Mounted {
+  readonly surface: Surface;
+  readonly site: SiteContext;
+}
+
+export interface Plan {
+  /** Immutable files, written before anything names them. */
+  readonly artifacts: readonly SiteFile[];
+  readonly documents: readonly SiteFile[];
+  /** Paths that are gone; removed last, documents before the artifacts they named. */
+  readonly removals: readonly string[];
+}
+
+/** Every file of a package: what a site made from nothing holds. */
+export function* allFiles(of: Package, { surface, site }: Mounted): Iterable<SiteFile> {
+  if (!isShown(of)) return;
+  for (const release of of.releases.values()) yield* surface.filesForRelease(release, of, site);
+  if (surface.filesForRef) for (const [name, ref] of of.refs) yield* surface.filesForRef(name, ref, of, site);
+  yield* surface.filesForPackage(of, site);
+}
+
+/**
+ * Only what changed is rendered, before and after: the site now is what the state before gives, so nothing is read
+ * back and nothing is listed.
+ */
+export function planPackage(before: Package | undefined, after: Package, mounted: Mounted): Plan {
+  const old = new Map<string, SiteFile>();
+  if (before && isShown(before)) for (const file of changedFiles(before, after, mounted)) old.set(file.path, file);
+  const artifacts: SiteFile[] = [];
+  const documents: SiteFile[] = [];
+  if (isShown(after)) {
+    for (const file of changedFiles(after, before, mounted)) {
+      const known = old.get(file.path);
+      old.delete(file.path);
+      if (known && sameBody(known.body, file.body)) continue;
+      (file.cache === 'artifact' ? artifacts : documents).push(file);
+    }
+  }
+  const gone = [...old.values()];
+  const removals = [...gone.filter((f) => f.cache !== 'artifact'), ...gone.filter((f) => f.cache === 'artifact')];
+  return { artifacts, documents, removals: removals.map(({ path }) => path) };
+}
+
+function isShown(of: Package): boolean {
+  return of.visibility === 'public';
+}
+
+/** The files of `of` that may differ from those of `other`. */
+function* changedFiles(of: Package, other: Package | undefined, { surface, site }: Mounted): Iterable<SiteFile> {
+  const everything = !other || !isShown(other) || !sameOwners(of, other);
+  for (const [key, release] of of.releases)
+    if (everything || !sameRelease(release, other.releases.get(key))) yield* surface.filesForRelease(release, of, site);
+  if (surface.filesForRef)
+    for (const [name, ref] of of.refs)
+      if (everything || !sameRef(of, other, name, ref)) yield* surface.filesForRef(name, ref, of, site);
+  yield* surface.filesForPackage(of, site);
+}
+
+function sameOwners(a: Package, b: Package): boolean {
+  return a.owners.length === b.owners.length && a.owners.every((owner, i) => owner === b.owners[i]);
+}
+
+/** States that came from one another share the objects of what did not change. */
+function sameRelease(a: Release, b: Release | undefined): boolean {
+  return a === b;
+}
+
+function sameRef(of: Package, other: Package, name: string, ref: Ref): boolean {
+  const before = other.refs.get(name);
+  return before?.target === ref.target && of.releases.get(ref.target) === other.releases.get(ref.target);
+}
+
+function sameBody(a: SiteBody, b: SiteBody): boolean {
+  if ('blob' in a) return 'blob' in b && a.blob === b.blob;
+  return 'bytes' in a && 'bytes' in b && Buffer.compare(a.bytes, b.bytes) === 0;
+}

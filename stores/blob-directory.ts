@@ -1,0 +1,139 @@
+/** Blobs in a directory: `sha256/ab/<hex>`. Received bytes wait in `incoming/` until they are committed. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { link, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { asDigest, splitDigest, type Digest } from '../core/digest.ts';
+import { RegistryError } from '../core/errors.ts';
+import type { BlobStore, StagedBlob } from '../core/ports.ts';
+import { ensureDirectory, isErrno, nextNumber, syncDirectory } from './durable-files.ts';
+
+export class BlobDirectory implements BlobStore {
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** The only process that receives uploads calls this: what an earlier one left half received is removed. */
+  async clearIncoming(): Promise<void> {
+    const incoming = join(this.#root, 'incoming');
+    await ensureDirectory(incoming);
+    for (const name of await readdir(incoming)) await rm(join(incoming, name), { force: true });
+  }
+
+  /** Where a blob's bytes lie, for hard links and for serving. */
+  pathOf(digest: Digest): string {
+    const { algorithm, hex } = splitDigest(digest);
+    return join(this.#root, algorithm, hex.slice(0, 2), hex);
+  }
+
+  async stage(source: AsyncIterable<Uint8Array>, limits: { readonly maxBytes: number }): Promise<StagedBlob> {
+    const path = join(this.#root, 'incoming', `${process.pid}-${nextNumber()}`);
+    try {
+      const { hex, size } = await this.#receive(path, source, limits.maxBytes);
+      return new StagedFile(path, this, asDigest(`sha256:${hex}`), size);
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    }
+  }
+
+  async #receive(
+    path: string,
+    source: AsyncIterable<Uint8Array>,
+    maxBytes: number,
+  ): Promise<{ hex: string; size: number }> {
+    const hash = createHash('sha256');
+    let size = 0;
+    const file = await openIncoming(path);
+    try {
+      for await (const chunk of source) {
+        size += chunk.byteLength;
+        if (size > maxBytes)
+          throw new RegistryError('too-large', `the upload is over the limit of ${maxBytes} bytes`);
+        hash.update(chunk);
+        await writeWhole(file, chunk);
+      }
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    return { hex: hash.digest('hex'), size };
+  }
+
+  async has(digest: Digest): Promise<boolean> {
+    return stat(this.pathOf(digest)).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async read(digest: Digest): Promise<Uint8Array> {
+    try {
+      return await readFile(this.pathOf(digest));
+    } catch (error) {
+      if (isErrno(error, 'ENOENT'))
+        throw new RegistryError('not-found', `blob ${digest} is missing`, { cause: error });
+      throw error;
+    }
+  }
+}
+
+async function openIncoming(path: string): Promise<Awaited<ReturnType<typeof open>>> {
+  try {
+    return await open(path, 'wx');
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+    await ensureDirectory(dirname(path));
+    return open(path, 'wx');
+  }
+}
+
+async function writeWhole(file: Awaited<ReturnType<typeof open>>, chunk: Uint8Array): Promise<void> {
+  for (let done = 0; done < chunk.byteLength;) {
+    const { bytesWritten } = await file.write(chunk, done);
+    done += bytesWritten;
+  }
+}
+
+class StagedFile implements StagedBlob {
+  readonly #path: string;
+  readonly #store: BlobDirectory;
+  readonly digest: Digest;
+  readonly size: number;
+  #committed: Promise<void> | undefined;
+
+  constructor(path: string, store: BlobDirectory, digest: Digest, size: number) {
+    this.#path = path;
+    this.#store = store;
+    this.digest = digest;
+    this.size = size;
+  }
+
+  open(): AsyncIterable<Uint8Array> {
+    return createReadStream(this.#path, { highWaterMark: 256 * 1024 });
+  }
+
+  commit(): Promise<void> {
+    return (this.#committed ??= this.#commit());
+  }
+
+  async #commit(): Promise<void> {
+    const path = this.#store.pathOf(this.digest);
+    await ensureDirectory(dirname(path));
+    try {
+      // A link and not a rename: equal bytes that are there already are never replaced.
+      await link(this.#path, path);
+    } catch (error) {
+      if (!isErrno(error, 'EEXIST')) throw error;
+    }
+    // Also when it was there: an earlier commit may have been cut off right before this step.
+    await syncDirectory(dirname(path));
+    await rm(this.#path, { force: true });
+  }
+
+  async discard(): Promise<void> {
+    if (!this.#committed) await rm(this.#path, { force: true });
+  }
+}

@@ -1,0 +1,364 @@
+/**
+ * A log kept in a bare git repository: `log/000/000000.ndjson`, … hold 256 events each, one per line, and a commit
+ * is one durable batch. Readable with `git log -p`; written in this process, without a work tree or an index.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { simpleGit, type SimpleGit } from 'simple-git';
+import { LogDamage, RegistryError } from '../core/errors.ts';
+import { describeEvent, type LineCodec, type LogLine } from '../core/event.ts';
+import type { EventLog } from '../core/ports.ts';
+import { ensureDirectory, nextNumber, syncDirectory, syncTree } from './durable-files.ts';
+import {
+  BranchMoved,
+  gitCommit,
+  gitObject,
+  gitTree,
+  moveBranch,
+  readBranch,
+  writeObjects,
+  type GitObject,
+} from './git-objects.ts';
+import { keepRepositoryTidy, type Tidying } from './git-maintenance.ts';
+import { EVENTS_PER_SEGMENT, LogSegments, segmentPath } from './log-segments.ts';
+import { acquireLock, type WriterLock } from './writer-lock.ts';
+
+const BRANCH = 'main';
+const LOCK_NAME = 'cairn-writer.lock';
+const COPY_NAME = 'cairn-copy.ndjson';
+
+export interface OpenLogOptions<E extends LogLine> {
+  /** The bare repository; a writer creates it when it is missing. */
+  readonly repository: string;
+  readonly lines: LineCodec<E>;
+  /** Recorded in the writer's lock: how others reach this process. */
+  readonly contact?: string | undefined;
+  /** Only its owner may look at it. */
+  readonly isPrivate?: boolean;
+}
+
+/** Where the writer's lock of a repository lies. */
+export function writerLockPath(repository: string): string {
+  return join(repository, LOCK_NAME);
+}
+
+/** @throws LockHeld when another living process writes. @throws LogDamage */
+export async function openLogWriter<E extends LogLine>(options: OpenLogOptions<E>): Promise<GitLog<E>> {
+  await createRepository(options.repository, options.isPrivate ?? false);
+  const lock = acquireLock(writerLockPath(options.repository), options.contact);
+  try {
+    await clearLeftovers(options.repository);
+    return await GitLog.open(options, LogSegments.openOwn(join(options.repository, COPY_NAME)), lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** Reads beside a writer, without stopping it. @throws LogDamage */
+export async function openLogReader<E extends LogLine>(options: OpenLogOptions<E>): Promise<GitLog<E>> {
+  if (!existsSync(join(options.repository, 'HEAD')))
+    throw new RegistryError(
+      'not-found',
+      `there is no registry in ${dirname(options.repository)}: start one with cairn serve`,
+    );
+  return GitLog.open(options, LogSegments.openForeign(join(options.repository, COPY_NAME)), undefined);
+}
+
+interface ListedSegment {
+  readonly oid: string;
+  readonly length: number;
+}
+
+export class GitLog<E extends LogLine> implements EventLog<E> {
+  readonly #repository: string;
+  readonly #git: SimpleGit;
+  readonly #lines: LineCodec<E>;
+  readonly #segments: LogSegments;
+  readonly #lock: WriterLock | undefined;
+  readonly #tidying: Tidying | undefined;
+  /** Tree entries of segments by directory, for the next commit's trees. */
+  readonly #directories = new Map<string, Map<string, string>>();
+  #head: string | undefined;
+  #checked = 0;
+  #lastAt = '';
+
+  private constructor(options: OpenLogOptions<E>, segments: LogSegments, lock: WriterLock | undefined) {
+    this.#repository = options.repository;
+    this.#git = simpleGit(options.repository);
+    this.#lines = options.lines;
+    this.#segments = segments;
+    this.#lock = lock;
+    this.#tidying = lock && keepRepositoryTidy(options.repository, this.#git);
+  }
+
+  static async open<E extends LogLine>(
+    options: OpenLogOptions<E>,
+    segments: LogSegments,
+    lock: WriterLock | undefined,
+  ): Promise<GitLog<E>> {
+    const log = new GitLog(options, segments, lock);
+    await log.refresh();
+    return log;
+  }
+
+  get length(): number {
+    return this.#segments.events;
+  }
+
+  get head(): string {
+    return this.#head ?? '';
+  }
+
+  /** The first look at a line checks it whole, and that its time does not go back; later looks trust that. */
+  read(seq: number): E {
+    const line = this.#segments.line(seq);
+    if (seq < this.#checked) return JSON.parse(line) as E;
+    const event = this.#lines.decode(line, seq);
+    if (seq === this.#checked) {
+      if (event.at < this.#lastAt)
+        throw new LogDamage(`line ${seq}: its time lies before that of line ${seq - 1}`);
+      this.#lastAt = event.at;
+      this.#checked = seq + 1;
+    }
+    return event;
+  }
+
+  async append(events: readonly E[]): Promise<void> {
+    if (!this.#lock) throw new Error('this log was opened for reading');
+    if (!this.#lock.isHeld())
+      throw new LogDamage("the writer's lock is gone: another process may be writing; stop and look");
+    const changed = this.#segmentsWith(events);
+    const objects: GitObject[] = [...changed.values()].map(({ blob }) => blob);
+    for (const [index, { blob }] of changed) this.#enter(index, blob.oid);
+    const touched = new Set([...changed.keys()].map((index) => segmentPath(index).directory));
+    const root = this.#trees(touched, objects);
+    const commit = gitCommit({
+      tree: root,
+      parent: this.#head,
+      epochSeconds: Math.floor(Date.parse(events.at(-1)?.at ?? '') / 1000),
+      message: commitMessage(events),
+    });
+    // Stopping before the branch moves leaves objects that nothing names; git removes them in time.
+    await writeObjects(this.#repository, [...objects, commit]);
+    await this.#moveBranch(commit.oid);
+    this.#head = commit.oid;
+    for (const [index, { blob, bytes }] of changed) this.#segments.set(index, blob.oid, bytes);
+    this.#tidying?.wrote(objects.length + 1);
+  }
+
+  async #moveBranch(to: string): Promise<void> {
+    try {
+      await moveBranch(this.#repository, BRANCH, this.#head, to);
+    } catch (error) {
+      if (error instanceof BranchMoved)
+        throw new LogDamage(`somebody else wrote to the log: ${error.message}`, { cause: error });
+      throw error;
+    }
+  }
+
+  #segmentsWith(events: readonly E[]): Map<number, { blob: GitObject; bytes: Buffer }> {
+    const lines = new Map<number, Buffer[]>();
+    for (const [i, event] of events.entries()) {
+      const seq = this.length + i;
+      if (event.seq !== seq) throw new LogDamage(`event ${event.seq} cannot be appended at ${seq}`);
+      const index = Math.floor(seq / EVENTS_PER_SEGMENT);
+      const parts = lines.get(index) ?? [this.#segments.segmentBytes(index)];
+      parts.push(Buffer.from(`${this.#lines.encode(event)}\n`));
+      lines.set(index, parts);
+    }
+    return new Map(
+      [...lines].map(([index, parts]) => {
+        const bytes = Buffer.concat(parts);
+        return [index, { blob: gitObject('blob', bytes), bytes }];
+      }),
+    );
+  }
+
+  #enter(index: number, oid: string): void {
+    const { directory, file } = segmentPath(index);
+    const entries = this.#directories.get(directory) ?? new Map<string, string>();
+    entries.set(file, oid);
+    this.#directories.set(directory, entries);
+  }
+
+  /** Trees of the changed directories and those above them; returns the root's. */
+  readonly #treeOids = new Map<string, string>();
+  #trees(touched: Iterable<string>, objects: GitObject[]): string {
+    for (const directory of touched) {
+      const files = [...(this.#directories.get(directory) ?? [])];
+      const tree = gitTree(files.map(([name, oid]) => ({ mode: '100644', name, oid })));
+      this.#treeOids.set(directory, tree.oid);
+      objects.push(tree);
+    }
+    const log = gitTree([...this.#treeOids].map(([name, oid]) => ({ mode: '40000', name, oid })));
+    const root = gitTree([{ mode: '40000', name: 'log', oid: log.oid }]);
+    objects.push(log, root);
+    return root.oid;
+  }
+
+  async refresh(): Promise<void> {
+    const head = await readBranch(this.#repository, BRANCH);
+    if (head === this.#head || head === undefined) {
+      if (this.#head !== undefined && head === undefined) throw new LogDamage('the log has lost its branch');
+      return;
+    }
+    const listed = await this.#listSegments(head);
+    if (listed.length < this.#segments.count) throw new LogDamage('the log has become shorter');
+    const stale = listed.flatMap((segment, index) =>
+      this.#segments.oidOf(index) === segment.oid ? [] : [{ ...segment, index }],
+    );
+    const firstFull = stale.find(({ index }) => index < this.#segments.count - 1);
+    if (firstFull) throw new LogDamage(`segment ${firstFull.index} has changed after it was full`);
+    await this.#load(stale);
+    for (const { index, oid } of stale) this.#enter(index, oid);
+    if (this.#lock) for (const directory of this.#directories.keys()) this.#trees([directory], []);
+    this.#head = head;
+  }
+
+  async #listSegments(head: string): Promise<ListedSegment[]> {
+    const text = await this.#git.raw(['ls-tree', '-r', '-l', head]).catch((error: unknown) => {
+      throw new LogDamage(`git cannot read commit ${head}`, { cause: error });
+    });
+    return text
+      .split('\n')
+      .filter(Boolean)
+      .map((line, index) => {
+        const [facts = '', path] = line.split('\t');
+        const [, , oid = '', length] = facts.split(/ +/);
+        const { directory, file } = segmentPath(index);
+        if (path !== `log/${directory}/${file}`)
+          throw new LogDamage(`expected log/${directory}/${file}, found ${path}`);
+        return { oid, length: Number(length) };
+      });
+  }
+
+  async #load(wanted: readonly (ListedSegment & { index: number })[]): Promise<void> {
+    const missing: (typeof wanted)[number][] = [];
+    for (const segment of wanted) {
+      const bytes =
+        missing.length > 0 ? undefined : this.#segments.fromCopy(segment.index, segment.oid, segment.length);
+      if (bytes) this.#segments.set(segment.index, segment.oid, bytes);
+      else missing.push(segment);
+    }
+    let next = 0;
+    await readBlobs(
+      this.#repository,
+      missing.map(({ oid }) => oid),
+      (bytes) => {
+        const segment = missing[next];
+        next += 1;
+        if (segment) this.#segments.set(segment.index, segment.oid, bytes);
+      },
+    );
+  }
+
+  async carriesOn(head: string): Promise<boolean> {
+    if (head === this.head || head === '') return true;
+    const isAncestor = await this.#git.raw(['merge-base', '--is-ancestor', head, this.head]).then(
+      () => true,
+      () => false,
+    );
+    if (!isAncestor) return false;
+    const counts = await this.#git.raw(['diff', '--numstat', head, this.head, '--', 'log']);
+    return counts.split('\n').every((line) => line === '' || /^\d+\t0\t/.test(line));
+  }
+
+  async close(): Promise<void> {
+    await this.#tidying?.stop();
+    this.#segments.close();
+    this.#lock?.release();
+  }
+}
+
+function commitMessage(events: readonly LogLine[]): string {
+  const [first, ...others] = events.map(describeEvent);
+  if (others.length === 0) return first ?? '';
+  return [`${first}, and ${others.length} more`, '', first, ...others].join('\n');
+}
+
+/** Made aside and renamed, so that a power cut leaves a whole repository or none. */
+async function createRepository(repository: string, isPrivate: boolean): Promise<void> {
+  if (existsSync(join(repository, 'HEAD'))) return;
+  const parent = dirname(repository);
+  await ensureDirectory(parent);
+  const aside = join(parent, `.${basename(repository)}.${process.pid}.${nextNumber()}.new`);
+  await ensureDirectory(aside, isPrivate ? 0o700 : 0o755);
+  // No template: a repository of ours has no hooks.
+  const git = simpleGit(aside, { unsafe: { allowUnsafeTemplateDir: true } });
+  await git.raw(['init', '--quiet', '--bare', `--initial-branch=${BRANCH}`, '--template=']);
+  await git.addConfig('gc.auto', '0');
+  await git.addConfig('core.logAllRefUpdates', 'false');
+  await syncTree(aside);
+  try {
+    await rename(aside, repository);
+  } catch (error) {
+    await rm(aside, { recursive: true, force: true });
+    if (!existsSync(join(repository, 'HEAD'))) throw error;
+  }
+  await syncDirectory(parent);
+}
+
+/** How long a lock of git may be in use: git holds the lock of a branch for milliseconds. */
+const GIT_LOCK_PATIENCE_MS = 3_000;
+
+/** What a killed writer leaves: half objects and git's own locks. Called by the only writer. */
+async function clearLeftovers(repository: string): Promise<void> {
+  for (const lock of [`refs/heads/${BRANCH}.lock`, 'packed-refs.lock', 'HEAD.lock', 'config.lock'])
+    await clearGitLock(join(repository, lock));
+  const objects = join(repository, 'objects');
+  for (const directory of await readdir(objects)) {
+    if (!/^[0-9a-f]{2}$/.test(directory)) continue;
+    for (const name of await readdir(join(objects, directory)))
+      if (name.startsWith('tmp_obj_')) await rm(join(objects, directory, name), { force: true });
+  }
+}
+
+async function clearGitLock(path: string): Promise<void> {
+  const waitUntil = Date.now() + GIT_LOCK_PATIENCE_MS;
+  for (;;) {
+    const found = await stat(path).catch(() => undefined);
+    if (!found) return;
+    // An old lock has no living owner; a young one may: give it the time that git needs.
+    if (Date.now() - found.mtimeMs > GIT_LOCK_PATIENCE_MS || Date.now() > waitUntil) break;
+    await new Promise((resume) => setTimeout(resume, 50));
+  }
+  await rm(path, { force: true });
+}
+
+/** Contents of blobs, in the order asked for, from one git process. */
+async function readBlobs(
+  repository: string,
+  oids: readonly string[],
+  take: (bytes: Buffer) => void,
+): Promise<void> {
+  if (oids.length === 0) return;
+  const git = spawn('git', ['cat-file', '--batch'], { cwd: repository, stdio: ['pipe', 'pipe', 'ignore'] });
+  git.stdin.on('error', () => undefined); // git died; the count below tells
+  git.stdin.end(oids.map((oid) => `${oid}\n`).join(''));
+  let pending: Buffer = Buffer.alloc(0);
+  let wanted: number | undefined;
+  let taken = 0;
+  for await (const chunk of git.stdout as AsyncIterable<Buffer>) {
+    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+    for (;;) {
+      if (wanted === undefined) {
+        const end = pending.indexOf(10);
+        if (end === -1) break;
+        const [oid, type, size] = pending.toString('latin1', 0, end).split(' ');
+        if (type !== 'blob') throw new LogDamage(`git cannot read segment ${oid}: ${type}`);
+        wanted = Number(size);
+        pending = pending.subarray(end + 1);
+      }
+      if (pending.length < wanted + 1) break;
+      take(Buffer.from(pending.subarray(0, wanted)));
+      pending = pending.subarray(wanted + 1);
+      wanted = undefined;
+      taken += 1;
+    }
+  }
+  if (taken !== oids.length)
+    throw new LogDamage(`git gave ${taken} of ${oids.length} segments: is the repository whole?`);
+}

@@ -1,0 +1,161 @@
+/**
+ * Git objects written in this process, durably. Spawning git costs more than the write itself and, as packs pile
+ * up, ever more (measured: docs/decisions/0002-log-in-git.md).
+ */
+import { createHash } from 'node:crypto';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { constants, deflate as deflateCallback } from 'node:zlib';
+import {
+  ensureDirectory,
+  isErrno,
+  nextNumber,
+  syncDirectories,
+  syncDirectory,
+  writeSynced,
+} from './durable-files.ts';
+
+const deflate = promisify(deflateCallback);
+
+export type ObjectType = 'blob' | 'tree' | 'commit';
+
+export interface GitObject {
+  readonly oid: string;
+  readonly type: ObjectType;
+  readonly header: Buffer;
+  readonly body: Uint8Array;
+}
+
+export function gitObject(type: ObjectType, body: Uint8Array): GitObject {
+  const header = Buffer.from(`${type} ${body.byteLength}\0`);
+  return { oid: createHash('sha1').update(header).update(body).digest('hex'), type, header, body };
+}
+
+export interface TreeEntry {
+  readonly mode: '100644' | '40000';
+  readonly name: string;
+  readonly oid: string;
+}
+
+/** Entries must come in git's order; names of equal length and one mode are, when sorted. */
+export function gitTree(entries: readonly TreeEntry[]): GitObject {
+  const parts = entries.flatMap(({ mode, name, oid }) => [
+    Buffer.from(`${mode} ${name}\0`),
+    Buffer.from(oid, 'hex'),
+  ]);
+  return gitObject('tree', Buffer.concat(parts));
+}
+
+export interface CommitFacts {
+  readonly tree: string;
+  readonly parent: string | undefined;
+  /** Seconds since 1970; the commit's only time, so that equal batches give equal commits. */
+  readonly epochSeconds: number;
+  readonly message: string;
+}
+
+const identity = 'Cairn <cairn@localhost>';
+
+export function gitCommit({ tree, parent, epochSeconds, message }: CommitFacts): GitObject {
+  const lines = [
+    `tree ${tree}`,
+    ...(parent === undefined ? [] : [`parent ${parent}`]),
+    `author ${identity} ${epochSeconds} +0000`,
+    `committer ${identity} ${epochSeconds} +0000`,
+    '',
+    message,
+  ];
+  return gitObject('commit', Buffer.from(`${lines.join('\n')}\n`));
+}
+
+/** Writes loose objects; all are durable when it returns. One that exists is kept, and made durable too. */
+export async function writeObjects(repository: string, objects: readonly GitObject[]): Promise<void> {
+  const written = await Promise.all(objects.map((object) => writeObject(repository, object)));
+  await syncDirectories(written);
+}
+
+async function writeObject(repository: string, object: GitObject): Promise<string> {
+  const directory = join(repository, 'objects', object.oid.slice(0, 2));
+  const path = join(directory, object.oid.slice(2));
+  if (await exists(path)) return directory;
+  // Level 1: the object is repacked within minutes, and at a full segment level 6 costs three times as much.
+  const packed = await deflate(Buffer.concat([object.header, object.body]), {
+    level: constants.Z_BEST_SPEED,
+  });
+  // `tmp_obj_` is the name git itself knows, and removes when it is left over.
+  const temporary = join(directory, `tmp_obj_${process.pid}_${nextNumber()}`);
+  try {
+    await writeSynced(temporary, packed, 0o444);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+    // git removes empty directories when it packs.
+    await ensureDirectory(directory);
+    await writeSynced(temporary, packed, 0o444);
+  }
+  // Stopping here leaves a temporary file: the next start removes it.
+  try {
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  return directory;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** What a branch points at; undefined before its first commit. */
+export async function readBranch(repository: string, branch: string): Promise<string | undefined> {
+  const loose = await readIfThere(join(repository, 'refs/heads', branch));
+  if (loose !== undefined) return loose.trim();
+  const packed = await readIfThere(join(repository, 'packed-refs'));
+  const line = packed?.split('\n').find((text) => text.endsWith(` refs/heads/${branch}`));
+  return line?.slice(0, 40);
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+/** The branch did not point where the caller believed. */
+export class BranchMoved extends Error {
+  override readonly name = 'BranchMoved';
+}
+
+/** Moves a branch under git's own lock; durable when it returns. @throws BranchMoved */
+export async function moveBranch(
+  repository: string,
+  branch: string,
+  from: string | undefined,
+  to: string,
+): Promise<void> {
+  const path = join(repository, 'refs/heads', branch);
+  const lock = `${path}.lock`;
+  const handle = await open(lock, 'wx');
+  try {
+    const current = await readBranch(repository, branch);
+    if (current !== from)
+      throw new BranchMoved(`${branch} is at ${current ?? 'nothing'}, not at ${from ?? 'nothing'}`);
+    await handle.writeFile(`${to}\n`);
+    await handle.sync();
+  } catch (error) {
+    await handle.close();
+    await rm(lock, { force: true });
+    throw error;
+  }
+  await handle.close();
+  // The moment the events become true. A power cut before the sync below may still lose them: nobody was told.
+  await rename(lock, path);
+  await syncDirectory(dirname(path));
+}

@@ -1,0 +1,225 @@
+/**
+ * The stores in memory: for tests, and stricter than any disk. A site refuses to change an artifact, and each can be
+ * told to fail at its nth write, both ways: lost, or landed and reported lost.
+ */
+import { createHash } from 'node:crypto';
+import { digestOf, type Digest } from '../core/digest.ts';
+import { LogDamage, RegistryError } from '../core/errors.ts';
+import type { LineCodec, LogLine } from '../core/event.ts';
+import type { BlobStore, EventLog, SiteBuild, SiteRecords, SiteTarget, StagedBlob } from '../core/ports.ts';
+import type { SiteBody, SiteFile } from '../core/site.ts';
+
+export class Fault extends Error {
+  override readonly name = 'Fault';
+}
+
+/** Decides which write fails. */
+export class Faults {
+  #countdown = Infinity;
+  #landed = false;
+
+  /** The `nth` write from now (1 is the next) fails; `landed`: it happens all the same. */
+  failAt(nth: number, landed = false): void {
+    this.#countdown = nth;
+    this.#landed = landed;
+  }
+
+  run(write: () => void): void {
+    this.#countdown -= 1;
+    if (this.#countdown !== 0) return write();
+    if (this.#landed) write();
+    throw new Fault(this.#landed ? 'landed, and reported lost' : 'lost');
+  }
+}
+
+export class MemoryLog<E extends LogLine> implements EventLog<E> {
+  readonly faults = new Faults();
+  readonly #lines: LineCodec<E>;
+  #stored: string[] = [];
+  #seen: string[] = [];
+
+  constructor(lines: LineCodec<E>) {
+    this.#lines = lines;
+  }
+
+  get length(): number {
+    return this.#seen.length;
+  }
+
+  get head(): string {
+    return headOf(this.#seen);
+  }
+
+  read(seq: number): E {
+    const line = this.#seen[seq];
+    if (line === undefined) throw new RangeError(`the log has no event ${seq} yet`);
+    return this.#lines.decode(line, seq);
+  }
+
+  async append(events: readonly E[]): Promise<void> {
+    const lines = events.map((event, i) => {
+      if (event.seq !== this.length + i) throw new LogDamage(`event ${event.seq} cannot be appended at ${this.length + i}`);
+      return this.#lines.encode(event);
+    });
+    await Promise.resolve();
+    if (this.#stored.length !== this.#seen.length) throw new LogDamage('somebody else wrote to the log');
+    this.faults.run(() => (this.#stored = [...this.#stored, ...lines]));
+    this.#seen = this.#stored;
+  }
+
+  async refresh(): Promise<void> {
+    this.#seen = this.#stored;
+  }
+
+  async carriesOn(head: string): Promise<boolean> {
+    for (let length = 0; length <= this.#seen.length; length += 1)
+      if (headOf(this.#seen.slice(0, length)) === head) return true;
+    return false;
+  }
+
+  async close(): Promise<void> {}
+}
+
+function headOf(lines: readonly string[]): string {
+  return lines.length === 0 ? '' : createHash('sha256').update(lines.join('\n')).digest('hex');
+}
+
+export class MemoryBlobs implements BlobStore {
+  readonly faults = new Faults();
+  readonly blobs = new Map<string, Uint8Array>();
+  /** How many staged blobs are neither committed nor discarded. */
+  staged = 0;
+
+  async stage(source: AsyncIterable<Uint8Array>, { maxBytes }: { readonly maxBytes: number }): Promise<StagedBlob> {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of source) {
+      size += chunk.byteLength;
+      if (size > maxBytes) throw new RegistryError('too-large', `the upload is over the limit of ${maxBytes} bytes`);
+      chunks.push(chunk);
+    }
+    const bytes = Buffer.concat(chunks);
+    const digest = digestOf(bytes);
+    let open = true;
+    this.staged += 1;
+    const end = (): void => {
+      if (open) this.staged -= 1;
+      open = false;
+    };
+    return {
+      digest,
+      size,
+      async *open() {
+        yield bytes;
+      },
+      commit: async () => {
+        this.faults.run(() => this.blobs.set(digest, bytes));
+        end();
+      },
+      discard: async () => end(),
+    };
+  }
+
+  async has(digest: Digest): Promise<boolean> {
+    return this.blobs.has(digest);
+  }
+
+  async read(digest: Digest): Promise<Uint8Array> {
+    const bytes = this.blobs.get(digest);
+    if (!bytes) throw new RegistryError('not-found', `blob ${digest} is missing`);
+    return bytes;
+  }
+}
+
+type StoredBody = Uint8Array | { readonly blob: Digest };
+
+export class MemorySite implements SiteTarget {
+  readonly faults = new Faults();
+  /** Every path with its bytes, or the blob it links to. */
+  files = new Map<string, StoredBody>();
+  records: Partial<SiteRecords> = {};
+  readonly #artifacts = new Set<string>();
+  readonly #held = new Map<keyof SiteRecords, Promise<void>>();
+
+  async hold(part: keyof SiteRecords): Promise<() => Promise<void>> {
+    for (let held = this.#held.get(part); held; held = this.#held.get(part)) await held;
+    let free = (): void => undefined;
+    this.#held.set(part, new Promise((resolve) => (free = resolve)));
+    return async () => {
+      this.#held.delete(part);
+      free();
+    };
+  }
+
+  async load<K extends keyof SiteRecords>(record: K): Promise<SiteRecords[K] | undefined> {
+    return this.records[record];
+  }
+
+  async save<K extends keyof SiteRecords>(record: K, value: SiteRecords[K]): Promise<void> {
+    this.faults.run(() => (this.records = { ...this.records, [record]: value }));
+  }
+
+  async put(files: readonly SiteFile[]): Promise<void> {
+    for (const file of files) {
+      const body = await bodyOf(file.body);
+      this.faults.run(() => this.#store(file, body));
+    }
+  }
+
+  #store(file: SiteFile, body: StoredBody): void {
+    const known = this.files.get(file.path);
+    if (known && this.#artifacts.has(file.path) && !sameBody(known, body))
+      throw new Error(`${file.path} is immutable and would change`);
+    if (file.cache === 'artifact') this.#artifacts.add(file.path);
+    this.files.set(file.path, body);
+  }
+
+  async remove(paths: readonly string[]): Promise<void> {
+    for (const path of paths) this.faults.run(() => this.files.delete(path));
+  }
+
+  async *read(path: string): AsyncIterable<string> {
+    const body = this.files.get(path);
+    if (body instanceof Uint8Array) yield Buffer.from(body).toString('utf8');
+  }
+
+  async rebuild(): Promise<SiteBuild> {
+    const files = new Map<string, StoredBody>();
+    const once = (path: string, body: StoredBody): void => {
+      if (files.has(path)) throw new Error(`${path} is written twice`);
+      files.set(path, body);
+    };
+    return {
+      add: ({ path, body }) => once(path, syncBody(body)),
+      addRoot: async ({ path, body }) => once(path, await bodyOf(body)),
+      async *read(path) {
+        const body = files.get(path);
+        if (body instanceof Uint8Array) yield Buffer.from(body).toString('utf8');
+      },
+      finish: async (records) =>
+        this.faults.run(() => {
+          this.files = files;
+          this.records = records;
+        }),
+      abandon: async () => undefined,
+    };
+  }
+}
+
+function syncBody(body: SiteBody): StoredBody {
+  if ('bytes' in body) return body.bytes;
+  if ('blob' in body) return { blob: body.blob };
+  throw new TypeError('a stream is not a document');
+}
+
+async function bodyOf(body: SiteBody): Promise<StoredBody> {
+  if (!('stream' in body)) return syncBody(body);
+  let text = '';
+  for await (const piece of body.stream()) text += piece;
+  return Buffer.from(text);
+}
+
+function sameBody(a: StoredBody, b: StoredBody): boolean {
+  if (a instanceof Uint8Array) return b instanceof Uint8Array && Buffer.compare(a, b) === 0;
+  return !(b instanceof Uint8Array) && a.blob === b.blob;
+}

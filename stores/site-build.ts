@@ -1,0 +1,151 @@
+/** A whole site written beside the old one, then merged into it: the way of `regen` when there is nothing to carry on from. */
+import { execFile } from 'node:child_process';
+import { closeSync, linkSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { link, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Digest } from '../core/digest.ts';
+import type { SiteBuild, SiteRecords } from '../core/ports.ts';
+import { compareTrees } from './compare-trees.ts';
+import { ensureDirectory, isErrno, nextNumber, syncDirectory, syncTree } from './durable-files.ts';
+import { copySynced, readText, recordNames, setLaterTime, temporaryBeside } from './site-files.ts';
+
+interface BuildOptions {
+  readonly root: string;
+  readonly blobPath: (digest: Digest) => string;
+}
+
+/** Directories remembered as made; forgetting them only costs a system call each. */
+const REMEMBERED_DIRECTORIES = 50_000;
+
+export async function startBuild({ root, blobPath }: BuildOptions): Promise<SiteBuild> {
+  const parent = dirname(root);
+  await ensureDirectory(parent);
+  await removeAbandoned(parent, root);
+  const aside = join(parent, `.${basename(root)}.next.${process.pid}.${nextNumber()}`);
+  const made = new Set<string>();
+  const rootPaths: string[] = [];
+
+  function directoryFor(path: string): string {
+    const target = join(aside, path);
+    const directory = dirname(target);
+    if (!made.has(directory)) {
+      if (made.size >= REMEMBERED_DIRECTORIES) made.clear();
+      mkdirSync(directory, { recursive: true });
+      made.add(directory);
+    }
+    return target;
+  }
+
+  mkdirSync(aside, { recursive: true });
+  return {
+    // Synchronous on purpose: at a million small files the thread pool costs more than the writes themselves.
+    add({ path, body }) {
+      const target = directoryFor(path);
+      if ('blob' in body) linkOrCopySync(blobPath(body.blob), target);
+      else if ('bytes' in body) writeWhole(target, body.bytes);
+      else throw new TypeError(`${path} is a stream: add it as a root`);
+    },
+    async addRoot({ path, body }) {
+      rootPaths.push(path);
+      const target = directoryFor(path);
+      if ('blob' in body) return linkOrCopySync(blobPath(body.blob), target);
+      if ('bytes' in body) return writeWhole(target, body.bytes);
+      const file = openSync(target, 'wx');
+      try {
+        for await (const text of body.stream()) writeSync(file, text);
+      } finally {
+        closeSync(file);
+      }
+    },
+    read: (path) => readText(join(aside, path)),
+    async finish(records) {
+      for (const name of Object.keys(recordNames) as (keyof SiteRecords)[])
+        writeWhole(join(aside, recordNames[name]), Buffer.from(`${JSON.stringify(records[name])}\n`));
+      await syncFileSystem(aside);
+      await moveInto(root, aside, rootPaths);
+    },
+    abandon: () => rm(aside, { recursive: true, force: true }),
+  };
+}
+
+async function removeAbandoned(parent: string, root: string): Promise<void> {
+  for (const name of await readdir(parent))
+    if (name.startsWith(`.${basename(root)}.next.`))
+      await rm(join(parent, name), { recursive: true, force: true });
+}
+
+/** Removals come last, so that at every moment what a document names is there. */
+async function moveInto(root: string, aside: string, rootPaths: readonly string[]): Promise<void> {
+  try {
+    await rename(aside, root);
+    await syncDirectory(dirname(root));
+    return;
+  } catch (error) {
+    if (!isErrno(error, 'ENOTEMPTY') && !isErrno(error, 'EEXIST')) throw error;
+  }
+  const last = new Set<string>([...rootPaths, ...Object.values(recordNames)]);
+  const differences = await compareTrees(aside, root);
+  const wanted = [...differences.missing, ...differences.different];
+  const artifacts: string[] = [];
+  const documents: string[] = [];
+  for (const path of wanted) {
+    if (last.has(path)) continue;
+    const { nlink } = await stat(join(aside, path));
+    (nlink > 1 ? artifacts : documents).push(path);
+  }
+  const roots = wanted.filter((path) => last.has(path));
+  for (const path of [...artifacts, ...documents, ...roots])
+    await replaceByLink(join(aside, path), join(root, path));
+  for (const path of differences.extra) await removeAndPrune(root, path);
+  await syncFileSystem(root);
+  await rm(aside, { recursive: true, force: true });
+}
+
+async function replaceByLink(from: string, to: string): Promise<void> {
+  await ensureDirectory(dirname(to));
+  const existing = await stat(to).catch(() => undefined);
+  if (existing) await setLaterTime(from, existing.mtimeMs);
+  const temporary = temporaryBeside(to);
+  await link(from, temporary);
+  await rename(temporary, to);
+}
+
+async function removeAndPrune(root: string, path: string): Promise<void> {
+  await rm(join(root, path), { force: true });
+  for (let directory = dirname(path); directory !== '.'; directory = dirname(directory)) {
+    try {
+      await rmdir(join(root, directory));
+    } catch (error) {
+      if (isErrno(error, 'ENOTEMPTY') || isErrno(error, 'EEXIST') || isErrno(error, 'ENOENT')) return;
+      throw error;
+    }
+  }
+}
+
+function writeWhole(path: string, bytes: Uint8Array): void {
+  const file = openSync(path, 'wx');
+  try {
+    for (let done = 0; done < bytes.byteLength;) done += writeSync(file, bytes, done);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function linkOrCopySync(source: string, target: string): void {
+  try {
+    linkSync(source, target);
+  } catch (error) {
+    if (!isErrno(error, 'EMLINK') && !isErrno(error, 'EXDEV') && !isErrno(error, 'EPERM')) throw error;
+    copySynced(source, target);
+  }
+}
+
+/** One sync of the whole disk is cheaper than one for each of a million files; where there is no such command, those. */
+async function syncFileSystem(directory: string): Promise<void> {
+  try {
+    await promisify(execFile)('sync', ['-f', directory]);
+  } catch {
+    await syncTree(directory);
+  }
+}

@@ -1,0 +1,47 @@
+/** What writing a site file by file and writing it whole have in common. */
+import { closeSync, copyFileSync, createReadStream, fsyncSync, openSync } from 'node:fs';
+import { utimes } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { SiteRecords } from '../core/ports.ts';
+import { isErrno, nextNumber } from './durable-files.ts';
+
+/** Names that start with `=` belong to nobody's package and are never served. */
+export const recordNames: { readonly [K in keyof SiteRecords]: string } = {
+  progress: '=progress.json',
+  roots: '=roots.json',
+};
+
+/** Names of files that are half written. */
+export function temporaryBeside(target: string): string {
+  return join(dirname(target), `=tmp.${process.pid}.${nextNumber()}`);
+}
+
+export async function* readText(path: string): AsyncGenerator<string> {
+  try {
+    for await (const text of createReadStream(path, { encoding: 'utf8', highWaterMark: 256 * 1024 }))
+      yield text as string;
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
+}
+
+/**
+ * nginx makes ETags from whole seconds and the length: two bodies of one length within a second would give a false
+ * 304 (measured: five times out of five). So each path's time grows by a second at least.
+ */
+export async function setLaterTime(path: string, previousMs: number | undefined): Promise<void> {
+  const now = Math.floor(Date.now() / 1000);
+  const previous = previousMs === undefined ? 0 : Math.floor(previousMs / 1000);
+  const time = Math.max(now, previous + 1);
+  await utimes(path, time, time);
+}
+
+export function copySynced(source: string, target: string): void {
+  copyFileSync(source, target);
+  const file = openSync(target, 'r');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}

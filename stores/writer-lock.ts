@@ -1,0 +1,142 @@
+/**
+ * One writer per repository. The lock says which process holds it; a dead owner's lock is cleared, a live one's
+ * never, also when the number of the process has been given to another one since.
+ */
+import { execFileSync } from 'node:child_process';
+import { linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { isErrno, nextNumber } from './durable-files.ts';
+
+export interface LockOwner {
+  readonly pid: number;
+  /** When the process started, as its system tells it; tells two processes with one number apart. */
+  readonly started: string;
+  readonly host: string;
+  /** How another process reaches the owner, when it listens. */
+  readonly contact?: string | undefined;
+}
+
+/** The lock is held by a process that lives. */
+export class LockHeld extends Error {
+  override readonly name = 'LockHeld';
+  readonly owner: LockOwner;
+  constructor(path: string, owner: LockOwner) {
+    super(`${path} is held by process ${owner.pid} on ${owner.host}`);
+    this.owner = owner;
+  }
+}
+
+export interface WriterLock {
+  /** Whether the lock is still ours; someone may have removed it by hand. */
+  isHeld(): boolean;
+  release(): void;
+}
+
+/** @throws LockHeld when a living process holds it. */
+export function acquireLock(path: string, contact?: string): WriterLock {
+  const mine: LockOwner = {
+    pid: process.pid,
+    started: startOf(process.pid) ?? 'unknown',
+    host: hostname(),
+    ...(contact === undefined ? {} : { contact }),
+  };
+  const temporary = `${path}.${process.pid}.${nextNumber()}`;
+  writeFileSync(temporary, JSON.stringify(mine), { mode: 0o600 });
+  try {
+    // A link appears with its content or not at all: nobody can read half an owner.
+    while (!tryLink(temporary, path)) {
+      const owner = readOwner(path);
+      if (owner === undefined) continue;
+      if (isAlive(owner)) throw new LockHeld(path, owner);
+      clearStale(path, temporary);
+    }
+    const { ino } = statSync(path);
+    return {
+      isHeld: () => inodeOf(path) === ino,
+      release: () => {
+        if (inodeOf(path) === ino) rmSync(path, { force: true });
+      },
+    };
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+}
+
+function tryLink(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'EEXIST')) return false;
+    throw error;
+  }
+}
+
+function inodeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.ino;
+}
+
+/** Who holds the lock; undefined when nobody does. An unreadable lock counts as a dead owner's. */
+export function readOwner(path: string): LockOwner | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+  try {
+    return JSON.parse(text) as LockOwner;
+  } catch {
+    // A power cut can leave the name of a lock without its bytes; no living process writes it that way.
+    return { pid: -1, started: 'unknown', host: hostname() };
+  }
+}
+
+/** The living owner of a lock, if there is one. */
+export function livingOwner(path: string): LockOwner | undefined {
+  const owner = readOwner(path);
+  return owner && isAlive(owner) ? owner : undefined;
+}
+
+function clearStale(path: string, scratch: string): void {
+  const aside = `${scratch}.stale`;
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return;
+    throw error;
+  }
+  // Between reading and moving, another process may have cleared the stale lock and taken a new one: give it back.
+  const moved = readOwner(aside);
+  if (moved && isAlive(moved)) tryLink(aside, path);
+  rmSync(aside, { force: true });
+}
+
+function isAlive(owner: LockOwner): boolean {
+  // On another host nothing can be known: a shared disk has to be given up by hand.
+  if (owner.host !== hostname()) return true;
+  const started = startOf(owner.pid);
+  return started !== undefined && (started === owner.started || owner.started === 'unknown');
+}
+
+/** When a living process started, in ticks since boot with the identity of the boot; undefined when it is dead. */
+export function startOf(pid: number): string | undefined {
+  if (pid <= 0) return undefined;
+  if (process.platform === 'linux') {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      // The name of the program stands in parentheses and may hold anything; fields count from after it.
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
+      return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}:${fields[19]}`;
+    } catch {
+      return undefined;
+    }
+  }
+  try {
+    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}
