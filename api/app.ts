@@ -95,10 +95,16 @@ export function createApp(deps: AppDeps): RequestListener {
     response.on('finish', () => finished(request, response, context, deps));
     try {
       const match = table.match(method, path);
-      if (match.found === 'path') return refuse(new RegistryError('method-not-allowed', `${method} is not possible here`, { allow: match.allow }), context, response);
+      if (match.found === 'path')
+        return refuse(
+          new RegistryError('method-not-allowed', `${method} is not possible here`, { allow: match.allow }),
+          context,
+          response,
+        );
       if (match.found === 'route') {
         const { surface, mount, route } = match.route;
-        if (route.from === 'redirect') return redirect(response, route.status, `${mount === '/' ? '' : mount}/${route.to}`);
+        if (route.from === 'redirect')
+          return redirect(response, route.status, `${mount === '/' ? '' : mount}/${route.to}`);
         if (route.from === 'site') {
           const file = sitePath(mount, route, match.params);
           if (file !== undefined && site.serve(file, route, request, response)) return;
@@ -120,7 +126,10 @@ function expressApp(deps: AppDeps, contexts: WeakMap<IncomingMessage, Context>):
   app.get('/healthz', (_request, response) => void response.type('text/plain').send('ok'));
   app.get('/readyz', (_request, response) => {
     const health = deps.health();
-    response.status(health.ready ? 200 : 503).set('cache-control', 'no-store').json(health);
+    response
+      .status(health.ready ? 200 : 503)
+      .set('cache-control', 'no-store')
+      .json(health);
   });
   app.use(async (request, response) => {
     const context = contexts.get(request);
@@ -172,13 +181,18 @@ function asRegistryError(error: unknown, requestId: string, deps: AppDeps): Regi
   }
   deps.onError(error, requestId);
   if (isDiskError(error))
-    return new RegistryError('storage-failed', 'the registry could not store this; nothing was accepted, try again later');
+    return new RegistryError(
+      'storage-failed',
+      'the registry could not store this; nothing was accepted, try again later',
+    );
   return new RegistryError('internal', 'something went wrong here; the log has it under this request id');
 }
 
 function isDiskError(error: unknown): boolean {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
-  return code !== undefined && ['ENOSPC', 'EIO', 'EDQUOT', 'EROFS', 'EMFILE', 'ENFILE', 'EACCES'].includes(code);
+  return (
+    code !== undefined && ['ENOSPC', 'EIO', 'EDQUOT', 'EROFS', 'EMFILE', 'ENFILE', 'EACCES'].includes(code)
+  );
 }
 
 function refuse(error: RegistryError, context: Context, response: ServerResponse): void {

@@ -67,7 +67,9 @@ async function* bodyOf(request: IncomingMessage): AsyncIterable<Uint8Array> {
   try {
     for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array;
   } catch (error) {
-    throw new RegistryError('client-closed', 'the client hung up before the upload was complete', { cause: error });
+    throw new RegistryError('client-closed', 'the client hung up before the upload was complete', {
+      cause: error,
+    });
   }
 }
 
@@ -80,7 +82,8 @@ async function readText(request: IncomingMessage, maxBytes: number): Promise<str
   let size = 0;
   for await (const chunk of bodyOf(request)) {
     size += chunk.byteLength;
-    if (size > maxBytes) throw new RegistryError('body-too-large', `the body is over the limit of ${maxBytes} bytes`);
+    if (size > maxBytes)
+      throw new RegistryError('body-too-large', `the body is over the limit of ${maxBytes} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
@@ -90,6 +93,8 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new RegistryError('malformed-body', `the body is not JSON: ${(error as Error).message}`, { cause: error });
+    throw new RegistryError('malformed-body', `the body is not JSON: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }

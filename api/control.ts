@@ -12,7 +12,9 @@ import type { Visibility } from '../core/route.ts';
 
 /** What an operator can do, here or through the process that holds the log. */
 export interface Control {
-  execute(commands: readonly Command[]): Promise<{ events: readonly RegistryEvent[]; visibility: Visibility }>;
+  execute(
+    commands: readonly Command[],
+  ): Promise<{ events: readonly RegistryEvent[]; visibility: Visibility }>;
   createToken(wanted: NewToken): Promise<{ token: string; record: Token }>;
   revokeToken(tokenId: string): Promise<void>;
   listTokens(): Promise<readonly Token[]>;
@@ -30,7 +32,10 @@ export function createControlServer(control: Control): Server {
   });
 }
 
-async function answer(control: Control, incoming: IncomingMessage): Promise<{ status: number; body: unknown }> {
+async function answer(
+  control: Control,
+  incoming: IncomingMessage,
+): Promise<{ status: number; body: unknown }> {
   try {
     const method = methods.find((name) => incoming.url === `/${name}`);
     if (!method) throw new RegistryError('no-route', `no control method ${incoming.url}`);

@@ -52,7 +52,10 @@ export function renderProblem(error: RegistryError, head: RequestHead): HttpAnsw
   const code = error.code === 'no-route' ? 'not_found' : error.code.replaceAll('-', '_');
   return {
     status,
-    headers: { 'content-type': 'application/json', ...(error.allow ? { allow: error.allow.join(', ') } : {}) },
+    headers: {
+      'content-type': 'application/json',
+      ...(error.allow ? { allow: error.allow.join(', ') } : {}),
+    },
     body: JSON.stringify({
       error: message,
       errors: [{ code: status === 404 ? 'NAME_UNKNOWN' : code.toUpperCase(), detail: message, message }],

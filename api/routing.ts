@@ -47,10 +47,13 @@ function addRoute(table: RouteTable<MountedRoute>, prefix: string, mounted: Moun
   const { route } = mounted;
   const method = route.from === 'api' ? route.method : 'GET';
   // A mount is reachable with and without its final slash; everything below it has one spelling.
-  const paths = route.pattern === '' ? (prefix === '' ? ['/'] : [prefix, `${prefix}/`]) : [`${prefix}/${route.pattern}`];
+  const paths =
+    route.pattern === '' ? (prefix === '' ? ['/'] : [prefix, `${prefix}/`]) : [`${prefix}/${route.pattern}`];
   try {
     for (const path of paths) table.add(method, path, mounted);
   } catch (error) {
-    throw new RegistryError('conflict', `two surfaces cannot share a mount: ${(error as Error).message}`, { cause: error });
+    throw new RegistryError('conflict', `two surfaces cannot share a mount: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }

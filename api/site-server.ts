@@ -28,7 +28,8 @@ export class SiteServer {
   serve(path: string, route: SiteRoute, request: IncomingMessage, response: ServerResponse): boolean {
     const file = this.#reader.find(path);
     if (!file) return false;
-    const kept = route.cache === 'document' && file.size <= MAX_KEPT_BYTES ? this.#keep(path, file) : undefined;
+    const kept =
+      route.cache === 'document' && file.size <= MAX_KEPT_BYTES ? this.#keep(path, file) : undefined;
     const etag = kept?.etag ?? `"${file.version}"`;
     const size = kept?.bytes.byteLength ?? file.size;
     const headers: Record<string, string | number> = {

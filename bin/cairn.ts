@@ -21,7 +21,7 @@ const program = new Command('cairn')
   .addHelpText(
     'after',
     '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by the registry, 4 the site differs (regen --check, doctor),\n' +
-      '5 the log is damaged or is not the site\'s, 6 the process that holds the log does not answer.',
+      "5 the log is damaged or is not the site's, 6 the process that holds the log does not answer.",
   );
 
 function withData(command: Command): Command {
@@ -54,14 +54,22 @@ withData(program.command('log'))
   .description('print the history, of one package when it is named')
   .argument('[package]', 'such as x07/acme-hello')
   .option('--json', 'print the events themselves, one per line')
-  .action((name: string | undefined, flags: Flags & { json?: boolean }) => printLog(dataOf(flags), name, flags));
+  .action((name: string | undefined, flags: Flags & { json?: boolean }) =>
+    printLog(dataOf(flags), name, flags),
+  );
 
 for (const direction of ['yank', 'unyank'] as const)
   withData(program.command(direction))
-    .description(direction === 'yank' ? 'hide a version from resolution; its bytes stay' : 'offer a yanked version again')
+    .description(
+      direction === 'yank'
+        ? 'hide a version from resolution; its bytes stay'
+        : 'offer a yanked version again',
+    )
     .argument('<release>', 'such as x07/acme-hello@1.0.0')
     .option('--json', 'print the events, one per line')
-    .action((release: string, flags: Flags & { json?: boolean }) => yank(dataOf(flags), direction, release, flags));
+    .action((release: string, flags: Flags & { json?: boolean }) =>
+      yank(dataOf(flags), direction, release, flags),
+    );
 
 const token = program.command('token').description('tokens: who may do what');
 withData(token.command('create'))
@@ -72,7 +80,9 @@ withData(token.command('create'))
   .option('--only <list>', 'places it is good for, such as x07 or x07/acme-hello')
   .option('--expires <days>', 'days until it ends')
   .option('--json', 'print one JSON object')
-  .action((handle: string, flags: Flags & Parameters<typeof createToken>[2]) => createToken(dataOf(flags), handle, flags));
+  .action((handle: string, flags: Flags & Parameters<typeof createToken>[2]) =>
+    createToken(dataOf(flags), handle, flags),
+  );
 withData(token.command('list'))
   .description('list tokens; never the tokens themselves')
   .option('--json', 'print one JSON object per line')
@@ -99,7 +109,8 @@ for (const command of [program, ...program.commands, ...token.commands]) command
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
+  if (error instanceof CommanderError)
+    process.exitCode = error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
   else {
     console.error(`cairn: ${explain(error)}`);
     process.exitCode = exitCodeOf(error);

@@ -38,14 +38,20 @@ export class Unreachable extends Error {
 }
 
 /** Runs something with control over the registry: through the running server when there is one, else by ourselves. */
-export async function withControl<T>(dataDirectory: string, use: (control: Control) => Promise<T>): Promise<T> {
+export async function withControl<T>(
+  dataDirectory: string,
+  use: (control: Control) => Promise<T>,
+): Promise<T> {
   const owner = livingOwner(writerLockPath(layout(dataDirectory).log));
   if (owner?.contact !== undefined) {
     try {
       return await use(remoteControl(owner.contact));
     } catch (error) {
       if (!isConnectionError(error)) throw error;
-      throw new Unreachable(`process ${owner.pid} holds the log and does not answer; is it starting or stopping?`, { cause: error });
+      throw new Unreachable(
+        `process ${owner.pid} holds the log and does not answer; is it starting or stopping?`,
+        { cause: error },
+      );
     }
   }
   requireRegistry(dataDirectory);
@@ -66,7 +72,10 @@ export async function withControl<T>(dataDirectory: string, use: (control: Contr
 /** @throws RegistryError `not-found` where no registry has been started yet. */
 export function requireRegistry(dataDirectory: string): void {
   if (existsSync(layout(dataDirectory).log)) return;
-  throw new RegistryError('not-found', `there is no registry in ${dataDirectory}; start one with: cairn serve --data ${dataDirectory}`);
+  throw new RegistryError(
+    'not-found',
+    `there is no registry in ${dataDirectory}; start one with: cairn serve --data ${dataDirectory}`,
+  );
 }
 
 function isConnectionError(error: unknown): boolean {

@@ -21,7 +21,11 @@ export async function doctor(dataDirectory: string, flags: { readonly json?: boo
   let problems = 0;
   for await (const finding of findings(dataDirectory)) {
     if (finding.severity === 'problem') problems += 1;
-    console.log(flags.json ? JSON.stringify(finding) : `${finding.severity.padEnd(8)} ${finding.about}: ${finding.message}`);
+    console.log(
+      flags.json
+        ? JSON.stringify(finding)
+        : `${finding.severity.padEnd(8)} ${finding.about}: ${finding.message}`,
+    );
   }
   if (problems > 0) process.exitCode = ExitCode.differs;
 }
@@ -37,11 +41,19 @@ async function* findings(dataDirectory: string): AsyncGenerator<Finding> {
     registry = await readRegistry(dataDirectory);
   } catch (error) {
     if (!(error instanceof LogDamage)) throw error;
-    yield { severity: 'problem', about: 'log', message: `${error.message}. Restore ${paths.log} from a copy; nothing is written until then` };
+    yield {
+      severity: 'problem',
+      about: 'log',
+      message: `${error.message}. Restore ${paths.log} from a copy; nothing is written until then`,
+    };
     return;
   }
   try {
-    yield { severity: 'ok', about: 'log', message: `${registry.log.length} events, every line is whole and in order` };
+    yield {
+      severity: 'ok',
+      about: 'log',
+      message: `${registry.log.length} events, every line is whole and in order`,
+    };
     yield checkClock(registry);
     yield await checkBlobs(registry);
     yield await checkSite(registry, paths.site);
@@ -61,14 +73,25 @@ function checkPermissions(privateLog: string): Finding {
   const mode = existsSync(privateLog) ? statSync(privateLog).mode & 0o777 : 0o700;
   return (mode & 0o077) === 0
     ? { severity: 'ok', about: 'private log', message: 'only its owner may read it' }
-    : { severity: 'problem', about: 'private log', message: `others may read it (mode ${mode.toString(8)}): chmod 700 ${privateLog}` };
+    : {
+        severity: 'problem',
+        about: 'private log',
+        message: `others may read it (mode ${mode.toString(8)}): chmod 700 ${privateLog}`,
+      };
 }
 
 function* checkIncoming(blobs: string): Iterable<Finding> {
   const incoming = join(blobs, 'incoming');
   const hourAgo = systemClock.now() - 3_600_000;
-  const old = existsSync(incoming) ? readdirSync(incoming).filter((name) => statSync(join(incoming, name)).mtimeMs < hourAgo) : [];
-  if (old.length > 0) yield { severity: 'warning', about: 'blobs', message: `${old.length} half-received uploads in ${incoming}; the next start removes them` };
+  const old = existsSync(incoming)
+    ? readdirSync(incoming).filter((name) => statSync(join(incoming, name)).mtimeMs < hourAgo)
+    : [];
+  if (old.length > 0)
+    yield {
+      severity: 'warning',
+      about: 'blobs',
+      message: `${old.length} half-received uploads in ${incoming}; the next start removes them`,
+    };
 }
 
 async function checkPrivateLog(repository: string): Promise<Finding> {
@@ -76,7 +99,11 @@ async function checkPrivateLog(repository: string): Promise<Finding> {
     const log = await openLogReader({ repository, lines: privateLines });
     for (let seq = 0; seq < log.length; seq += 1) log.read(seq);
     await log.close();
-    return { severity: 'ok', about: 'private log', message: `${log.length} events, every line is whole and in order` };
+    return {
+      severity: 'ok',
+      about: 'private log',
+      message: `${log.length} events, every line is whole and in order`,
+    };
   } catch (error) {
     return { severity: 'problem', about: 'private log', message: (error as Error).message };
   }
@@ -100,7 +127,10 @@ async function checkBlobs({ log, blobs }: ReadOnlyRegistry): Promise<Finding> {
   for (let seq = 0; seq < log.length; seq += 1) {
     const event = log.read(seq);
     if (event.kind !== 'published') continue;
-    const digests = [...event.artifacts.map(({ digest }) => digest), ...(event.metaDigest ? [event.metaDigest] : [])];
+    const digests = [
+      ...event.artifacts.map(({ digest }) => digest),
+      ...(event.metaDigest ? [event.metaDigest] : []),
+    ];
     for (const digest of digests) {
       count += 1;
       if (!(await blobs.has(asDigest(digest)))) missing.push(`${digest} (event ${seq})`);
@@ -108,17 +138,44 @@ async function checkBlobs({ log, blobs }: ReadOnlyRegistry): Promise<Finding> {
   }
   return missing.length === 0
     ? { severity: 'ok', about: 'blobs', message: `all ${count} that events name are there` }
-    : { severity: 'problem', about: 'blobs', message: `${missing.length} of ${count} are missing; restore them from a copy: ${missing.slice(0, 5).join(', ')}` };
+    : {
+        severity: 'problem',
+        about: 'blobs',
+        message: `${missing.length} of ${count} are missing; restore them from a copy: ${missing.slice(0, 5).join(', ')}`,
+      };
 }
 
 async function checkSite(registry: ReadOnlyRegistry, root: string): Promise<Finding> {
   const { site } = registry.generatorFor(root);
   const [progress, roots] = [await site.load('progress'), await site.load('roots')];
   const { length } = registry.log;
-  if (!progress || !roots) return { severity: 'problem', about: 'site', message: 'there is none, or it is unfinished: run cairn regen' };
+  if (!progress || !roots)
+    return {
+      severity: 'problem',
+      about: 'site',
+      message: 'there is none, or it is unfinished: run cairn regen',
+    };
   if (!(await registry.log.carriesOn(progress.head)))
-    return { severity: 'problem', about: 'site', message: 'it was made of another history than this log; see cairn regen --accept-log' };
-  if (progress.seq < length) return { severity: 'problem', about: 'site', message: `it stands for ${progress.seq} of ${length} events: run cairn regen` };
-  if (roots.seq < length) return { severity: 'warning', about: 'site', message: `catalogs stand for ${roots.seq} of ${length} events; they follow by themselves` };
-  return { severity: 'ok', about: 'site', message: `stands for all ${length} events; cairn regen --check compares its bytes` };
+    return {
+      severity: 'problem',
+      about: 'site',
+      message: 'it was made of another history than this log; see cairn regen --accept-log',
+    };
+  if (progress.seq < length)
+    return {
+      severity: 'problem',
+      about: 'site',
+      message: `it stands for ${progress.seq} of ${length} events: run cairn regen`,
+    };
+  if (roots.seq < length)
+    return {
+      severity: 'warning',
+      about: 'site',
+      message: `catalogs stand for ${roots.seq} of ${length} events; they follow by themselves`,
+    };
+  return {
+    severity: 'ok',
+    about: 'site',
+    message: `stands for all ${length} events; cairn regen --check compares its bytes`,
+  };
 }

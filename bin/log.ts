@@ -5,16 +5,25 @@ import { readRegistry } from './open-registry.ts';
 import { parsePackage } from './package-argument.ts';
 
 /** Prints the history, oldest first. */
-export async function printLog(dataDirectory: string, text: string | undefined, flags: { readonly json?: boolean }): Promise<void> {
+export async function printLog(
+  dataDirectory: string,
+  text: string | undefined,
+  flags: { readonly json?: boolean },
+): Promise<void> {
   requireRegistry(dataDirectory);
   const wanted = text === undefined ? undefined : parsePackage(text);
   const registry = await readRegistry(dataDirectory);
   try {
     const print = (event: RegistryEvent): void =>
-      console.log(flags.json ? JSON.stringify(event) : `${String(event.seq).padStart(7)}  ${event.at}  ${event.by}  ${describeEvent(event)}`);
+      console.log(
+        flags.json
+          ? JSON.stringify(event)
+          : `${String(event.seq).padStart(7)}  ${event.at}  ${event.by}  ${describeEvent(event)}`,
+      );
     if (wanted) {
       const events = registry.state.eventsOf({ ...wanted, of: 'package' });
-      if (events.length === 0) throw new RegistryError('package-not-found', `no package ${text} in this registry`);
+      if (events.length === 0)
+        throw new RegistryError('package-not-found', `no package ${text} in this registry`);
       events.forEach(print);
     } else for (let seq = 0; seq < registry.log.length; seq += 1) print(registry.log.read(seq));
   } finally {

@@ -2,7 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { AccountBook } from '../core/account-book.ts';
-import { EVENT_FORMAT, privateLines, registryLines, type PrivateEvent, type RegistryEvent } from '../core/event.ts';
+import {
+  EVENT_FORMAT,
+  privateLines,
+  registryLines,
+  type PrivateEvent,
+  type RegistryEvent,
+} from '../core/event.ts';
 import type { Clock, EventLog, Ids } from '../core/ports.ts';
 import { RegistryState } from '../core/state.ts';
 import { Writer } from '../core/writer.ts';
@@ -62,8 +68,20 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
     const state = new RegistryState(log, rulesOf);
     const accounts = new AccountBook({ log: privateLog, clock, ids: randomIds });
     const generator = new Generator({ log, state, target: site, blobs, surfaces: allSurfaces });
-    const publisher = new Publisher({ generator, clock, logLength: () => state.length, onError: onSiteError });
-    const writer = new Writer({ log, state, rulesOf, clock, ids: randomIds, onAppended: () => publisher.notify() });
+    const publisher = new Publisher({
+      generator,
+      clock,
+      logLength: () => state.length,
+      onError: onSiteError,
+    });
+    const writer = new Writer({
+      log,
+      state,
+      rulesOf,
+      clock,
+      ids: randomIds,
+      onAppended: () => publisher.notify(),
+    });
     const opened = privateLog;
     return {
       log,
@@ -114,7 +132,11 @@ export async function readRegistry(dataDirectory: string): Promise<ReadOnlyRegis
 }
 
 /** Appends the first event of a new registry. */
-export async function createRegistry(registry: Registry, settings: Settings, clock: Clock = systemClock): Promise<void> {
+export async function createRegistry(
+  registry: Registry,
+  settings: Settings,
+  clock: Clock = systemClock,
+): Promise<void> {
   await registry.log.append([
     {
       v: EVENT_FORMAT,

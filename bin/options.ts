@@ -39,7 +39,10 @@ interface ConfigFile {
 export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = process.env): Options {
   const file = flags.config === undefined ? {} : readConfigFile(flags.config);
   const env = (name: string): string | undefined => environment[name]?.trim() || undefined;
-  const list = env('CAIRN_ECOSYSTEMS')?.split(',').map((id) => id.trim()) ?? file.ecosystems;
+  const list =
+    env('CAIRN_ECOSYSTEMS')
+      ?.split(',')
+      .map((id) => id.trim()) ?? file.ecosystems;
   const mounts = parseMounts(env('CAIRN_MOUNTS')) ?? file.mounts;
   return {
     dataDirectory: resolve(flags.data ?? env('CAIRN_DATA') ?? file.data ?? './cairn-data'),
@@ -75,7 +78,14 @@ export function parseListen(text: string): { host: string; port: number } {
 export function parsePublicUrl(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || !['http:', 'https:'].includes(url.protocol) || url.pathname !== '/' || url.search || url.hash || url.username)
+  if (
+    !url ||
+    !['http:', 'https:'].includes(url.protocol) ||
+    url.pathname !== '/' ||
+    url.search ||
+    url.hash ||
+    url.username
+  )
     throw wrong(`the public URL ${text} must be an origin such as https://registry.example, without a path`);
   return url.origin;
 }
@@ -86,18 +96,26 @@ export function parseMounts(text: string | undefined): Settings['mounts'] | unde
   const pairs = text.split(',').map((pair) => pair.trim().split('='));
   return Object.fromEntries(
     pairs.map(([id, path, ...rest]) => {
-      if (!id || !path?.startsWith('/') || rest.length > 0) throw wrong(`mounts ${text}: use SURFACE=/PATH,…`);
+      if (!id || !path?.startsWith('/') || rest.length > 0)
+        throw wrong(`mounts ${text}: use SURFACE=/PATH,…`);
       return [id, path === '/' ? path : path.replace(/\/+$/, '')];
     }),
   );
 }
 
 /** Surfaces of the listed ecosystems (all when there is no list), each at its own place or its default. */
-export function mountsOf(list: readonly string[] | undefined, places: Settings['mounts']): Settings['mounts'] {
+export function mountsOf(
+  list: readonly string[] | undefined,
+  places: Settings['mounts'],
+): Settings['mounts'] {
   for (const id of list ?? [])
-    if (!Object.hasOwn(ecosystems, id)) throw wrong(`there is no ecosystem ${id}; there are: ${Object.keys(ecosystems).join(', ')}`);
+    if (!Object.hasOwn(ecosystems, id))
+      throw wrong(`there is no ecosystem ${id}; there are: ${Object.keys(ecosystems).join(', ')}`);
   const unknown = Object.keys(places).find((id) => !allSurfaces.some((surface) => surface.id === id));
-  if (unknown) throw wrong(`there is no surface ${unknown}; there are: ${allSurfaces.map(({ id }) => id).join(', ')}`);
+  if (unknown)
+    throw wrong(`there is no surface ${unknown}; there are: ${allSurfaces.map(({ id }) => id).join(', ')}`);
   const wanted = allSurfaces.filter((surface) => !list || surface.reads.some((id) => list.includes(id)));
-  return Object.fromEntries(wanted.map((surface) => [surface.id, places[surface.id] ?? surface.defaultMount]));
+  return Object.fromEntries(
+    wanted.map((surface) => [surface.id, places[surface.id] ?? surface.defaultMount]),
+  );
 }

@@ -8,7 +8,10 @@ export function parsePackage(text: string): { ecosystem: EcosystemId; name: stri
   const ecosystem = text.slice(0, slash);
   const name = text.slice(slash + 1);
   if (slash < 1 || name === '' || !Object.hasOwn(ecosystems, ecosystem))
-    throw new RegistryError('bad-request', `${text}: name the ecosystem and the package, such as ${Object.keys(ecosystems)[0]}/acme-hello`);
+    throw new RegistryError(
+      'bad-request',
+      `${text}: name the ecosystem and the package, such as ${Object.keys(ecosystems)[0]}/acme-hello`,
+    );
   return { ecosystem: ecosystem as EcosystemId, name };
 }
 

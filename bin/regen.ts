@@ -36,7 +36,9 @@ export async function regen(dataDirectory: string, flags: RegenFlags): Promise<v
       if (registry.state.length === seq) continue;
       seq = await generator.update();
       await generator.updateRoots();
-      console.log(flags.json ? JSON.stringify({ events: seq, root }) : `${new Date().toISOString()} ${seq} events`);
+      console.log(
+        flags.json ? JSON.stringify({ events: seq, root }) : `${new Date().toISOString()} ${seq} events`,
+      );
     }
   } finally {
     await registry.close();
@@ -53,7 +55,9 @@ async function check(registry: ReadOnlyRegistry, root: string, flags: RegenFlags
     const count = differences.missing.length + differences.different.length + differences.extra.length;
     if (flags.json) console.log(JSON.stringify({ events: seq, clean: count === 0, ...differences }));
     else if (count === 0) console.log(`clean: ${root} is what ${seq} events give`);
-    else for (const [kind, paths] of Object.entries(differences) as [string, string[]][]) for (const path of paths) console.log(`${kind}\t${path}`);
+    else
+      for (const [kind, paths] of Object.entries(differences) as [string, string[]][])
+        for (const path of paths) console.log(`${kind}\t${path}`);
     if (count > 0) process.exitCode = ExitCode.differs;
   } finally {
     await rm(aside, { recursive: true, force: true });

@@ -57,7 +57,14 @@ export async function serve(options: Options, say: (line: string) => void): Prom
     handler = appFor(registry, options, log);
     await introduce(registry, options, say);
     say(`listening on ${urlOf(server, options.listen.host)}`);
-    return running({ server, control, registry, socketPath, url: urlOf(server, options.listen.host), stopTaking: () => (handler = stopping(handler)) });
+    return running({
+      server,
+      control,
+      registry,
+      socketPath,
+      url: urlOf(server, options.listen.host),
+      stopTaking: () => (handler = stopping(handler)),
+    });
   } catch (error) {
     await registry?.close();
     server.close();
@@ -67,9 +74,14 @@ export async function serve(options: Options, say: (line: string) => void): Prom
 }
 
 /** First start, or the next one: the settings are those that the registry has recorded. */
-async function startRegistry(registry: Registry, { said, listen: { host } }: Options, server: Server): Promise<void> {
+async function startRegistry(
+  registry: Registry,
+  { said, listen: { host } }: Options,
+  server: Server,
+): Promise<void> {
   if (registry.state.isEmpty) {
-    const publicUrl = said.publicUrl ?? urlOf(server, host === '0.0.0.0' || host === '::' ? 'localhost' : host);
+    const publicUrl =
+      said.publicUrl ?? urlOf(server, host === '0.0.0.0' || host === '::' ? 'localhost' : host);
     const settings: Settings = {
       publicUrl,
       mounts: said.mounts ?? mountsOf(undefined, {}),
@@ -115,7 +127,8 @@ function appFor(registry: Registry, options: Options, log: pino.Logger): Request
     auth: authenticator({ accounts, administratorToken: options.administratorToken }),
     visible: (seq) => publisher.visible(seq),
     health,
-    onRequest: (record) => log[record.method === 'GET' || record.method === 'HEAD' ? 'debug' : 'info'](record, 'request'),
+    onRequest: (record) =>
+      log[record.method === 'GET' || record.method === 'HEAD' ? 'debug' : 'info'](record, 'request'),
     onError: (error, requestId) => log.error({ err: error, requestId }, 'request failed'),
   });
 }
@@ -125,9 +138,14 @@ async function introduce(registry: Registry, options: Options, say: (line: strin
   const { settings } = registry.state;
   say(`data       ${options.dataDirectory}`);
   say(`public URL ${settings.publicUrl}`);
-  for (const [surface, mount] of Object.entries(settings.mounts)) say(`${surface.padEnd(10)} ${settings.publicUrl}${mount === '/' ? '/' : `${mount}/`}`);
+  for (const [surface, mount] of Object.entries(settings.mounts))
+    say(`${surface.padEnd(10)} ${settings.publicUrl}${mount === '/' ? '/' : `${mount}/`}`);
   if (options.administratorToken !== undefined || registry.accounts.tokens.length > 0) return;
-  const { token } = await localControl(registry).createToken({ handle: ADMINISTRATOR, label: 'first start', scopes: allScopes });
+  const { token } = await localControl(registry).createToken({
+    handle: ADMINISTRATOR,
+    label: 'first start',
+    scopes: allScopes,
+  });
   say('');
   say(`An administrator's token, shown only this once:`);
   say(`  ${token}`);
@@ -145,7 +163,9 @@ function stopping(serveReads: RequestListener): RequestListener {
   return (request, response) => {
     response.setHeader('connection', 'close');
     if (request.method === 'GET' || request.method === 'HEAD') return serveReads(request, response);
-    response.writeHead(503, { 'retry-after': '5', 'content-type': 'text/plain' }).end('the registry is stopping; try again shortly\n');
+    response
+      .writeHead(503, { 'retry-after': '5', 'content-type': 'text/plain' })
+      .end('the registry is stopping; try again shortly\n');
   };
 }
 
@@ -180,7 +200,10 @@ function listen(server: Server, { host, port }: { host: string; port: number }):
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
         error.code === 'EADDRINUSE'
-          ? new RegistryError('conflict', `${host}:${port} is in use by another program; choose another with --listen HOST:PORT`)
+          ? new RegistryError(
+              'conflict',
+              `${host}:${port} is in use by another program; choose another with --listen HOST:PORT`,
+            )
           : error,
       ),
     );

@@ -26,7 +26,8 @@ export async function changeSettings(dataDirectory: string, flags: SettingsFlags
   });
   buildRouting(allSurfaces, settings);
   const isChange = JSON.stringify(settings) !== JSON.stringify(before);
-  if (isChange) await withControl(dataDirectory, (control) => control.execute([{ kind: 'change-settings', settings }]));
+  if (isChange)
+    await withControl(dataDirectory, (control) => control.execute([{ kind: 'change-settings', settings }]));
   console.log(JSON.stringify(settings, null, 2));
 }
 

@@ -25,7 +25,9 @@ export async function createToken(dataDirectory: string, handle: string, flags: 
     return;
   }
   console.log(token);
-  console.error(`Token ${record.tokenId} of ${handle} (${record.scopes.join(', ')}). It is shown only this once.`);
+  console.error(
+    `Token ${record.tokenId} of ${handle} (${record.scopes.join(', ')}). It is shown only this once.`,
+  );
 }
 
 export async function listTokens(dataDirectory: string, flags: { readonly json?: boolean }): Promise<void> {
@@ -33,7 +35,11 @@ export async function listTokens(dataDirectory: string, flags: { readonly json?:
   for (const { digest: _secret, ...token } of tokens) {
     if (flags.json) console.log(JSON.stringify(token));
     else {
-      const state = token.revokedAt ? `revoked ${token.revokedAt}` : token.expiresAt ? `until ${token.expiresAt}` : 'valid';
+      const state = token.revokedAt
+        ? `revoked ${token.revokedAt}`
+        : token.expiresAt
+          ? `until ${token.expiresAt}`
+          : 'valid';
       console.log([token.tokenId, token.handle, token.scopes.join(','), state, token.label].join('  '));
     }
   }
@@ -47,7 +53,11 @@ export async function revokeToken(dataDirectory: string, tokenId: string): Promi
 function parseScopes(text: string): Scope[] {
   const scopes = text.split(',').map((scope) => scope.trim());
   const unknown = scopes.find((scope) => !(allScopes as readonly string[]).includes(scope));
-  if (unknown !== undefined) throw new RegistryError('bad-request', `there is no scope ${unknown}; there are: ${allScopes.join(', ')}`);
+  if (unknown !== undefined)
+    throw new RegistryError(
+      'bad-request',
+      `there is no scope ${unknown}; there are: ${allScopes.join(', ')}`,
+    );
   return scopes as Scope[];
 }
 

@@ -15,5 +15,6 @@ export async function yank(
   if (flags.json) for (const event of events) console.log(JSON.stringify(event));
   else if (events.length === 0) console.log(`${text} is ${direction}ed already`);
   else console.log(`${direction}ed ${text}`);
-  if (visibility === 'degraded') console.error('cairn: recorded, but the site does not show it yet; see: cairn doctor');
+  if (visibility === 'degraded')
+    console.error('cairn: recorded, but the site does not show it yet; see: cairn doctor');
 }

@@ -101,7 +101,17 @@ export function decide(command: Command, slices: Slices, at: Circumstances): rea
     case 'accept-transfer':
     case 'cancel-transfer':
       return changeOwnership(command, slices, at);
-    default:
+    case 'yank':
+    case 'unyank':
+    case 'deprecate':
+    case 'undeprecate':
+    case 'withdraw':
+    case 'set-ref':
+    case 'remove-ref':
+    case 'expire':
+    case 'set-visibility':
+    case 'file-advisory':
+    case 'withdraw-advisory':
       return changePackage(command, slices, at);
   }
 }

@@ -128,7 +128,7 @@ function apply(state: Mutable<Package>, event: PackageEvent, versionKey: (versio
         publishedAt: event.at,
         publishedBy: event.by,
         artifacts: event.artifacts,
-        meta: event.meta as Json | undefined,
+        meta: event.meta,
         metaDigest: event.metaDigest,
         signatures: event.signatures ?? [],
         yanked: false,

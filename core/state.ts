@@ -135,7 +135,7 @@ export class RegistryState implements StateView {
   /** Events from `last` back to the one after `stop`, oldest first. */
   #chain(last: number, stop: number): RegistryEvent[] {
     const events: RegistryEvent[] = [];
-    for (let seq: number | undefined = last; seq !== undefined && seq > stop; ) {
+    for (let seq: number | undefined = last; seq !== undefined && seq > stop;) {
       const event: RegistryEvent = this.#log.read(seq);
       events.push(event);
       seq = 'prev' in event ? event.prev : undefined;

@@ -9,4 +9,6 @@ export const ecosystems: { readonly [Id in EcosystemId]: Ecosystem<Id> } = { x07
 export const rulesOf: RulesOf = (ecosystem) => ecosystems[ecosystem].rules;
 
 /** Every surface there is; which of them are on is for the settings to say. */
-export const allSurfaces: readonly Surface[] = Object.values(ecosystems).flatMap((ecosystem) => ecosystem.surfaces);
+export const allSurfaces: readonly Surface[] = Object.values(ecosystems).flatMap(
+  (ecosystem) => ecosystem.surfaces,
+);

@@ -39,6 +39,8 @@ export class Generator {
   readonly #deps: GeneratorDeps;
   readonly #shown = new Map<string, Package>();
   #shownSeq = -1;
+  /** A head of which this process knows that its log carries on from it: asking git again would cost two processes. */
+  #knownHead: string | undefined;
 
   constructor(deps: GeneratorDeps) {
     this.#deps = deps;
@@ -97,7 +99,8 @@ export class Generator {
     const progress = await target.load('progress');
     await this.#refuseForeign(progress);
     if (!progress || progress.revision !== SITE_REVISION) return undefined;
-    for (let seq = progress.seq; seq < state.length; seq += 1) if (log.read(seq).kind === 'settings-changed') return undefined;
+    for (let seq = progress.seq; seq < state.length; seq += 1)
+      if (log.read(seq).kind === 'settings-changed') return undefined;
     return progress;
   }
 
@@ -105,14 +108,18 @@ export class Generator {
     const { state, log } = this.#deps;
     if (!progress) return;
     if (progress.registry !== state.registry)
-      throw new ForeignSite(`the site belongs to registry ${progress.registry}, the log to ${state.registry}`);
+      throw new ForeignSite(
+        `the site belongs to registry ${progress.registry}, the log to ${state.registry}`,
+      );
     // Another process may be ahead of what this one has read of the log; that is no fault.
     if (progress.seq > log.length) await log.refresh();
-    if (progress.seq > log.length || !(await log.carriesOn(progress.head)))
+    const isKnown = progress.head === this.#knownHead;
+    if (progress.seq > log.length || !(isKnown || (await log.carriesOn(progress.head))))
       throw new ForeignSite(
         `the log does not carry on from what the site was made of (commit ${progress.head}, ${progress.seq} events): ` +
           'history was rewritten or restored. If that is right, run: cairn regen --accept-log',
       );
+    this.#knownHead = progress.head;
     state.catchUp();
   }
 
@@ -137,12 +144,9 @@ export class Generator {
     await target.put(plans.flatMap(({ artifacts }) => artifacts));
     await target.put(plans.flatMap(({ documents }) => documents));
     await target.remove(plans.flatMap(({ removals }) => removals));
-    await target.save('progress', {
-      registry: progress.registry,
-      revision: SITE_REVISION,
-      seq: toSeq,
-      head: toSeq === log.length ? log.head : progress.head,
-    });
+    const head = toSeq === log.length ? log.head : progress.head;
+    await target.save('progress', { registry: progress.registry, revision: SITE_REVISION, seq: toSeq, head });
+    this.#knownHead = head;
     this.#remember(shown, toSeq);
   }
 
@@ -189,7 +193,8 @@ export class Generator {
     const release = await target.hold('roots');
     try {
       const [progress, roots] = [await target.load('progress'), await target.load('roots')];
-      if (!progress || !roots || progress.revision !== SITE_REVISION || roots.revision !== SITE_REVISION) return false;
+      if (!progress || !roots || progress.revision !== SITE_REVISION || roots.revision !== SITE_REVISION)
+        return false;
       if (roots.seq >= progress.seq || progress.seq > this.#deps.state.length) return false;
       const touched = this.#touched(roots.seq, progress.seq);
       // Stopping between these leaves summaries that are newer than the record: merging them again changes nothing.
@@ -208,10 +213,16 @@ export class Generator {
     const changed = new Map<string, Summary | undefined>();
     for (const key of keys) {
       const found = await this.#packageAt(key, seq);
-      if (found && surface.reads.includes(found.ecosystem)) changed.set(key, summaryOf(found, { surface, site }));
+      if (found && surface.reads.includes(found.ecosystem))
+        changed.set(key, summaryOf(found, { surface, site }));
     }
     await target.put([textFile(path, () => mergeSummaries(target.read(path), changed))]);
-    await target.put([...surface.filesForRoot(summariesIn(() => target.read(path)), site)]);
+    await target.put([
+      ...surface.filesForRoot(
+        summariesIn(() => target.read(path)),
+        site,
+      ),
+    ]);
   }
 
   async #rebuildHeld(): Promise<void> {

@@ -31,7 +31,8 @@ export function* allFiles(of: Package, { surface, site }: Mounted): Iterable<Sit
  */
 export function planPackage(before: Package | undefined, after: Package, mounted: Mounted): Plan {
   const old = new Map<string, SiteFile>();
-  if (before && isShown(before)) for (const file of changedFiles(before, after, mounted)) old.set(file.path, file);
+  if (before && isShown(before))
+    for (const file of changedFiles(before, after, mounted)) old.set(file.path, file);
   const artifacts: SiteFile[] = [];
   const documents: SiteFile[] = [];
   if (isShown(after)) {
@@ -43,7 +44,10 @@ export function planPackage(before: Package | undefined, after: Package, mounted
     }
   }
   const gone = [...old.values()];
-  const removals = [...gone.filter((f) => f.cache !== 'artifact'), ...gone.filter((f) => f.cache === 'artifact')];
+  const removals = [
+    ...gone.filter((f) => f.cache !== 'artifact'),
+    ...gone.filter((f) => f.cache === 'artifact'),
+  ];
   return { artifacts, documents, removals: removals.map(({ path }) => path) };
 }
 
@@ -52,10 +56,15 @@ function isShown(of: Package): boolean {
 }
 
 /** The files of `of` that may differ from those of `other`. */
-function* changedFiles(of: Package, other: Package | undefined, { surface, site }: Mounted): Iterable<SiteFile> {
+function* changedFiles(
+  of: Package,
+  other: Package | undefined,
+  { surface, site }: Mounted,
+): Iterable<SiteFile> {
   const everything = !other || !isShown(other) || !sameOwners(of, other);
   for (const [key, release] of of.releases)
-    if (everything || !sameRelease(release, other.releases.get(key))) yield* surface.filesForRelease(release, of, site);
+    if (everything || !sameRelease(release, other.releases.get(key)))
+      yield* surface.filesForRelease(release, of, site);
   if (surface.filesForRef)
     for (const [name, ref] of of.refs)
       if (everything || !sameRef(of, other, name, ref)) yield* surface.filesForRef(name, ref, of, site);

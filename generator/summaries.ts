@@ -44,7 +44,11 @@ export async function* mergeSummaries(
   let next = 0;
   let piece = '';
   const takeUpTo = (key: string | undefined): void => {
-    for (let entry = pending[next]; entry && (key === undefined || entry[0] <= key); entry = pending[(next += 1)])
+    for (
+      let entry = pending[next];
+      entry && (key === undefined || entry[0] <= key);
+      entry = pending[(next += 1)]
+    )
       if (entry[1]) piece += summaryLine(entry[0], entry[1]);
   };
   for await (const line of linesOf(old)) {

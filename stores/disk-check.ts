@@ -10,7 +10,8 @@ export function unfitDisk(directory: string): string | undefined {
   try {
     writeFileSync(join(probe, 'a:B'), '');
     writeFileSync(join(probe, 'a:b'), '');
-    if (readdirSync(probe).length !== 2) return 'it takes names that differ only in case for one: two packages could be one file';
+    if (readdirSync(probe).length !== 2)
+      return 'it takes names that differ only in case for one: two packages could be one file';
     return undefined;
   } catch (error) {
     return `it refuses file names that packages need (with a colon): ${(error as Error).message}`;
@@ -23,5 +24,6 @@ export function unfitDisk(directory: string): string | undefined {
 export async function refuseUnfitDisk(directory: string): Promise<void> {
   await ensureDirectory(directory);
   const fault = unfitDisk(directory);
-  if (fault !== undefined) throw new RegistryError('bad-request', `the disk under ${directory} cannot hold a registry: ${fault}`);
+  if (fault !== undefined)
+    throw new RegistryError('bad-request', `the disk under ${directory} cannot hold a registry: ${fault}`);
 }

@@ -58,7 +58,8 @@ export class MemoryLog<E extends LogLine> implements EventLog<E> {
 
   async append(events: readonly E[]): Promise<void> {
     const lines = events.map((event, i) => {
-      if (event.seq !== this.length + i) throw new LogDamage(`event ${event.seq} cannot be appended at ${this.length + i}`);
+      if (event.seq !== this.length + i)
+        throw new LogDamage(`event ${event.seq} cannot be appended at ${this.length + i}`);
       return this.#lines.encode(event);
     });
     await Promise.resolve();
@@ -90,12 +91,16 @@ export class MemoryBlobs implements BlobStore {
   /** How many staged blobs are neither committed nor discarded. */
   staged = 0;
 
-  async stage(source: AsyncIterable<Uint8Array>, { maxBytes }: { readonly maxBytes: number }): Promise<StagedBlob> {
+  async stage(
+    source: AsyncIterable<Uint8Array>,
+    { maxBytes }: { readonly maxBytes: number },
+  ): Promise<StagedBlob> {
     const chunks: Uint8Array[] = [];
     let size = 0;
     for await (const chunk of source) {
       size += chunk.byteLength;
-      if (size > maxBytes) throw new RegistryError('too-large', `the upload is over the limit of ${maxBytes} bytes`);
+      if (size > maxBytes)
+        throw new RegistryError('too-large', `the upload is over the limit of ${maxBytes} bytes`);
       chunks.push(chunk);
     }
     const bytes = Buffer.concat(chunks);

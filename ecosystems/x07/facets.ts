@@ -33,5 +33,7 @@ export function facetsOf(name: string, meta: Meta): string[] {
 
 function textsOf(value: unknown): string[] {
   const values: unknown[] = Array.isArray(value) ? value : [value];
-  return values.flatMap((text) => (typeof text === 'string' && text.trim() !== '' ? [text.trim().toLowerCase()] : []));
+  return values.flatMap((text) =>
+    typeof text === 'string' && text.trim() !== '' ? [text.trim().toLowerCase()] : [],
+  );
 }

@@ -25,7 +25,11 @@ function read(release: Release): Read {
   const { manifest } = release.meta as unknown as X07Meta;
   const archive = release.artifacts[0];
   if (!archive) throw new TypeError(`${release.version} has no archive`);
-  return { release, manifest: JSON.parse(manifest) as Manifest, cksum: archive.digest.slice('sha256:'.length) };
+  return {
+    release,
+    manifest: JSON.parse(manifest) as Manifest,
+    cksum: archive.digest.slice('sha256:'.length),
+  };
 }
 
 function ascending(of: Package): Read[] {
@@ -46,7 +50,10 @@ export function* filesForRelease(release: Release, of: Package, site: SiteContex
   const params = { name: of.name, version: release.version };
   const archive = release.artifacts[0];
   if (archive)
-    yield siteFile(site.mount, paths.download, params, { blob: asDigest(archive.digest), size: archive.size });
+    yield siteFile(site.mount, paths.download, params, {
+      blob: asDigest(archive.digest),
+      size: archive.size,
+    });
   const facets = facetsOf(of.name, manifest.meta);
   const answer = {
     ok: true,
@@ -67,7 +74,12 @@ export function* filesForPackage(of: Package, site: SiteContext): Iterable<SiteF
   const latest = latestOf(releases);
   const facets = latest ? facetsOf(name, latest.manifest.meta) : [];
   const entry = entryPath(name);
-  yield siteFile(site.mount, entry.route, entry.params, releases.map((read) => `${entryLine(of, read)}\n`).join(''));
+  yield siteFile(
+    site.mount,
+    entry.route,
+    entry.params,
+    releases.map((read) => `${entryLine(of, read)}\n`).join(''),
+  );
   const detail = {
     ok: true,
     name,
@@ -117,7 +129,9 @@ function entryLine(of: Package, { release, manifest, cksum }: Read): string {
     yanked: release.yanked,
     description: manifest.description,
     docs: manifest.docs,
-    ...(signature ? { signature: { kind: 'ed25519', key_id: signature.keyId, ed25519_sig: signature.value } } : {}),
+    ...(signature
+      ? { signature: { kind: 'ed25519', key_id: signature.keyId, ed25519_sig: signature.value } }
+      : {}),
     ...(advisories.length > 0 ? { advisories } : {}),
   });
 }
@@ -133,7 +147,11 @@ export function summarize(of: Package, site: SiteContext): Summary | undefined {
     is_official: isOfficial(of, site),
     // Left out and never null when every version is yanked: the user interface refuses the whole catalog (4.2).
     ...(latest
-      ? { latest: latest.release.version, description: latest.manifest.description, docs: latest.manifest.docs }
+      ? {
+          latest: latest.release.version,
+          description: latest.manifest.description,
+          docs: latest.manifest.docs,
+        }
       : {}),
     ...(facets.length > 0 ? { facets } : {}),
   };

@@ -37,7 +37,8 @@ export function readManifest(text: string): RawManifest {
   } catch {
     throw badManifest('x07-package.json is not JSON');
   }
-  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw badManifest('x07-package.json is not an object');
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw))
+    throw badManifest('x07-package.json is not an object');
   const manifest = raw as Record<string, unknown>;
   for (const field of ['schema_version', 'name', 'version', 'module_root'])
     if (typeof manifest[field] !== 'string') throw badManifest(`x07-package.json: ${field} must be a string`);
@@ -47,16 +48,30 @@ export function readManifest(text: string): RawManifest {
   return manifest as RawManifest;
 }
 
-const worlds = new Set(['solve-pure', 'solve-fs', 'solve-rr', 'solve-kv', 'solve-full', 'run-os', 'run-os-sandboxed']);
+const worlds = new Set([
+  'solve-pure',
+  'solve-fs',
+  'solve-rr',
+  'solve-kv',
+  'solve-full',
+  'run-os',
+  'run-os-sandboxed',
+]);
 
 /** Checks 6 to 10, in their order. @throws RegistryError with the first that fails. */
 export function checkManifest(raw: RawManifest): Manifest {
   if (raw.schema_version.trim() !== MANIFEST_SCHEMA)
     throw badManifest(`schema_version must be ${MANIFEST_SCHEMA}`, 'PKG_SCHEMA_VERSION');
   if (!isPublishableName(raw.name))
-    throw new RegistryError('invalid-name', `${quote(raw.name)} is not a package name: a-z first, then a-z, 0-9, _ and -, 128 at most`);
+    throw new RegistryError(
+      'invalid-name',
+      `${quote(raw.name)} is not a package name: a-z first, then a-z, 0-9, _ and -, 128 at most`,
+    );
   if (!isVersion(raw.version))
-    throw new RegistryError('invalid-version', `${quote(raw.version)} is not a version: use MAJOR.MINOR.PATCH (SemVer 2.0.0)`);
+    throw new RegistryError(
+      'invalid-version',
+      `${quote(raw.version)} is not a version: use MAJOR.MINOR.PATCH (SemVer 2.0.0)`,
+    );
   const description = requiredText(raw, 'description', 'PKG_DESCRIPTION_REQUIRED');
   const docs = requiredText(raw, 'docs', 'PKG_DOCS_REQUIRED');
   const license = requiredText(raw, 'license', 'PKG_LICENSE_REQUIRED');
@@ -64,7 +79,17 @@ export function checkManifest(raw: RawManifest): Manifest {
   checkCompiler(meta);
   checkWorlds(meta);
   const { name, version, module_root, modules } = raw;
-  return { schema_version: MANIFEST_SCHEMA, name, description, license, docs, version, module_root, modules, meta };
+  return {
+    schema_version: MANIFEST_SCHEMA,
+    name,
+    description,
+    license,
+    docs,
+    version,
+    module_root,
+    modules,
+    meta,
+  };
 }
 
 /** Check 13, last because the others come first upstream. @throws RegistryError */
@@ -74,23 +99,31 @@ export function checkManifestScale(manifest: Manifest): void {
 
 function requiredText(raw: RawManifest, field: string, code: string): string {
   const value = raw[field];
-  if (typeof value !== 'string' || value.trim() === '') throw badManifest(`x07-package.json needs a ${field}`, code);
+  if (typeof value !== 'string' || value.trim() === '')
+    throw badManifest(`x07-package.json needs a ${field}`, code);
   return value;
 }
 
 function metaOf(raw: RawManifest): Readonly<Record<string, unknown>> {
   const { meta } = raw;
   if (meta === undefined) return {};
-  if (typeof meta !== 'object' || meta === null || Array.isArray(meta)) throw badManifest('meta must be an object');
+  if (typeof meta !== 'object' || meta === null || Array.isArray(meta))
+    throw badManifest('meta must be an object');
   return meta as Readonly<Record<string, unknown>>;
 }
 
 function checkCompiler(meta: Readonly<Record<string, unknown>>): void {
   const range = meta['x07c_compat'];
   if (range === undefined || range === null || (typeof range === 'string' && range.trim() === ''))
-    throw badManifest('meta.x07c_compat is required: the compiler versions this package works with', 'PKG_X07C_COMPAT_REQUIRED');
+    throw badManifest(
+      'meta.x07c_compat is required: the compiler versions this package works with',
+      'PKG_X07C_COMPAT_REQUIRED',
+    );
   if (typeof range !== 'string' || !isCompilerRange(range))
-    throw badManifest(`meta.x07c_compat ${quote(range)} is not a version range such as >=0.2.2 <0.3.0`, 'PKG_X07C_COMPAT_INVALID');
+    throw badManifest(
+      `meta.x07c_compat ${quote(range)} is not a version range such as >=0.2.2 <0.3.0`,
+      'PKG_X07C_COMPAT_INVALID',
+    );
 }
 
 const identifier = '[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*';
@@ -110,7 +143,8 @@ export function isCompilerRange(text: string): boolean {
 function checkWorlds(meta: Readonly<Record<string, unknown>>): void {
   const allowed = meta['worlds_allowed'];
   if (allowed === undefined) return;
-  if (!Array.isArray(allowed) || allowed.length === 0) throw badManifest('meta.worlds_allowed must be a non-empty array');
+  if (!Array.isArray(allowed) || allowed.length === 0)
+    throw badManifest('meta.worlds_allowed must be a non-empty array');
   const unknown: unknown = allowed.find((world) => typeof world !== 'string' || !worlds.has(world));
   if (unknown !== undefined) throw badManifest(`meta.worlds_allowed: ${quote(unknown)} is not a world`);
 }

@@ -5,7 +5,9 @@
 import { badManifest, quote } from './refusals.ts';
 
 /** The syntax tree versions that the deployed server knows, and the one its client has learnt since. */
-const astSchemas = new Set(['0.3.0', '0.4.0', '0.5.0', '0.6.0', '0.7.0', '0.8.0', '0.9.0'].map((v) => `x07.x07ast@${v}`));
+const astSchemas = new Set(
+  ['0.3.0', '0.4.0', '0.5.0', '0.6.0', '0.7.0', '0.8.0', '0.9.0'].map((v) => `x07.x07ast@${v}`),
+);
 const symbol = /^[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)*$/;
 const MAX_MESSAGES = 20;
 
@@ -16,7 +18,8 @@ export function isModuleId(id: string): boolean {
 /** @throws RegistryError `PUBLISH_LINT_FAILED`, one line per finding, at most 20 of them. */
 export function lintModule(id: string, text: string): void {
   const findings = findingsOf(id, text).slice(0, MAX_MESSAGES);
-  if (findings.length > 0) throw badManifest(findings.map((finding) => `${id}: ${finding}`).join('\n'), 'PUBLISH_LINT_FAILED');
+  if (findings.length > 0)
+    throw badManifest(findings.map((finding) => `${id}: ${finding}`).join('\n'), 'PUBLISH_LINT_FAILED');
 }
 
 type Tree = Readonly<Record<string, unknown>>;
@@ -37,7 +40,8 @@ function findingsOf(id: string, text: string): string[] {
   if (typeof tree['schema_version'] !== 'string' || !astSchemas.has(tree['schema_version']))
     findings.push(`schema_version ${quote(tree['schema_version'])} is not supported`);
   if (tree['kind'] !== 'module') findings.push('kind must be "module"');
-  if (tree['module_id'] !== id) findings.push(`module_id ${quote(tree['module_id'])} is not the id in the manifest`);
+  if (tree['module_id'] !== id)
+    findings.push(`module_id ${quote(tree['module_id'])} is not the id in the manifest`);
   const imports = tree['imports'];
   if (!Array.isArray(imports) || !imports.every((other) => typeof other === 'string' && symbol.test(other)))
     findings.push('imports must be an array of module ids');
@@ -56,11 +60,18 @@ function declFindings(id: string, decls: readonly unknown[], isNewer: boolean): 
   let exports = 0;
   for (const [i, decl] of decls.entries()) {
     const kind = isTree(decl) ? decl['kind'] : undefined;
-    if (!isTree(decl) || typeof kind !== 'string' || !(kinds.has(kind) || (isNewer && newerKinds.has(kind)))) {
+    if (
+      !isTree(decl) ||
+      typeof kind !== 'string' ||
+      !(kinds.has(kind) || (isNewer && newerKinds.has(kind)))
+    ) {
       findings.push(`decls[${i}] has no known kind`);
     } else if (kind === 'export') {
       const exported = decl['names'];
-      if (!Array.isArray(exported) || !exported.every((name) => typeof name === 'string' && symbol.test(name)))
+      if (
+        !Array.isArray(exported) ||
+        !exported.every((name) => typeof name === 'string' && symbol.test(name))
+      )
         findings.push(`decls[${i}]: names must be an array of symbols`);
       else if (exported.length > 0 && (exports += 1) > 1) findings.push(`decls[${i}]: a second export`);
     } else findings.push(...functionFindings(id, i, kind, decl, names));

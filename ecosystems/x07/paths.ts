@@ -15,7 +15,12 @@ export const paths = {
   entry: { ...ndjson, pattern: 'index/{a}/{b}/{name}', stored: 'file', miss: entryMissing },
   package: { ...json, pattern: 'v1/packages/{name}', stored: 'index', miss: packageMissing },
   owners: { ...json, pattern: 'v1/packages/{name}/owners', stored: 'file', miss: packageMissing },
-  metadata: { ...json, pattern: 'v1/packages/{name}/{version}/metadata', stored: 'file', miss: packageMissing },
+  metadata: {
+    ...json,
+    pattern: 'v1/packages/{name}/{version}/metadata',
+    stored: 'file',
+    miss: packageMissing,
+  },
   download: {
     from: 'site',
     contentType: 'application/octet-stream',
@@ -54,6 +59,7 @@ function entryMissing(params: RouteParams): RegistryError {
 
 function packageMissing({ name = '', version }: RouteParams): RegistryError {
   if (!isAskableName(name)) return new RegistryError('invalid-name', 'invalid package name');
-  if (version !== undefined && !isVersion(version)) return new RegistryError('invalid-version', 'invalid version');
+  if (version !== undefined && !isVersion(version))
+    return new RegistryError('invalid-version', 'invalid version');
   return new RegistryError('package-not-found', 'not found');
 }

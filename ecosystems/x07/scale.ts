@@ -9,12 +9,24 @@ const evidenceHost = /^(?:[a-z0-9-]+\.)*x07\.io$/;
 /** @throws RegistryError `INVALID_SCALE_META` or `INVALID_SCALE_EVIDENCE` */
 export function checkScale(meta: Meta): void {
   const { scale_classes_supported: classes, scale_tested: tested, scale_test_evidence_ref: evidence } = meta;
-  if (classes !== undefined && !(Array.isArray(classes) && classes.every((name) => typeof name === 'string' && scaleClass.test(name.toLowerCase()))))
-    throw badManifest('meta.scale_classes_supported must be an array of names such as edge-1', 'INVALID_SCALE_META');
+  if (
+    classes !== undefined &&
+    !(
+      Array.isArray(classes) &&
+      classes.every((name) => typeof name === 'string' && scaleClass.test(name.toLowerCase()))
+    )
+  )
+    throw badManifest(
+      'meta.scale_classes_supported must be an array of names such as edge-1',
+      'INVALID_SCALE_META',
+    );
   if (tested !== undefined && typeof tested !== 'boolean')
     throw badManifest('meta.scale_tested must be true or false', 'INVALID_SCALE_META');
   if (evidence !== undefined && !(typeof evidence === 'string' && isEvidenceReference(evidence)))
-    throw badManifest('meta.scale_test_evidence_ref must be an https URL below x07.io, or s3://bucket/key', 'INVALID_SCALE_EVIDENCE');
+    throw badManifest(
+      'meta.scale_test_evidence_ref must be an https URL below x07.io, or s3://bucket/key',
+      'INVALID_SCALE_EVIDENCE',
+    );
 }
 
 function isEvidenceReference(text: string): boolean {
@@ -22,7 +34,8 @@ function isEvidenceReference(text: string): boolean {
   if (/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\/[^?#\s]+$/.test(text)) return true;
   if (!URL.canParse(text)) return false;
   const url = new URL(text);
-  const isPlain = url.username === '' && url.password === '' && url.search === '' && url.hash === '' && url.port === '';
+  const isPlain =
+    url.username === '' && url.password === '' && url.search === '' && url.hash === '' && url.port === '';
   return url.protocol === 'https:' && isPlain && evidenceHost.test(url.hostname);
 }
 

@@ -3,7 +3,13 @@ import { Readable } from 'node:stream';
 import tar from 'tar-stream';
 import type { Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
-import { checkManifest, checkManifestScale, readManifest, type Manifest, type RawManifest } from './manifest.ts';
+import {
+  checkManifest,
+  checkManifestScale,
+  readManifest,
+  type Manifest,
+  type RawManifest,
+} from './manifest.ts';
 import { isModuleId, lintModule } from './modules.ts';
 import { badArchive, badManifest, quote } from './refusals.ts';
 
@@ -60,14 +66,18 @@ async function readMembers(upload: Upload): Promise<Members> {
 
 function checkMember(name: string, type: string | null): void {
   if (type !== 'file' && type !== 'directory')
-    throw badArchive(`${quote(name)} is a ${type ?? 'member of an unknown type'}: only regular files can be installed`);
+    throw badArchive(
+      `${quote(name)} is a ${type ?? 'member of an unknown type'}: only regular files can be installed`,
+    );
   const path = type === 'directory' ? name.replace(/\/$/, '') : name;
   if (!isCleanPath(path)) throw badArchive(`${quote(name)} is not a clean relative path`);
 }
 
 /** Relative, and without `.`, `..`, empty or foreign components. */
 function isCleanPath(path: string): boolean {
-  return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && !/[\\\0]/.test(part));
+  return path
+    .split('/')
+    .every((part) => part !== '' && part !== '.' && part !== '..' && !/[\\\0]/.test(part));
 }
 
 /** Check 5: every module, and `ffi/` where it is needed, is a regular file of the archive. Returns path by module id. */
@@ -95,7 +105,8 @@ async function lintModules(upload: Upload, modules: ReadonlyMap<string, string>)
   const idOf = new Map([...modules].map(([id, path]) => [path, id]));
   await forEachMember(upload, async (entry) => {
     const id = idOf.get(entry.header.name);
-    if (id !== undefined && entry.header.type === 'file') lintModule(id, await readText(entry, MAX_MODULE_BYTES));
+    if (id !== undefined && entry.header.type === 'file')
+      lintModule(id, await readText(entry, MAX_MODULE_BYTES));
   });
 }
 

@@ -25,7 +25,12 @@ export async function publish(call: Call): Promise<Intent> {
         name,
         version,
         artifacts: [
-          { role: 'archive', digest: archive.digest, size: archive.size, mediaType: 'application/octet-stream' },
+          {
+            role: 'archive',
+            digest: archive.digest,
+            size: archive.size,
+            mediaType: 'application/octet-stream',
+          },
         ],
         ...meta.fields,
       },
@@ -42,8 +47,10 @@ export async function publish(call: Call): Promise<Intent> {
 
 export async function yank(call: Call): Promise<Intent> {
   const body = await call.readJson({ maxBytes: MAX_JSON_BYTES });
-  const yanked: unknown = typeof body === 'object' && body !== null ? (body as { yanked?: unknown }).yanked : undefined;
-  if (typeof yanked !== 'boolean') throw new RegistryError('wrong-shape', 'the body must be {"yanked":true} or {"yanked":false}');
+  const yanked: unknown =
+    typeof body === 'object' && body !== null ? (body as { yanked?: unknown }).yanked : undefined;
+  if (typeof yanked !== 'boolean')
+    throw new RegistryError('wrong-shape', 'the body must be {"yanked":true} or {"yanked":false}');
   const actor = requireScope(call.authenticate(), 'yank', undefined, 'owner.manage');
   const { name = '', version = '' } = call.params;
   if (!isAskableName(name)) throw new RegistryError('invalid-name', 'invalid package name');
@@ -56,7 +63,10 @@ export async function yank(call: Call): Promise<Intent> {
 }
 
 function ok(visibility: Visibility, fields: object): HttpAnswer {
-  const degraded = visibility === 'degraded' ? { degraded: 'accepted, and not yet visible to readers; it will be without help' } : {};
+  const degraded =
+    visibility === 'degraded'
+      ? { degraded: 'accepted, and not yet visible to readers; it will be without help' }
+      : {};
   return {
     status: 200,
     headers: { 'content-type': 'application/json' },

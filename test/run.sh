@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Runs a suite and fails when it ran no test: on Node 20 a quoted glob matches nothing, and passes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+suite=${1:-unit}
+case "$suite" in
+  unit) mapfile -t files < <(find test -name '*.test.ts' -not -path 'test/slow/*' | sort) ;;
+  slow) mapfile -t files < <(find test/slow -name '*.test.ts' | sort) ;;
+  *) files=("$@") ;;
+esac
+[ "${#files[@]}" -gt 0 ] || { echo "suite $suite has no files" >&2; exit 1; }
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+status=0
+node --import tsx --test --test-reporter=spec "${files[@]}" 2>&1 | tee "$output" || status=$?
+count=$(sed -n 's/^ℹ tests \([0-9]*\)$/\1/p' "$output" | tail -n 1)
+if [ "${count:-0}" -eq 0 ]; then
+  echo "suite $suite ran no test" >&2
+  exit 1
+fi
+exit "$status"

@@ -1,0 +1,76 @@
+/** A real `cairn serve` in a process of its own: for tests that kill it, or that need its streams. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+
+export const ADMIN_TOKEN = 'an-administrators-token-for-tests';
+const root = new URL('../..', import.meta.url).pathname;
+export const cairnCommand: readonly string[] = [
+  '--import',
+  'tsx',
+  new URL('../../bin/cairn.ts', import.meta.url).pathname,
+];
+
+export interface ServerProcess {
+  readonly url: string;
+  readonly child: ChildProcess;
+  /** Lines of standard output so far. */
+  readonly output: readonly string[];
+  /** Text of standard error so far. */
+  errors(): string;
+  /** Ends it as an operator would; the exit code. */
+  stop(): Promise<number | null>;
+  /** Ends it as a crash would. */
+  kill(): Promise<void>;
+}
+
+export interface StartOptions {
+  readonly data: string;
+  readonly listen?: string;
+  readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Use the token of the environment; default yes. */
+  readonly withAdminToken?: boolean;
+}
+
+/** Starts a server and waits for its last start-up line. @throws Error with what it printed when it ends before. */
+export async function startServer(options: StartOptions): Promise<ServerProcess> {
+  const { data, listen = '127.0.0.1:0', flags = [], env = {}, withAdminToken = true } = options;
+  const child = spawn(
+    process.execPath,
+    [...cairnCommand, 'serve', '--data', data, '--listen', listen, ...flags],
+    {
+      cwd: root,
+      env: { ...process.env, ...(withAdminToken ? { CAIRN_ADMIN_TOKEN: ADMIN_TOKEN } : {}), ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  const output: string[] = [];
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  const exited = once(child, 'exit');
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface(child.stdout).on('line', (line) => {
+      output.push(line);
+      if (line.startsWith('listening on ')) resolve(line.slice('listening on '.length));
+    });
+    void exited.then(([code]) =>
+      reject(new Error(`the server ended with code ${String(code)}:\n${output.join('\n')}\n${errors}`)),
+    );
+  });
+  return {
+    url,
+    child,
+    output,
+    errors: () => errors,
+    async stop() {
+      child.kill('SIGTERM');
+      const [code] = (await exited) as [number | null];
+      return code;
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}

@@ -1,0 +1,42 @@
+/** A server in this process over a temporary directory: fast, for tests of requests and answers. */
+import type { TestContext } from 'node:test';
+import { readOptions } from '../../bin/options.ts';
+import { serve } from '../../bin/serve.ts';
+import { ADMIN_TOKEN } from './server-process.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+import { packX07, type X07Package } from './x07-package.ts';
+
+export interface TestServer {
+  readonly url: string;
+  /** URL of the X07 mount, without a final slash. */
+  readonly x07: string;
+  readonly data: string;
+  publish(wanted: X07Package | Buffer, token?: string): Promise<Response>;
+}
+
+process.env['CAIRN_LOG_LEVEL'] ??= 'silent';
+
+export async function openTestServer(
+  t: Pick<TestContext, 'after'>,
+  environment: Record<string, string> = {},
+): Promise<TestServer> {
+  const data = await temporaryDirectory(t);
+  const options = readOptions(
+    { data, listen: '127.0.0.1:0' },
+    { CAIRN_ADMIN_TOKEN: ADMIN_TOKEN, ...environment },
+  );
+  const server = await serve(options, () => undefined);
+  t.after(() => server.stop());
+  const x07 = `${server.url}/x07`;
+  return {
+    url: server.url,
+    x07,
+    data,
+    publish: (wanted, token = ADMIN_TOKEN) =>
+      fetch(`${x07}/v1/packages/publish`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}` },
+        body: Buffer.isBuffer(wanted) ? wanted : packX07(wanted),
+      }),
+  };
+}
