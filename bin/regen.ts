@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { compareTrees, type TreeDifferences } from '../stores/compare-trees.ts';
-import { recordNames } from '../stores/site-files.ts';
+import { recordNames, temporaryFolder } from '../stores/site-files.ts';
 import { requireRegistry } from './control.ts';
 import { ExitCode } from './exit-codes.ts';
 import { layout, readRegistry, type ReadOnlyRegistry } from './open-registry.ts';
@@ -47,7 +47,7 @@ export async function regen(dataDirectory: string, flags: RegenFlags): Promise<v
 
 /** Makes the site aside and compares every file. What a server publishes meanwhile shows as a difference. */
 async function check(registry: ReadOnlyRegistry, root: string, flags: RegenFlags): Promise<void> {
-  const aside = await mkdtemp(join(dirname(root), '.check-'));
+  const aside = await mkdtemp(join(dirname(root), `.check.${process.pid}.`));
   try {
     const { generator } = registry.generatorFor(join(aside, 'site'));
     const seq = await generator.update();
@@ -67,7 +67,7 @@ async function check(registry: ReadOnlyRegistry, root: string, flags: RegenFlags
 /** Records say how a site came to be, not what it is; half-written files belong to whoever writes them. */
 function withoutRecords(differences: TreeDifferences): TreeDifferences {
   const records = new Set<string>(Object.values(recordNames));
-  const isFile = (path: string): boolean => !records.has(path) && !/(^|\/)=tmp\./.test(path);
+  const isFile = (path: string): boolean => !records.has(path) && !path.startsWith(`${temporaryFolder}/`);
   return {
     missing: differences.missing.filter(isFile),
     different: differences.different.filter(isFile),

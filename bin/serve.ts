@@ -11,7 +11,7 @@ import { ADMINISTRATOR, authenticator } from '../api/auth.ts';
 import { createControlServer } from '../api/control.ts';
 import { buildRouting } from '../api/routing.ts';
 import { canonicalJson } from '../core/canonical-json.ts';
-import { RegistryError } from '../core/errors.ts';
+import { LogDamage, RegistryError } from '../core/errors.ts';
 import { allScopes } from '../core/permission.ts';
 import { allSurfaces } from '../ecosystems/index.ts';
 import type { Settings } from '../schema/types.ts';
@@ -90,8 +90,13 @@ async function startRegistry(
     buildRouting(allSurfaces, settings);
     await createRegistry(registry, settings);
   } else refuseOtherSettings(registry.state.settings, said);
-  await registry.generator.update();
-  await registry.generator.updateRoots();
+  try {
+    await registry.generator.update();
+    await registry.generator.updateRoots();
+  } catch (error) {
+    if (error instanceof LogDamage) throw error;
+    // A full disk must not stop reads: what is on the site is served, and the publisher goes on trying.
+  }
   registry.publisher.notify();
 }
 

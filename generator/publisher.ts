@@ -129,7 +129,7 @@ export class Publisher {
 
   /** Finishes what is under way, roots included. */
   async close(): Promise<void> {
-    await this.#running;
+    while (this.#running) await this.#running;
     this.#closed = true;
     clearTimeout(this.#retry);
     clearTimeout(this.#rootsTimer);

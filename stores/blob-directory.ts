@@ -6,13 +6,15 @@ import { dirname, join } from 'node:path';
 import { asDigest, splitDigest, type Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { BlobStore, StagedBlob } from '../core/ports.ts';
-import { ensureDirectory, isErrno, nextNumber, syncDirectory } from './durable-files.ts';
+import { DurableDirectories, ensureDirectory, isErrno, nextNumber, syncDirectory } from './durable-files.ts';
 
 export class BlobDirectory implements BlobStore {
   readonly #root: string;
+  readonly directories: DurableDirectories;
 
   constructor(root: string) {
     this.#root = root;
+    this.directories = new DurableDirectories(root);
   }
 
   /** The only process that receives uploads calls this: what an earlier one left half received is removed. */
@@ -121,7 +123,7 @@ class StagedFile implements StagedBlob {
 
   async #commit(): Promise<void> {
     const path = this.#store.pathOf(this.digest);
-    await ensureDirectory(dirname(path));
+    await this.#store.directories.ensure(dirname(path));
     try {
       // A link and not a rename: equal bytes that are there already are never replaced.
       await link(this.#path, path);
@@ -134,6 +136,7 @@ class StagedFile implements StagedBlob {
   }
 
   async discard(): Promise<void> {
-    if (!this.#committed) await rm(this.#path, { force: true });
+    await this.#committed?.catch(() => undefined);
+    await rm(this.#path, { force: true });
   }
 }

@@ -29,6 +29,33 @@ export async function ensureDirectory(directory: string, mode?: number): Promise
   await syncDirectories(changed);
 }
 
+/** Directories remembered as durable; forgetting them only costs a sync each. */
+const REMEMBERED_DIRECTORIES = 50_000;
+
+/**
+ * Directories below one root, made durable once per process. That one exists does not say that it is durable: a
+ * process that was killed may have made it a moment before the power went.
+ */
+export class DurableDirectories {
+  readonly #root: string;
+  readonly #known = new Set<string>();
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** Durable, with every directory above it up to the root, when it returns. */
+  async ensure(directory: string): Promise<void> {
+    if (this.#known.has(directory)) return;
+    await ensureDirectory(directory);
+    const chain = [dirname(this.#root)];
+    for (let at = directory; at.length >= this.#root.length; at = dirname(at)) chain.push(at);
+    await syncDirectories(chain.filter((at) => !this.#known.has(at)));
+    if (this.#known.size > REMEMBERED_DIRECTORIES) this.#known.clear();
+    for (const at of chain) this.#known.add(at);
+  }
+}
+
 /** Writes bytes to a path that does not exist yet and syncs them; the directory is the caller's to sync. */
 export async function writeSynced(path: string, bytes: Uint8Array | string, mode = 0o644): Promise<void> {
   const handle = await open(path, 'wx', mode);

@@ -15,14 +15,14 @@ import {
   BranchMoved,
   gitCommit,
   gitObject,
-  gitTree,
   moveBranch,
   readBranch,
-  writeObjects,
+  ObjectWriter,
   type GitObject,
 } from './git-objects.ts';
 import { keepRepositoryTidy, type Tidying } from './git-maintenance.ts';
-import { EVENTS_PER_SEGMENT, LogSegments, segmentPath } from './log-segments.ts';
+import { EVENTS_PER_SEGMENT, LogSegments } from './log-segments.ts';
+import { LogTrees, segmentPath } from './log-trees.ts';
 import { acquireLock, type WriterLock } from './writer-lock.ts';
 
 const BRANCH = 'main';
@@ -75,12 +75,12 @@ interface ListedSegment {
 export class GitLog<E extends LogLine> implements EventLog<E> {
   readonly #repository: string;
   readonly #git: SimpleGit;
+  readonly #objects: ObjectWriter;
   readonly #lines: LineCodec<E>;
   readonly #segments: LogSegments;
   readonly #lock: WriterLock | undefined;
   readonly #tidying: Tidying | undefined;
-  /** Tree entries of segments by directory, for the next commit's trees. */
-  readonly #directories = new Map<string, Map<string, string>>();
+  #trees = LogTrees.empty;
   #head: string | undefined;
   #checked = 0;
   #lastAt = '';
@@ -88,6 +88,7 @@ export class GitLog<E extends LogLine> implements EventLog<E> {
   private constructor(options: OpenLogOptions<E>, segments: LogSegments, lock: WriterLock | undefined) {
     this.#repository = options.repository;
     this.#git = simpleGit(options.repository);
+    this.#objects = new ObjectWriter(options.repository);
     this.#lines = options.lines;
     this.#segments = segments;
     this.#lock = lock;
@@ -131,22 +132,21 @@ export class GitLog<E extends LogLine> implements EventLog<E> {
     if (!this.#lock.isHeld())
       throw new LogDamage("the writer's lock is gone: another process may be writing; stop and look");
     const changed = this.#segmentsWith(events);
-    const objects: GitObject[] = [...changed.values()].map(({ blob }) => blob);
-    for (const [index, { blob }] of changed) this.#enter(index, blob.oid);
-    const touched = new Set([...changed.keys()].map((index) => segmentPath(index).directory));
-    const root = this.#trees(touched, objects);
+    const trees = this.#trees.with([...changed].map(([index, { blob }]) => ({ index, oid: blob.oid })));
     const commit = gitCommit({
-      tree: root,
+      tree: trees.root.oid,
       parent: this.#head,
       epochSeconds: Math.floor(Date.parse(events.at(-1)?.at ?? '') / 1000),
       message: commitMessage(events),
     });
+    const objects = [...[...changed.values()].map(({ blob }) => blob), ...trees.changed, commit];
     // Stopping before the branch moves leaves objects that nothing names; git removes them in time.
-    await writeObjects(this.#repository, [...objects, commit]);
+    await this.#objects.write(objects);
     await this.#moveBranch(commit.oid);
     this.#head = commit.oid;
+    this.#trees = trees;
     for (const [index, { blob, bytes }] of changed) this.#segments.set(index, blob.oid, bytes);
-    this.#tidying?.wrote(objects.length + 1);
+    this.#tidying?.wrote(objects.length);
   }
 
   async #moveBranch(to: string): Promise<void> {
@@ -177,28 +177,6 @@ export class GitLog<E extends LogLine> implements EventLog<E> {
     );
   }
 
-  #enter(index: number, oid: string): void {
-    const { directory, file } = segmentPath(index);
-    const entries = this.#directories.get(directory) ?? new Map<string, string>();
-    entries.set(file, oid);
-    this.#directories.set(directory, entries);
-  }
-
-  /** Trees of the changed directories and those above them; returns the root's. */
-  readonly #treeOids = new Map<string, string>();
-  #trees(touched: Iterable<string>, objects: GitObject[]): string {
-    for (const directory of touched) {
-      const files = [...(this.#directories.get(directory) ?? [])];
-      const tree = gitTree(files.map(([name, oid]) => ({ mode: '100644', name, oid })));
-      this.#treeOids.set(directory, tree.oid);
-      objects.push(tree);
-    }
-    const log = gitTree([...this.#treeOids].map(([name, oid]) => ({ mode: '40000', name, oid })));
-    const root = gitTree([{ mode: '40000', name: 'log', oid: log.oid }]);
-    objects.push(log, root);
-    return root.oid;
-  }
-
   async refresh(): Promise<void> {
     const head = await readBranch(this.#repository, BRANCH);
     if (head === this.#head || head === undefined) {
@@ -213,8 +191,7 @@ export class GitLog<E extends LogLine> implements EventLog<E> {
     const firstFull = stale.find(({ index }) => index < this.#segments.count - 1);
     if (firstFull) throw new LogDamage(`segment ${firstFull.index} has changed after it was full`);
     await this.#load(stale);
-    for (const { index, oid } of stale) this.#enter(index, oid);
-    if (this.#lock) for (const directory of this.#directories.keys()) this.#trees([directory], []);
+    this.#trees = this.#trees.with(stale);
     this.#head = head;
   }
 
@@ -306,7 +283,13 @@ const GIT_LOCK_PATIENCE_MS = 3_000;
 
 /** What a killed writer leaves: half objects and git's own locks. Called by the only writer. */
 async function clearLeftovers(repository: string): Promise<void> {
-  for (const lock of [`refs/heads/${BRANCH}.lock`, 'packed-refs.lock', 'HEAD.lock', 'config.lock'])
+  for (const lock of [
+    `refs/heads/${BRANCH}.lock`,
+    'packed-refs.lock',
+    'HEAD.lock',
+    'config.lock',
+    'objects/pack/multi-pack-index.lock',
+  ])
     await clearGitLock(join(repository, lock));
   const objects = join(repository, 'objects');
   for (const directory of await readdir(objects)) {

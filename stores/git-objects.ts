@@ -69,38 +69,49 @@ export function gitCommit({ tree, parent, epochSeconds, message }: CommitFacts):
   return gitObject('commit', Buffer.from(`${lines.join('\n')}\n`));
 }
 
-/** Writes loose objects; all are durable when it returns. One that exists is kept, and made durable too. */
-export async function writeObjects(repository: string, objects: readonly GitObject[]): Promise<void> {
-  const written = await Promise.all(objects.map((object) => writeObject(repository, object)));
-  await syncDirectories(written);
-}
+/** Writes loose objects of one repository. */
+export class ObjectWriter {
+  readonly #objects: string;
+  readonly #directories: DurableDirectories;
 
-async function writeObject(repository: string, object: GitObject): Promise<string> {
-  const directory = join(repository, 'objects', object.oid.slice(0, 2));
-  const path = join(directory, object.oid.slice(2));
-  if (await exists(path)) return directory;
-  // Level 1: the object is repacked within minutes, and at a full segment level 6 costs three times as much.
-  const packed = await deflate(Buffer.concat([object.header, object.body]), {
-    level: constants.Z_BEST_SPEED,
-  });
-  // `tmp_obj_` is the name git itself knows, and removes when it is left over.
-  const temporary = join(directory, `tmp_obj_${process.pid}_${nextNumber()}`);
-  try {
-    await writeSynced(temporary, packed, 0o444);
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error;
-    // git removes empty directories when it packs.
-    await ensureDirectory(directory);
-    await writeSynced(temporary, packed, 0o444);
+  constructor(repository: string) {
+    this.#objects = join(repository, 'objects');
+    this.#directories = new DurableDirectories(this.#objects);
   }
-  // Stopping here leaves a temporary file: the next start removes it.
-  try {
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
+
+  /** All are durable when it returns. One that exists is kept, and made durable too. */
+  async write(objects: readonly GitObject[]): Promise<void> {
+    await syncDirectories(await Promise.all(objects.map((object) => this.#writeOne(object))));
   }
-  return directory;
+
+  async #writeOne(object: GitObject): Promise<string> {
+    const directory = join(this.#objects, object.oid.slice(0, 2));
+    const path = join(directory, object.oid.slice(2));
+    await this.#directories.ensure(directory);
+    if (await exists(path)) return directory;
+    // Level 1: the object is repacked within minutes, and at a full segment level 6 costs three times as much.
+    const packed = await deflate(Buffer.concat([object.header, object.body]), {
+      level: constants.Z_BEST_SPEED,
+    });
+    // `tmp_obj_` is the name git itself knows, and removes when it is left over.
+    const temporary = join(directory, `tmp_obj_${process.pid}_${nextNumber()}`);
+    try {
+      await writeSynced(temporary, packed, 0o444);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+      // git removes empty directories when it packs.
+      await ensureDirectory(directory);
+      await writeSynced(temporary, packed, 0o444);
+    }
+    // Stopping here leaves a temporary file: the next start removes it.
+    try {
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    return directory;
+  }
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -142,7 +153,7 @@ export async function moveBranch(
 ): Promise<void> {
   const path = join(repository, 'refs/heads', branch);
   const lock = `${path}.lock`;
-  const handle = await open(lock, 'wx');
+  const handle = await openLock(lock);
   try {
     const current = await readBranch(repository, branch);
     if (current !== from)
@@ -158,4 +169,19 @@ export async function moveBranch(
   // The moment the events become true. A power cut before the sync below may still lose them: nobody was told.
   await rename(lock, path);
   await syncDirectory(dirname(path));
+}
+
+/** git holds the lock of a branch for milliseconds: somebody who packs refs by hand is waited for. */
+const LOCK_PATIENCE_MS = 3_000;
+const LOCK_POLL_MS = 20;
+
+async function openLock(path: string): ReturnType<typeof open> {
+  for (let waited = 0; ; waited += LOCK_POLL_MS) {
+    try {
+      return await open(path, 'wx');
+    } catch (error) {
+      if (!isErrno(error, 'EEXIST') || waited >= LOCK_PATIENCE_MS) throw error;
+      await new Promise((resume) => setTimeout(resume, LOCK_POLL_MS));
+    }
+  }
 }

@@ -2,7 +2,16 @@
  * The lines of a log for fast random access: a local copy of the segments that git holds, one after the other in
  * one file. Disposable: every segment is checked against its git object before it is believed.
  */
-import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LogDamage } from '../core/errors.ts';
@@ -97,7 +106,7 @@ export class LogSegments {
         `segment ${index - 1} has ${before.starts.length - 1} lines, and ${index} follows it`,
       );
     const position = this.#positionOf(index);
-    const kept = this.#keep(position, bytes, known?.bytes ? 0 : (known?.length ?? 0));
+    const kept = this.#keep(position, bytes, known && !known.bytes ? known.length : 0);
     this.#segments[index] = { oid, length: bytes.length, starts, position, bytes: kept ? undefined : bytes };
     if (this.#recent?.index === index) this.#recent = undefined;
   }
@@ -105,12 +114,12 @@ export class LogSegments {
   /** Brings the copy up to date; false when it could not be, and memory has to hold the bytes. */
   #keep(position: number, bytes: Buffer, already: number): boolean {
     const { size } = fstatSync(this.#copy);
-    const end = position + bytes.length;
-    if (!this.#ownsCopy) return size >= end && this.#copyHolds(position, bytes);
-    if (size >= end && this.#copyHolds(position, bytes)) return true;
-    // The copy is only appended to: what lies beyond or differs makes this segment live in memory for this run.
-    if (size !== position + already) return false;
+    if (size >= position + bytes.length && this.#copyHolds(position, bytes)) return true;
+    // Without what comes before, nothing can be added: an earlier write found the disk full.
+    if (!this.#ownsCopy || size < position + already) return false;
     try {
+      // What lies beyond is half a line of a killed writer, or damage: it is written again.
+      if (size > position + already) ftruncateSync(this.#copy, position + already);
       return writeSync(this.#copy, bytes, already) === bytes.length - already;
     } catch {
       // A full disk must not stop a log that is safe in git.
@@ -165,10 +174,4 @@ function startsOf(bytes: Buffer, index: number): Uint32Array {
   if (starts.length - 1 > EVENTS_PER_SEGMENT)
     throw new LogDamage(`segment ${index} has ${starts.length - 1} lines`);
   return Uint32Array.from(starts);
-}
-
-/** Where a segment lies in the repository. */
-export function segmentPath(index: number): { directory: string; file: string } {
-  const directory = String(Math.floor(index / 1000)).padStart(3, '0');
-  return { directory, file: `${String(index).padStart(6, '0')}.ndjson` };
 }

@@ -8,7 +8,14 @@ import type { Digest } from '../core/digest.ts';
 import type { SiteBuild, SiteRecords } from '../core/ports.ts';
 import { compareTrees } from './compare-trees.ts';
 import { ensureDirectory, isErrno, nextNumber, syncDirectory, syncTree } from './durable-files.ts';
-import { copySynced, readText, recordNames, setLaterTime, temporaryBeside } from './site-files.ts';
+import {
+  copySynced,
+  readText,
+  recordNames,
+  setLaterTime,
+  temporaryFolder,
+  temporaryIn,
+} from './site-files.ts';
 
 interface BuildOptions {
   readonly root: string;
@@ -96,17 +103,19 @@ async function moveInto(root: string, aside: string, rootPaths: readonly string[
   }
   const roots = wanted.filter((path) => last.has(path));
   for (const path of [...artifacts, ...documents, ...roots])
-    await replaceByLink(join(aside, path), join(root, path));
-  for (const path of differences.extra) await removeAndPrune(root, path);
+    await replaceByLink(root, join(aside, path), join(root, path));
+  for (const path of differences.extra)
+    if (!path.startsWith(`${temporaryFolder}/`)) await removeAndPrune(root, path);
   await syncFileSystem(root);
   await rm(aside, { recursive: true, force: true });
 }
 
-async function replaceByLink(from: string, to: string): Promise<void> {
+async function replaceByLink(root: string, from: string, to: string): Promise<void> {
   await ensureDirectory(dirname(to));
   const existing = await stat(to).catch(() => undefined);
   if (existing) await setLaterTime(from, existing.mtimeMs);
-  const temporary = temporaryBeside(to);
+  const temporary = temporaryIn(root);
+  await ensureDirectory(dirname(temporary));
   await link(from, temporary);
   await rename(temporary, to);
 }

@@ -9,9 +9,22 @@ import { pipeline } from 'node:stream/promises';
 import type { Digest } from '../core/digest.ts';
 import type { SiteBuild, SiteRecords, SiteTarget } from '../core/ports.ts';
 import type { SiteBody, SiteFile } from '../core/site.ts';
-import { ensureDirectory, isErrno, replaceFile, syncDirectories } from './durable-files.ts';
+import {
+  DurableDirectories,
+  ensureDirectory,
+  isErrno,
+  replaceFile,
+  syncDirectories,
+} from './durable-files.ts';
 import { startBuild } from './site-build.ts';
-import { copySynced, readText, recordNames, setLaterTime, temporaryBeside } from './site-files.ts';
+import {
+  clearTemporaries,
+  copySynced,
+  readText,
+  recordNames,
+  setLaterTime,
+  temporaryIn,
+} from './site-files.ts';
 import { acquireLock, LockHeld } from './writer-lock.ts';
 
 const LOCK_POLL_MS = 20;
@@ -24,10 +37,13 @@ export interface SiteDirectoryOptions {
 export class SiteDirectory implements SiteTarget {
   readonly root: string;
   readonly #blobPath: (digest: Digest) => string;
+  #directories: DurableDirectories;
+  #cleared = false;
 
   constructor({ root, blobPath }: SiteDirectoryOptions) {
     this.root = root;
     this.#blobPath = blobPath;
+    this.#directories = new DurableDirectories(root);
   }
 
   async hold(part: keyof SiteRecords): Promise<() => Promise<void>> {
@@ -35,6 +51,8 @@ export class SiteDirectory implements SiteTarget {
     for (;;) {
       try {
         const lock = acquireLock(join(dirname(this.root), `.${basename(this.root)}.${part}.lock`));
+        if (!this.#cleared) await clearTemporaries(this.root);
+        this.#cleared = true;
         return async () => lock.release();
       } catch (error) {
         if (!(error instanceof LockHeld)) throw error;
@@ -54,24 +72,23 @@ export class SiteDirectory implements SiteTarget {
   }
 
   async save<K extends keyof SiteRecords>(record: K, value: SiteRecords[K]): Promise<void> {
-    await ensureDirectory(this.root);
+    await this.#directories.ensure(this.root);
     await replaceFile(join(this.root, recordNames[record]), `${JSON.stringify(value)}\n`);
   }
 
   async put(files: readonly SiteFile[]): Promise<void> {
-    const changed = await Promise.all(files.map((file) => this.#putOne(file)));
-    await syncDirectories(changed.filter((directory) => directory !== undefined));
+    await Promise.all(files.map((file) => this.#putOne(file)));
+    // Also where nothing changed: whoever wrote those bytes may have been killed before this step.
+    await syncDirectories(files.map(({ path }) => dirname(join(this.root, path))));
   }
 
-  /** Returns the directory to sync, or undefined when the file was right already. */
-  async #putOne({ path, body }: SiteFile): Promise<string | undefined> {
+  async #putOne({ path, body }: SiteFile): Promise<void> {
     const target = join(this.root, path);
-    const directory = dirname(target);
-    await ensureDirectory(directory);
-    if ('blob' in body) return (await this.#putLink(target, body.blob)) ? directory : undefined;
+    await this.#directories.ensure(dirname(target));
+    if ('blob' in body) return this.#putLink(target, body.blob);
     const existing = await stat(target).catch(() => undefined);
-    if (existing && (await holds(target, existing.size, body))) return undefined;
-    const temporary = temporaryBeside(target);
+    if (existing && (await holds(target, existing.size, body))) return;
+    const temporary = await this.#temporary();
     try {
       await writeBody(temporary, body);
       await setLaterTime(temporary, existing?.mtimeMs);
@@ -80,18 +97,38 @@ export class SiteDirectory implements SiteTarget {
       await rm(temporary, { force: true });
       throw error;
     }
-    return directory;
   }
 
-  async #putLink(target: string, blob: Digest): Promise<boolean> {
+  async #putLink(target: string, blob: Digest): Promise<void> {
     const source = this.#blobPath(blob);
-    if (await linkOrCopy(source, target)) return true;
+    if (await this.#linkOrCopy(source, target)) return;
     const [there, wanted] = await Promise.all([stat(target), stat(source)]);
-    if (there.ino === wanted.ino) return false;
-    const temporary = temporaryBeside(target);
-    await linkOrCopy(source, temporary);
+    if (there.ino === wanted.ino) return;
+    const temporary = await this.#temporary();
+    await this.#linkOrCopy(source, temporary);
+    await rename(temporary, target);
+  }
+
+  /** False when something is there already. */
+  async #linkOrCopy(source: string, target: string): Promise<boolean> {
+    try {
+      await link(source, target);
+      return true;
+    } catch (error) {
+      if (isErrno(error, 'EEXIST')) return false;
+      // EMLINK: ext4 stops at 65,000 links. EXDEV, EPERM: the site lies on another disk, or one without links.
+      if (!isErrno(error, 'EMLINK') && !isErrno(error, 'EXDEV') && !isErrno(error, 'EPERM')) throw error;
+    }
+    const temporary = await this.#temporary();
+    copySynced(source, temporary);
     await rename(temporary, target);
     return true;
+  }
+
+  async #temporary(): Promise<string> {
+    const path = temporaryIn(this.root);
+    await this.#directories.ensure(dirname(path));
+    return path;
   }
 
   async remove(paths: readonly string[]): Promise<void> {
@@ -112,6 +149,8 @@ export class SiteDirectory implements SiteTarget {
   }
 
   rebuild(): Promise<SiteBuild> {
+    // The directories that stand there are about to be exchanged.
+    this.#directories = new DurableDirectories(this.root);
     return startBuild({ root: this.root, blobPath: this.#blobPath });
   }
 }
@@ -131,20 +170,4 @@ async function writeBody(path: string, body: SiteBody): Promise<void> {
   } finally {
     await file.close();
   }
-}
-
-/** False when something is there already. */
-async function linkOrCopy(source: string, target: string): Promise<boolean> {
-  try {
-    await link(source, target);
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'EEXIST')) return false;
-    // EMLINK: ext4 stops at 65,000 links. EXDEV, EPERM: the site lies on another disk, or one without links.
-    if (!isErrno(error, 'EMLINK') && !isErrno(error, 'EXDEV') && !isErrno(error, 'EPERM')) throw error;
-  }
-  const temporary = temporaryBeside(target);
-  copySynced(source, temporary);
-  await rename(temporary, target);
-  return true;
 }

@@ -1,9 +1,10 @@
 /** What writing a site file by file and writing it whole have in common. */
 import { closeSync, copyFileSync, createReadStream, fsyncSync, openSync } from 'node:fs';
-import { utimes } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readdir, rm, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { SiteRecords } from '../core/ports.ts';
 import { isErrno, nextNumber } from './durable-files.ts';
+import { startOf } from './writer-lock.ts';
 
 /** Names that start with `=` belong to nobody's package and are never served. */
 export const recordNames: { readonly [K in keyof SiteRecords]: string } = {
@@ -11,9 +12,19 @@ export const recordNames: { readonly [K in keyof SiteRecords]: string } = {
   roots: '=roots.json',
 };
 
-/** Names of files that are half written. */
-export function temporaryBeside(target: string): string {
-  return join(dirname(target), `=tmp.${process.pid}.${nextNumber()}`);
+/** Where files are half written: below the site's root, so that a rename brings them to their place. */
+export const temporaryFolder = '=tmp';
+
+export function temporaryIn(root: string): string {
+  return join(root, temporaryFolder, `${process.pid}.${nextNumber()}`);
+}
+
+/** Removes what killed processes have left half written. */
+export async function clearTemporaries(root: string): Promise<void> {
+  const folder = join(root, temporaryFolder);
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (startOf(Number.parseInt(name, 10)) === undefined) await rm(join(folder, name), { force: true });
+  }
 }
 
 export async function* readText(path: string): AsyncGenerator<string> {

@@ -3,8 +3,9 @@
  * never, also when the number of the process has been given to another one since.
  */
 import { execFileSync } from 'node:child_process';
-import { linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { linkSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { isErrno, nextNumber } from './durable-files.ts';
 
 export interface LockOwner {
@@ -107,10 +108,21 @@ function clearStale(path: string, scratch: string): void {
     if (isErrno(error, 'ENOENT')) return;
     throw error;
   }
+  removeScratch(path);
   // Between reading and moving, another process may have cleared the stale lock and taken a new one: give it back.
   const moved = readOwner(aside);
   if (moved && isAlive(moved)) tryLink(aside, path);
   rmSync(aside, { force: true });
+}
+
+/** What processes that were killed while they took this lock have left. */
+function removeScratch(path: string): void {
+  const prefix = `${basename(path)}.`;
+  for (const name of readdirSync(dirname(path))) {
+    const pid = /^(\d+)\.\d+$/.exec(name.startsWith(prefix) ? name.slice(prefix.length) : '')?.[1];
+    if (pid !== undefined && startOf(Number(pid)) === undefined)
+      rmSync(join(dirname(path), name), { force: true });
+  }
 }
 
 function isAlive(owner: LockOwner): boolean {
