@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { constants, deflate as deflateCallback } from 'node:zlib';
 import {
+  DurableDirectories,
   ensureDirectory,
   isErrno,
   nextNumber,
