@@ -48,14 +48,19 @@ function upcast(raw: unknown, seq: number): unknown {
 }
 
 function codec<E extends LogLine>(check: (value: unknown) => E): LineCodec<E> {
+  // The writer encodes an event to refuse it early, the log to store it: the same object has the same line.
+  const encoded = new WeakMap<E, string>();
   return {
     encode(event) {
+      const known = encoded.get(event);
+      if (known !== undefined) return known;
       const line = canonicalJson(check(event));
       if (Buffer.byteLength(line) > MAX_LINE_BYTES)
         throw new RegistryError(
           'too-large',
           `an event of ${event.kind} would be longer than ${MAX_LINE_BYTES} bytes`,
         );
+      encoded.set(event, line);
       return line;
     },
     decode(line, expectedSeq) {
