@@ -131,11 +131,16 @@ function expressApp(deps: AppDeps, contexts: WeakMap<IncomingMessage, Context>):
       .set('cache-control', 'no-store')
       .json(health);
   });
+  app.get(
+    '/',
+    (_request, response) => void response.json({ service: 'cairn', surfaces: deps.state.settings.mounts }),
+  );
   app.use(async (request, response) => {
     const context = contexts.get(request);
     if (!context) throw new Error('a request without its context');
     if (!context.matched) throw new RegistryError('no-route', `nothing is at ${context.head.path}`);
-    send(response, await answerCall(request, context, context.matched, deps));
+    const { headers, ...answer } = await answerCall(request, context, context.matched, deps);
+    send(response, { ...answer, headers: { 'cache-control': 'no-store', ...headers } });
   });
   const onError: ErrorRequestHandler = (error, request, response, _next) => {
     const context = contexts.get(request);
@@ -207,7 +212,7 @@ function redirect(response: ServerResponse, status: number, location: string): v
 
 function send(response: ServerResponse, { status, headers, body }: HttpAnswer): void {
   const bytes = Buffer.from(body ?? '');
-  response.writeHead(status, { 'cache-control': 'no-store', ...headers, 'content-length': bytes.byteLength });
+  response.writeHead(status, { ...headers, 'content-length': bytes.byteLength });
   response.end(bytes);
 }
 
@@ -222,8 +227,10 @@ function finished(request: IncomingMessage, response: ServerResponse, context: C
     actor,
     code,
   });
-  // Node reads on and throws away; closing at once would cost the client our answer (it sees a broken pipe).
   if (request.complete) return;
+  // Read on and throw away, which Node does only where nobody has begun to read: closing, or reading no further,
+  // would cost the client our answer (it sees a broken pipe, or waits for us to take the rest).
+  request.resume();
   const patience = setTimeout(() => request.destroy(), DRAIN_MS).unref();
   request.once('close', () => clearTimeout(patience));
 }

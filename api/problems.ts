@@ -54,6 +54,7 @@ export function renderProblem(error: RegistryError, head: RequestHead): HttpAnsw
     status,
     headers: {
       'content-type': 'application/json',
+      'cache-control': 'no-store',
       ...(error.allow ? { allow: error.allow.join(', ') } : {}),
     },
     body: JSON.stringify({

@@ -14,9 +14,12 @@ export interface Routing {
   readonly table: RouteTable<MountedRoute>;
   /** The surface that owns a path which no route matches: the one with the longest mount before it. */
   surfaceOf(path: string): Surface | undefined;
-  /** The path a request means: some surfaces answer at the root of a host of their own. */
+  /** The path a request means: some surfaces answer at the root of a host of their own as well. */
   pathFor(host: string | undefined, path: string): string;
 }
+
+/** The server's own; no surface answers there. */
+const ownPaths = new Set(['/healthz', '/readyz']);
 
 /** @throws RegistryError `conflict` when two surfaces claim one path. */
 export function buildRouting(surfaces: readonly Surface[], settings: Settings): Routing {
@@ -38,9 +41,17 @@ export function buildRouting(surfaces: readonly Surface[], settings: Settings): 
       byLength.find(({ mount }) => mount === '/' || path === mount || path.startsWith(`${mount}/`))?.surface,
     pathFor(host, path) {
       const root = host === undefined ? undefined : hosts.get(host.toLowerCase().replace(/:\d+$/, ''));
-      return root === undefined || path.startsWith(`${root}/`) || path === root ? path : root + path;
+      return root === undefined || ownPaths.has(path) || hasRoute(table, path) ? path : root + path;
     },
   };
+}
+
+function hasRoute(table: RouteTable<MountedRoute>, path: string): boolean {
+  try {
+    return table.match('GET', path).found !== 'nothing';
+  } catch {
+    return true; // not a path at all: it is refused as it came
+  }
 }
 
 function addRoute(table: RouteTable<MountedRoute>, prefix: string, mounted: MountedRoute): void {

@@ -1,1 +1,97 @@
-export {};
+/**
+ * `npm run bench [-- NAME…] [-- --size small|full] [--places disk,tmpfs] [--list]`: runs benches and writes what
+ * they gave to `bench/RESULTS.md`. A section stays until its bench runs again.
+ */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { append } from './append.ts';
+import { appendLate } from './append-late.ts';
+import { Absent, type Bench, type BenchContext, type Place, type Size } from './measure.ts';
+import { publishRate } from './publish-rate.ts';
+import { publishScale } from './publish-scale.ts';
+import { regenFull } from './regen-full.ts';
+import { regenNoop } from './regen-noop.ts';
+import { regenOne } from './regen-one.ts';
+import { describeMachine, tableOf, writeSection } from './results.ts';
+import { serveEntries } from './serve.ts';
+
+const benches: readonly Bench[] = [
+  append,
+  appendLate,
+  regenFull,
+  regenNoop,
+  regenOne,
+  publishScale,
+  publishRate,
+  serveEntries,
+];
+
+const allPlaces: readonly Place[] = [
+  { name: 'disk', directory: tmpdir() },
+  { name: 'tmpfs', directory: '/dev/shm' },
+];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    size: { type: 'string', default: 'small' },
+    places: { type: 'string', default: 'disk,tmpfs' },
+    list: { type: 'boolean', default: false },
+  },
+});
+
+const unknown = positionals.find((name) => !benches.some((bench) => bench.name === name));
+if (values.list) for (const { name, title } of benches) console.log(`${name.padEnd(14)} ${title}`);
+else if (unknown !== undefined) fail(`there is no bench ${unknown}; see --list`);
+else if (values.size !== 'small' && values.size !== 'full') fail('--size is small or full');
+else await runAll(values.size);
+
+function fail(message: string): void {
+  console.error(message);
+  process.exitCode = 2;
+}
+
+async function runAll(size: Size): Promise<void> {
+  const scratches: string[] = [];
+  const places = placesNamed(values.places);
+  const context: BenchContext = {
+    size,
+    places,
+    say: (line) => console.error(`  ${line}`),
+    scratch({ directory }) {
+      const made = mkdtempSync(join(directory, 'cairn-bench-'));
+      scratches.push(made);
+      return made;
+    },
+  };
+  const machine = await describeMachine(places);
+  console.log(machine);
+  const wanted = benches.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  try {
+    for (const bench of wanted) await runOne(bench, context, machine);
+  } finally {
+    for (const made of scratches) rmSync(made, { recursive: true, force: true });
+  }
+}
+
+function placesNamed(list: string): Place[] {
+  const wanted = list.split(',');
+  return allPlaces.filter(({ name, directory }) => wanted.includes(name) && existsSync(directory));
+}
+
+async function runOne(bench: Bench, context: BenchContext, machine: string): Promise<void> {
+  const command = `npm run bench -- ${bench.name} --size ${context.size} --places ${values.places}`;
+  const started = performance.now();
+  let text: string;
+  try {
+    text = tableOf(await bench.run(context));
+  } catch (error) {
+    if (!(error instanceof Absent)) throw error;
+    text = `Not run: ${error.message}.`;
+  }
+  const took = `${Math.round((performance.now() - started) / 1000)} s`;
+  console.log(`\n${bench.name}: ${bench.title} (${took})\n\n${text}`);
+  await writeSection(bench, `\`${command}\` (${took})\n\n${text}`, machine);
+}

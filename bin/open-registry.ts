@@ -52,11 +52,12 @@ export interface OpenOptions {
   readonly contact?: string;
   readonly onSiteError?: (error: unknown) => void;
   readonly clock?: Clock;
+  readonly ids?: Ids;
 }
 
 /** Opens a registry to write to it. @throws LockHeld when another living process does. */
 export async function openRegistry(options: OpenOptions): Promise<Registry> {
-  const { dataDirectory, contact, onSiteError = () => undefined, clock = systemClock } = options;
+  const { dataDirectory, contact, onSiteError = () => undefined, clock = systemClock, ids = randomIds } = options;
   const paths = layout(dataDirectory);
   const log = await openLogWriter({ repository: paths.log, lines: registryLines, contact });
   let privateLog: EventLog<PrivateEvent> | undefined;
@@ -66,7 +67,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
     await blobs.clearIncoming();
     const site = new SiteDirectory({ root: paths.site, blobPath: (digest) => blobs.pathOf(digest) });
     const state = new RegistryState(log, rulesOf);
-    const accounts = new AccountBook({ log: privateLog, clock, ids: randomIds });
+    const accounts = new AccountBook({ log: privateLog, clock, ids });
     const generator = new Generator({ log, state, target: site, blobs, surfaces: allSurfaces });
     const publisher = new Publisher({
       generator,
@@ -79,7 +80,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       state,
       rulesOf,
       clock,
-      ids: randomIds,
+      ids,
       onAppended: () => publisher.notify(),
     });
     const opened = privateLog;
@@ -136,16 +137,17 @@ export async function createRegistry(
   registry: Registry,
   settings: Settings,
   clock: Clock = systemClock,
+  ids: Ids = randomIds,
 ): Promise<void> {
   await registry.log.append([
     {
       v: EVENT_FORMAT,
       seq: 0,
-      id: randomIds.next(),
+      id: ids.next(),
       at: new Date(clock.now()).toISOString(),
       by: 'operator',
       kind: 'genesis',
-      registry: randomIds.next(),
+      registry: ids.next(),
       settings: asSettings(settings),
     },
   ]);

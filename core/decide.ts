@@ -271,7 +271,7 @@ function changePackage(command: PackageChange, slices: Slices, at: Circumstances
         ? [{ kind: 'undeprecated', ...draft, ...ofVersion }]
         : [];
     case 'withdraw':
-      if ((release ?? target).withdrawnAt !== undefined) return [];
+      if (release ? isWithdrawn(release) : [...target.releases.values()].every(isWithdrawn)) return [];
       return [{ kind: 'withdrawn', ...draft, ...ofVersion, ...ofReason }];
     case 'set-ref':
       requireRefTarget(target, command.target, at.rules);
@@ -282,6 +282,7 @@ function changePackage(command: PackageChange, slices: Slices, at: Circumstances
       return [{ kind: 'ref-removed', ...draft, ref: command.ref }];
     case 'expire':
       if (command.ref !== undefined) requireRef(target, command.ref);
+      else if (!release || isWithdrawn(release)) return [];
       return [
         {
           kind: 'expired',
@@ -322,7 +323,13 @@ function requireRef(target: Package, ref: string): void {
 function requireRefTarget(target: Package, wanted: string, rules: Rules): void {
   const release = target.releases.get(rules.versionKey(wanted));
   const isArtifact = (): boolean =>
-    [...target.releases.values()].some((r) => r.artifacts.some((artifact) => artifact.digest === wanted));
-  if ((release && release.withdrawnAt === undefined) || isArtifact()) return;
+    [...target.releases.values()].some(
+      (r) => !isWithdrawn(r) && r.artifacts.some((artifact) => artifact.digest === wanted),
+    );
+  if ((release && !isWithdrawn(release)) || isArtifact()) return;
   throw new RegistryError('version-not-found', `${target.name} has no ${wanted} to point at`);
+}
+
+function isWithdrawn(release: Release): boolean {
+  return release.withdrawnAt !== undefined;
 }

@@ -69,14 +69,22 @@ export class Writer {
       );
     return new Promise((resolve, reject) => {
       this.#queue.push({ request, resolve, reject });
-      this.#running ??= this.#run().finally(() => (this.#running = undefined));
+      this.#start();
+    });
+  }
+
+  /** A request can arrive after the last look at the queue and before the run counts as ended: it starts the next. */
+  #start(): void {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+      if (this.#queue.length > 0) this.#start();
     });
   }
 
   /** Accepted requests finish; new ones are refused. */
   async close(): Promise<void> {
     this.#closing = true;
-    await this.#running;
+    while (this.#running) await this.#running;
   }
 
   async #run(): Promise<void> {
@@ -87,7 +95,8 @@ export class Writer {
 
   async #runBatch(): Promise<void> {
     const { log, state } = this.#deps;
-    const batch = new Batch(this.#deps);
+    const batch = this.#openBatch();
+    if (!batch) return;
     const accepted: { waiting: Waiting; events: readonly RegistryEvent[] }[] = [];
     let next: Waiting | undefined;
     while (batch.events.length < MAX_BATCH_EVENTS && (next = this.#queue.shift())) {
@@ -98,7 +107,7 @@ export class Writer {
       }
     }
     try {
-      // Stopping here leaves blobs that no event names: `cairn gc` removes them.
+      // Stopping here leaves blobs that no event names: garbage, which nobody can ask for.
       await Promise.all(
         accepted.flatMap(({ waiting }) => waiting.request.blobs?.map((blob) => blob.commit()) ?? []),
       );
@@ -114,12 +123,28 @@ export class Writer {
     for (const { waiting, events } of accepted) waiting.resolve(events);
   }
 
+  /** Undefined when nothing may be written now: the clock or the log is wrong, and all who wait are told so. */
+  #openBatch(): Batch | undefined {
+    try {
+      // What a refresh brought may be damaged: nothing is decided on a state that could not take it in.
+      this.#deps.state.catchUp();
+      return new Batch(this.#deps);
+    } catch (error) {
+      for (const { reject } of this.#queue.splice(0)) reject(error);
+      return undefined;
+    }
+  }
+
   /** The outcome of a failed append is unknown: look at what is there, so that the next decision is right. */
   async #reread(): Promise<void> {
     const { log, state } = this.#deps;
     try {
       await log.refresh();
+      const from = state.length;
       state.catchUp();
+      // It may have landed though it was reported lost: the site has to follow the log, whoever was told.
+      const landed = Array.from({ length: state.length - from }, (_, i) => log.read(from + i));
+      if (landed.length > 0) this.#deps.onAppended?.(landed);
     } catch {
       // Still failing. Nothing was acknowledged; the next append fails as loudly, or finds the disk mended.
     }

@@ -95,13 +95,18 @@ export class Generator {
 
   /** Undefined when the site has to be made from nothing. */
   async #usableProgress(): Promise<SiteProgress | undefined> {
-    const { target, state, log } = this.#deps;
+    const { target } = this.#deps;
     const progress = await target.load('progress');
     await this.#refuseForeign(progress);
     if (!progress || progress.revision !== SITE_REVISION) return undefined;
-    for (let seq = progress.seq; seq < state.length; seq += 1)
-      if (log.read(seq).kind === 'settings-changed') return undefined;
-    return progress;
+    return this.#settingsChangeAfter(progress.seq) ? undefined : progress;
+  }
+
+  #settingsChangeAfter(from: number): boolean {
+    const { state, log } = this.#deps;
+    for (let seq = from; seq < state.length; seq += 1)
+      if (log.read(seq).kind === 'settings-changed') return true;
+    return false;
   }
 
   async #refuseForeign(progress: SiteProgress | undefined): Promise<void> {
@@ -112,9 +117,10 @@ export class Generator {
         `the site belongs to registry ${progress.registry}, the log to ${state.registry}`,
       );
     // Another process may be ahead of what this one has read of the log; that is no fault.
-    if (progress.seq > log.length) await log.refresh();
+    const seen = progress.claim?.toSeq ?? progress.seq;
+    if (seen > log.length) await log.refresh();
     const isKnown = progress.head === this.#knownHead;
-    if (progress.seq > log.length || !(isKnown || (await log.carriesOn(progress.head))))
+    if (seen > log.length || !(isKnown || (await log.carriesOn(progress.head))))
       throw new ForeignSite(
         `the log does not carry on from what the site was made of (commit ${progress.head}, ${progress.seq} events): ` +
           'history was rewritten or restored. If that is right, run: cairn regen --accept-log',
@@ -126,6 +132,8 @@ export class Generator {
   async #step(progress: SiteProgress): Promise<void> {
     const { state, target, log, blobs } = this.#deps;
     const toSeq = progress.claim?.toSeq ?? Math.min(state.length, progress.seq + MAX_STEP_EVENTS);
+    // Taken once: settings that change meanwhile are for the rebuild that follows this step.
+    const surfaces = this.#mounted;
     if (this.#shownSeq !== progress.seq) this.#shown.clear();
     // Written before the first file: should we stop below, the next run derives exactly this step again and so
     // writes, and removes, the same paths.
@@ -138,7 +146,7 @@ export class Generator {
       if (!reduced) continue;
       const after = await hydrate(reduced, blobs);
       shown.set(key, after);
-      for (const mounted of this.#mounted)
+      for (const mounted of surfaces)
         if (mounted.surface.reads.includes(after.ecosystem)) plans.push(planPackage(before, after, mounted));
     }
     await target.put(plans.flatMap(({ artifacts }) => artifacts));
@@ -196,10 +204,13 @@ export class Generator {
       if (!progress || !roots || progress.revision !== SITE_REVISION || roots.revision !== SITE_REVISION)
         return false;
       if (roots.seq >= progress.seq || progress.seq > this.#deps.state.length) return false;
+      // New settings mean a rebuild, which brings the roots along: until then they would name a site that is not there.
+      if (this.#settingsChangeAfter(progress.seq)) return false;
+      const surfaces = this.#mounted;
       const touched = this.#touched(roots.seq, progress.seq);
       // Stopping between these leaves summaries that are newer than the record: merging them again changes nothing.
       if (touched.size > 0)
-        for (const mounted of this.#mounted) await this.#renderRoots(mounted, touched.keys(), progress.seq);
+        for (const mounted of surfaces) await this.#renderRoots(mounted, touched.keys(), progress.seq);
       await target.save('roots', { revision: SITE_REVISION, seq: progress.seq });
       return true;
     } finally {
@@ -229,20 +240,24 @@ export class Generator {
     const { state, target, log } = this.#deps;
     const release = await target.hold('roots');
     const build = await target.rebuild();
+    // The log may grow meanwhile. What is rendered ends here, so that the next step knows what is on the site.
     const seq = state.length;
+    const { head } = log;
     try {
       for (const mounted of this.#mounted) {
         const { surface, site } = mounted;
         const path = summariesPath(surface.id);
-        await build.addRoot(textFile(path, () => this.#renderAll(mounted, build)));
+        await build.addRoot(textFile(path, () => this.#renderAll(mounted, seq, build)));
         const summaries = summariesIn(() => build.read(path));
         for (const file of surface.filesForRoot(summaries, site)) await build.addRoot(file);
       }
       await build.finish({
-        progress: { registry: state.registry, revision: SITE_REVISION, seq, head: log.head },
+        progress: { registry: state.registry, revision: SITE_REVISION, seq, head },
         roots: { revision: SITE_REVISION, seq },
       });
-      this.#remember(new Map(), seq);
+      // What was shown before the rebuild knows nothing of the events that it took in.
+      this.#shown.clear();
+      this.#shownSeq = seq;
     } catch (error) {
       await build.abandon();
       throw error;
@@ -252,11 +267,11 @@ export class Generator {
   }
 
   /** Adds every file of every package to a build and, on the way, yields their summaries: one pass over the log. */
-  async *#renderAll(mounted: Mounted, build: SiteBuild): AsyncGenerator<string> {
+  async *#renderAll(mounted: Mounted, seq: number, build: SiteBuild): AsyncGenerator<string> {
     const { state, blobs } = this.#deps;
     let lines = '';
     for (const key of state.packageKeys(mounted.surface.reads)) {
-      const found = state.packageAt(key, state.length);
+      const found = state.packageAt(key, seq);
       if (!found) continue;
       const shown = isHydrated(found) ? found : await hydrate(found, blobs);
       for (const file of allFiles(shown, mounted)) build.add(file);

@@ -43,7 +43,8 @@ export function planPackage(before: Package | undefined, after: Package, mounted
       (file.cache === 'artifact' ? artifacts : documents).push(file);
     }
   }
-  const gone = [...old.values()];
+  // Files that list the package were rendered last and name the others: they go first.
+  const gone = [...old.values()].reverse();
   const removals = [
     ...gone.filter((f) => f.cache !== 'artifact'),
     ...gone.filter((f) => f.cache === 'artifact'),
@@ -80,9 +81,10 @@ function sameRelease(a: Release, b: Release | undefined): boolean {
   return a === b;
 }
 
+/** What does not point at a version as it is spelled here (a digest) is rendered again; equal bytes are not written. */
 function sameRef(of: Package, other: Package, name: string, ref: Ref): boolean {
-  const before = other.refs.get(name);
-  return before?.target === ref.target && of.releases.get(ref.target) === other.releases.get(ref.target);
+  const release = of.releases.get(ref.target);
+  return release !== undefined && release === other.releases.get(ref.target) && other.refs.get(name) === ref;
 }
 
 function sameBody(a: SiteBody, b: SiteBody): boolean {

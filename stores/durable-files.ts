@@ -2,6 +2,7 @@
  * Small steps that survive a power cut. A file is durable when its bytes *and* the directory that names it are
  * synced: git, and most programs, do only the first.
  */
+import { randomInt } from 'node:crypto';
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -70,10 +71,16 @@ export async function writeSynced(path: string, bytes: Uint8Array | string, mode
   }
 }
 
-/** Replaces a file by whole new content: readers see the old bytes or the new ones. Durable when it returns. */
-export async function replaceFile(path: string, bytes: Uint8Array | string, mode = 0o644): Promise<void> {
-  const temporary = `${path}.${process.pid}.${nextNumber()}.tmp`;
-  await writeSynced(temporary, bytes, mode);
+/**
+ * Replaces a file by whole new content, by way of a `temporary` one on the same disk: readers see the old bytes or
+ * the new ones. Durable when it returns.
+ */
+export async function replaceFile(
+  path: string,
+  bytes: Uint8Array | string,
+  temporary: string,
+): Promise<void> {
+  await writeSynced(temporary, bytes);
   try {
     await rename(temporary, path);
   } catch (error) {
@@ -83,8 +90,9 @@ export async function replaceFile(path: string, bytes: Uint8Array | string, mode
   await syncDirectory(dirname(path));
 }
 
-let counter = 0;
-/** For names of temporary files: never the same twice in this process. */
+// In a container every process may have the same number: what a killed one left must not be in the next one's way.
+let counter = randomInt(2 ** 40);
+/** For names of temporary files: never the same twice. */
 export function nextNumber(): number {
   return (counter += 1);
 }

@@ -208,6 +208,8 @@ export class GitLog<E extends LogLine> implements EventLog<E> {
         const { directory, file } = segmentPath(index);
         if (path !== `log/${directory}/${file}`)
           throw new LogDamage(`expected log/${directory}/${file}, found ${path}`);
+        // git prints no number for an object that is not there.
+        if (!/^\d+$/.test(length ?? '')) throw new LogDamage(`git cannot read segment ${index} (${oid})`);
         return { oid, length: Number(length) };
       });
   }

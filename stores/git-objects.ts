@@ -12,7 +12,6 @@ import {
   ensureDirectory,
   isErrno,
   nextNumber,
-  syncDirectories,
   syncDirectory,
   writeSynced,
 } from './durable-files.ts';
@@ -82,13 +81,14 @@ export class ObjectWriter {
 
   /** All are durable when it returns. One that exists is kept, and made durable too. */
   async write(objects: readonly GitObject[]): Promise<void> {
-    await syncDirectories(await Promise.all(objects.map((object) => this.#writeOne(object))));
+    const directories = new Set(await Promise.all(objects.map((object) => this.#writeOne(object))));
+    await Promise.all([...directories].map(syncUnlessPacked));
   }
 
   async #writeOne(object: GitObject): Promise<string> {
     const directory = join(this.#objects, object.oid.slice(0, 2));
     const path = join(directory, object.oid.slice(2));
-    await this.#directories.ensure(directory);
+    await retryWhenRemoved(() => this.#directories.ensure(directory));
     if (await exists(path)) return directory;
     // Level 1: the object is repacked within minutes, and at a full segment level 6 costs three times as much.
     const packed = await deflate(Buffer.concat([object.header, object.body]), {
@@ -96,14 +96,10 @@ export class ObjectWriter {
     });
     // `tmp_obj_` is the name git itself knows, and removes when it is left over.
     const temporary = join(directory, `tmp_obj_${process.pid}_${nextNumber()}`);
-    try {
-      await writeSynced(temporary, packed, 0o444);
-    } catch (error) {
-      if (!isErrno(error, 'ENOENT')) throw error;
-      // git removes empty directories when it packs.
+    await retryWhenRemoved(async () => {
       await ensureDirectory(directory);
       await writeSynced(temporary, packed, 0o444);
-    }
+    });
     // Stopping here leaves a temporary file: the next start removes it.
     try {
       await rename(temporary, path);
@@ -112,6 +108,26 @@ export class ObjectWriter {
       throw error;
     }
     return directory;
+  }
+}
+
+/** git removes empty directories when it packs, also one that was made or looked at a moment ago. */
+async function retryWhenRemoved(step: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await step();
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT') || attempt === 5) throw error;
+    }
+  }
+}
+
+/** A directory that git has emptied and removed held what is in a pack by now, and packs are synced. */
+async function syncUnlessPacked(directory: string): Promise<void> {
+  try {
+    await syncDirectory(directory);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
   }
 }
 

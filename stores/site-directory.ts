@@ -4,8 +4,6 @@
  */
 import { link, open, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { Digest } from '../core/digest.ts';
 import type { SiteBuild, SiteRecords, SiteTarget } from '../core/ports.ts';
 import type { SiteBody, SiteFile } from '../core/site.ts';
@@ -72,8 +70,11 @@ export class SiteDirectory implements SiteTarget {
   }
 
   async save<K extends keyof SiteRecords>(record: K, value: SiteRecords[K]): Promise<void> {
-    await this.#directories.ensure(this.root);
-    await replaceFile(join(this.root, recordNames[record]), `${JSON.stringify(value)}\n`);
+    await replaceFile(
+      join(this.root, recordNames[record]),
+      `${JSON.stringify(value)}\n`,
+      await this.#temporary(),
+    );
   }
 
   async put(files: readonly SiteFile[]): Promise<void> {
@@ -164,8 +165,8 @@ async function writeBody(path: string, body: SiteBody): Promise<void> {
   const file = await open(path, 'wx');
   try {
     if ('bytes' in body) await file.writeFile(body.bytes);
-    else if ('stream' in body)
-      await pipeline(Readable.from(body.stream()), file.createWriteStream({ autoClose: false }));
+    // Node takes an async iterable here; its types do not say so yet.
+    else if ('stream' in body) await file.writeFile(body.stream() as unknown as string);
     await file.sync();
   } finally {
     await file.close();

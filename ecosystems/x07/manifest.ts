@@ -39,6 +39,8 @@ export function readManifest(text: string): RawManifest {
   }
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw))
     throw badManifest('x07-package.json is not an object');
+  const fault = unreadable(raw, 1);
+  if (fault !== undefined) throw badManifest(`x07-package.json ${fault}`);
   const manifest = raw as Record<string, unknown>;
   for (const field of ['schema_version', 'name', 'version', 'module_root'])
     if (typeof manifest[field] !== 'string') throw badManifest(`x07-package.json: ${field} must be a string`);
@@ -46,6 +48,27 @@ export function readManifest(text: string): RawManifest {
   if (!Array.isArray(modules) || !modules.every((id) => typeof id === 'string'))
     throw badManifest('x07-package.json: modules must be an array of strings');
   return manifest as RawManifest;
+}
+
+/** The client's JSON reader stops at 128; the answer about a release holds its manifest one level down. */
+const MAX_NESTING = 120;
+
+/**
+ * What is JSON to us and not to the client (Rust's serde_json). Parts of a manifest are copied into index lines and
+ * answers: one such value there, and no client could read any version of the package.
+ */
+function unreadable(value: unknown, depth: number): string | undefined {
+  if (typeof value === 'string')
+    return /\p{Surrogate}/u.test(value) ? 'has half a surrogate pair' : undefined;
+  if (typeof value === 'number')
+    return Number.isFinite(value) ? undefined : 'has a number that is out of range';
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (depth > MAX_NESTING) return `is nested deeper than ${MAX_NESTING} levels`;
+  for (const part of Object.entries(value).flat()) {
+    const fault = unreadable(part, depth + 1);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
 }
 
 const worlds = new Set([

@@ -2,6 +2,7 @@
  * The parsing half of upstream's module lint (contract, section 7.1). The other half, the rules of each world, needs
  * upstream's compiler and is left to the client, which runs it before it packs.
  */
+import type { RegistryError } from '../../core/errors.ts';
 import { badManifest, quote } from './refusals.ts';
 
 /** The syntax tree versions that the deployed server knows, and the one its client has learnt since. */
@@ -18,8 +19,11 @@ export function isModuleId(id: string): boolean {
 /** @throws RegistryError `PUBLISH_LINT_FAILED`, one line per finding, at most 20 of them. */
 export function lintModule(id: string, text: string): void {
   const findings = findingsOf(id, text).slice(0, MAX_MESSAGES);
-  if (findings.length > 0)
-    throw badManifest(findings.map((finding) => `${id}: ${finding}`).join('\n'), 'PUBLISH_LINT_FAILED');
+  if (findings.length > 0) throw lintFailed(findings.map((finding) => `${id}: ${finding}`).join('\n'));
+}
+
+export function lintFailed(message: string): RegistryError {
+  return badManifest(message, 'PUBLISH_LINT_FAILED');
 }
 
 type Tree = Readonly<Record<string, unknown>>;

@@ -13,6 +13,9 @@ export const paths = {
   catalog: { ...json, pattern: 'index/catalog.json', stored: 'file', miss: notFound },
   shortEntry: { ...ndjson, pattern: 'index/{a}/{name}', stored: 'file', miss: entryMissing },
   entry: { ...ndjson, pattern: 'index/{a}/{b}/{name}', stored: 'file', miss: entryMissing },
+  // Nothing is ever stored at these: a request for them is told that the folders are wrong.
+  shallowEntry: { ...ndjson, pattern: 'index/{name}', stored: 'file', miss: entryMissing },
+  deepEntry: { ...ndjson, pattern: 'index/{a}/{b}/{c}/{name}', stored: 'file', miss: entryMissing },
   package: { ...json, pattern: 'v1/packages/{name}', stored: 'index', miss: packageMissing },
   owners: { ...json, pattern: 'v1/packages/{name}/owners', stored: 'file', miss: packageMissing },
   metadata: {
@@ -48,11 +51,13 @@ function notFound(): RegistryError {
   return new RegistryError('not-found', 'not found');
 }
 
-function entryMissing(params: RouteParams): RegistryError {
-  const { a, b, name = '' } = params;
+function entryMissing({ name = '', ...folders }: RouteParams): RegistryError {
+  const shard = Object.values(folders);
+  // Upstream's order: it looks for these in the path as a whole, before it takes the name from it.
+  if ([...shard, name].some((part) => part.includes('..') || part.includes('\\')))
+    return new RegistryError('invalid-path', 'invalid index path');
   if (!isAskableName(name)) return new RegistryError('invalid-name', 'invalid package name');
-  const asked = [a, ...(b === undefined ? [] : [b])].join('/');
-  if (asked !== shardOf(name).join('/'))
+  if (shard.join('/') !== shardOf(name).join('/'))
     return new RegistryError('invalid-path', `the index entry of ${name} is at /${entryUrlPath(name)}`);
   return new RegistryError('not-found', `no package ${name}`, { surfaceCode: 'INDEX_NOT_FOUND' });
 }

@@ -10,7 +10,7 @@ import {
   type Manifest,
   type RawManifest,
 } from './manifest.ts';
-import { isModuleId, lintModule } from './modules.ts';
+import { isModuleId, lintFailed, lintModule } from './modules.ts';
 import { badArchive, badManifest, quote } from './refusals.ts';
 
 export const MAX_UPLOAD_BYTES = 64 * 1024 * 1024;
@@ -31,9 +31,9 @@ export interface Upload {
 
 /** Checks 4 to 10 and 13 of section 7, in their order. @throws RegistryError with the first that fails. */
 export async function parseUpload(upload: Upload): Promise<Manifest> {
-  const { manifest: raw, members } = await readMembers(upload);
-  const modules = modulePaths(raw, members);
-  const manifest = checkManifest(raw);
+  const members = await readMembers(upload);
+  const modules = modulePaths(members);
+  const manifest = checkManifest(members.manifest);
   await lintModules(upload, modules);
   checkManifestScale(manifest);
   return manifest;
@@ -42,35 +42,36 @@ export async function parseUpload(upload: Upload): Promise<Manifest> {
 interface Members {
   readonly manifest: RawManifest;
   /** Paths of regular files. */
-  readonly members: ReadonlySet<string>;
+  readonly paths: ReadonlySet<string>;
+  /** The first path that is not clean; faults of the manifest's fields come before it. */
+  readonly unclean: string | undefined;
 }
 
 async function readMembers(upload: Upload): Promise<Members> {
-  const members = new Set<string>();
+  const paths = new Set<string>();
   let manifest: string | undefined;
+  let unclean: string | undefined;
   let count = 0;
   await forEachMember(upload, async (entry) => {
-    const { name, type } = entry.header;
+    const { name, type, size = 0 } = entry.header;
     count += 1;
     if (count > MAX_MEMBERS) throw badArchive(`the archive has more than ${MAX_MEMBERS} members`);
-    checkMember(name, type ?? null);
-    if (type !== 'file') return;
+    if (type !== 'file' && type !== 'directory')
+      throw badArchive(
+        `${quote(name)} is a ${type ?? 'member of an unknown type'}: only regular files can be installed`,
+      );
+    const isDirectory = type === 'directory';
+    // We would read its bytes as further members, the client would skip them.
+    if (isDirectory && size > 0) throw badArchive(`${quote(name)} is a directory with bytes of its own`);
+    if (!isCleanPath(isDirectory ? name.replace(/\/$/, '') : name)) unclean ??= name;
+    if (isDirectory) return;
     // Two members of one path: which of them a client unpacks is a matter of luck.
-    if (members.has(name)) throw badArchive(`${quote(name)} is in the archive twice`);
-    members.add(name);
-    if (name === MANIFEST_NAME) manifest = await readText(entry, MAX_MANIFEST_BYTES);
+    if (paths.has(name)) throw badArchive(`${quote(name)} is in the archive twice`);
+    paths.add(name);
+    if (name === MANIFEST_NAME) manifest = await readText(entry, MAX_MANIFEST_BYTES, badManifest);
   });
   if (manifest === undefined) throw badArchive(`the archive has no ${MANIFEST_NAME}`);
-  return { manifest: readManifest(manifest), members };
-}
-
-function checkMember(name: string, type: string | null): void {
-  if (type !== 'file' && type !== 'directory')
-    throw badArchive(
-      `${quote(name)} is a ${type ?? 'member of an unknown type'}: only regular files can be installed`,
-    );
-  const path = type === 'directory' ? name.replace(/\/$/, '') : name;
-  if (!isCleanPath(path)) throw badArchive(`${quote(name)} is not a clean relative path`);
+  return { manifest: readManifest(manifest), paths, unclean };
 }
 
 /** Relative, and without `.`, `..`, empty or foreign components. */
@@ -81,22 +82,23 @@ function isCleanPath(path: string): boolean {
 }
 
 /** Check 5: every module, and `ffi/` where it is needed, is a regular file of the archive. Returns path by module id. */
-function modulePaths(manifest: RawManifest, members: ReadonlySet<string>): ReadonlyMap<string, string> {
+function modulePaths({ manifest, paths: files, unclean }: Members): ReadonlyMap<string, string> {
   const { module_root: root, modules } = manifest;
   // The client packs `modules/` and `modules/.` too, with clean member paths: components are joined, not texts.
   const components = root.split('/').filter((part) => part !== '' && part !== '.');
   if (root.startsWith('/') || components.length === 0 || components.includes('..') || root.includes('\\'))
     throw badManifest('module_root must be a clean relative path');
+  if (unclean !== undefined) throw badArchive(`${quote(unclean)} is not a clean relative path`);
   if (modules.length === 0) throw badManifest('modules must not be empty');
   const paths = new Map<string, string>();
   for (const id of modules) {
     if (!isModuleId(id)) throw badManifest(`modules: ${quote(id)} is not a module id`);
     const path = `${components.join('/')}/${id.replaceAll('.', '/')}.x07.json`;
-    if (!members.has(path)) throw badArchive(`module ${id} is missing: the archive has no ${path}`);
+    if (!files.has(path)) throw badArchive(`module ${id} is missing: the archive has no ${path}`);
     paths.set(id, path);
   }
   const meta = manifest['meta'] as { import_mode?: unknown } | undefined;
-  if (meta?.import_mode === 'ffi' && ![...members].some((path) => path.startsWith('ffi/')))
+  if (meta?.import_mode === 'ffi' && ![...files].some((path) => path.startsWith('ffi/')))
     throw badArchive('meta.import_mode is ffi, and the archive has nothing below ffi/');
   return paths;
 }
@@ -106,7 +108,7 @@ async function lintModules(upload: Upload, modules: ReadonlyMap<string, string>)
   await forEachMember(upload, async (entry) => {
     const id = idOf.get(entry.header.name);
     if (id !== undefined && entry.header.type === 'file')
-      lintModule(id, await readText(entry, MAX_MODULE_BYTES));
+      lintModule(id, await readText(entry, MAX_MODULE_BYTES, lintFailed));
   });
 }
 
@@ -128,14 +130,19 @@ async function forEachMember(upload: Upload, visit: (entry: Entry) => Promise<vo
   }
 }
 
-async function readText(entry: Entry, maxBytes: number): Promise<string> {
+async function readText(
+  entry: Entry,
+  maxBytes: number,
+  refusal: (message: string) => RegistryError,
+): Promise<string> {
   const { name, size } = entry.header;
   if ((size ?? 0) > maxBytes) throw badArchive(`${quote(name)} is larger than ${maxBytes} bytes`);
   const chunks: Buffer[] = [];
   for await (const chunk of entry) chunks.push(chunk as Buffer);
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+    // A byte order mark is left where it is: the client's JSON reader refuses it, and so does ours.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
   } catch {
-    throw badArchive(`${quote(name)} is not UTF-8`);
+    throw refusal(`${quote(name)} is not UTF-8`);
   }
 }

@@ -28,8 +28,8 @@ export async function checkReleases(
 ): Promise<ReadonlyMap<Release, ReleaseState>> {
   const problems: string[] = [];
   const seen = new Map<Release, ReleaseState>();
-  const wanted = Map.groupBy(releases, ({ name }) => name);
-  const known = Map.groupBy(possible.keys(), ({ name }) => name);
+  const wanted = byName(releases);
+  const known = byName(possible.keys());
   await eachOf([...wanted], async ([name, ofPackage]) => {
     const index = await readIndex(url, name);
     problems.push(...(await disagreements(url, name, index)));
@@ -48,6 +48,12 @@ export async function checkReleases(
   const count = problems.length;
   assert.equal(count, 0, `${count} problems:\n${problems.slice(0, 20).join('\n')}`);
   return seen;
+}
+
+function byName(releases: Iterable<Release>): Map<string, Release[]> {
+  const grouped = new Map<string, Release[]>();
+  for (const release of releases) grouped.set(release.name, [...(grouped.get(release.name) ?? []), release]);
+  return grouped;
 }
 
 async function eachOf<T>(items: readonly T[], visit: (item: T) => Promise<void>): Promise<void> {
@@ -98,7 +104,7 @@ async function wrongBytes(url: string, release: Release, line: IndexLine | undef
   const [download, metadata] = await Promise.all(
     ['download', 'metadata'].map((file) => fetch(`${url}/x07/v1/packages/${name}/${version}/${file}`)),
   );
-  const bytes = Buffer.from((await download?.arrayBuffer()) ?? []);
+  const bytes = new Uint8Array((await download?.arrayBuffer()) ?? []);
   await metadata?.arrayBuffer();
   const wanted = line ? 200 : 404;
   const problems: string[] = [];
@@ -117,7 +123,11 @@ export async function checkReady(url: string): Promise<void> {
 /** The site is, byte for byte, what the log gives, and git finds both logs whole. */
 export async function checkStores(data: string): Promise<void> {
   const regen = await runCairn('regen', '--check', '--data', data);
-  assert.deepEqual({ code: regen.code, clean: regen.stdout.startsWith('clean') }, { code: 0, clean: true }, regen.stdout + regen.stderr);
+  assert.deepEqual(
+    { code: regen.code, clean: regen.stdout.startsWith('clean') },
+    { code: 0, clean: true },
+    regen.stdout + regen.stderr,
+  );
   for (const repository of ['log.git', 'private.git'])
     await run('git', ['-C', join(data, repository), 'fsck', '--full', '--no-progress']);
 }

@@ -1,5 +1,6 @@
 /** Publishers and yankers that work at the same time, and keep a ledger of what they were told. */
 import { createHash } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { ADMIN_TOKEN } from './server-process.ts';
 import type { Release, ReleaseLedger, ReleaseState } from './release-ledger.ts';
 import type { SeededRandom } from './seeded-random.ts';
@@ -13,8 +14,10 @@ export interface TrafficOptions {
 }
 
 export interface Traffic {
-  /** Whether every client has seen its connection break. */
+  /** Resolves once every client has seen its connection break. */
   readonly broken: Promise<void>;
+  /** Resolves when this many writes of the burst have succeeded, or none can any more. A fresh process is slow at first. */
+  answered(count: number): Promise<void>;
   /** Requests under way finish, or break. */
   stop(): Promise<void>;
 }
@@ -32,16 +35,19 @@ export function startTraffic(url: string, { ledger, random, clients = 6 }: Traff
   const old = ledger.releases;
   let stopped = false;
   const refusals: string[] = [];
+  const acknowledgedBefore = ledger.acknowledged;
 
   async function client(number: number): Promise<void> {
     const mine = old.filter((_, index) => index % clients === number);
     let published = 0;
+    const firstWrite = (): Write => {
+      const name = `burst-${burst}-${random.below(PACKAGES_PER_BURST)}`;
+      const release: Release = { name, version: `${number}.${(published += 1)}.0`, digest: '' };
+      mine.push(release);
+      return { release, to: 'listed' };
+    };
     while (!stopped) {
-      const write = chooseWrite(mine, random, ledger) ?? {
-        release: newRelease({ burst, random, version: `${number}.${(published += 1)}.0` }),
-        to: 'listed',
-      };
-      mine.push(write.release);
+      const write = chooseWrite(mine, random, ledger) ?? firstWrite();
       const outcome = await send(url, write, { ledger, random });
       if (outcome === 'broken') return;
       if (outcome !== 'acknowledged') refusals.push(outcome);
@@ -55,6 +61,12 @@ export function startTraffic(url: string, { ledger, random, clients = 6 }: Traff
   broken.catch(() => undefined);
   return {
     broken,
+    async answered(count) {
+      let over = false;
+      const end = (): void => void (over = true);
+      broken.then(end, end);
+      while (!over && ledger.acknowledged < acknowledgedBefore + count) await pause(5);
+    },
     stop() {
       stopped = true;
       return broken;
@@ -77,18 +89,6 @@ function chooseWrite(
   const [state, another] = release ? ledger.statesOf(release) : [];
   if (!release || another) return undefined;
   return { release, to: state === 'listed' ? 'yanked' : 'listed' };
-}
-
-function newRelease({
-  burst,
-  random,
-  version,
-}: {
-  burst: number;
-  random: SeededRandom;
-  version: string;
-}): Release {
-  return { name: `burst-${burst}-${random.below(PACKAGES_PER_BURST)}`, version, digest: '' };
 }
 
 /** Sends one write and enters in the ledger what is known of it; a refusal comes back as text. */
@@ -125,10 +125,10 @@ function archiveOf({ name, version }: Release, random: SeededRandom): Buffer {
   });
 }
 
-export function publish(url: string, archive: Buffer): Promise<Response> {
+export function publish(url: string, archive: Buffer, token = ADMIN_TOKEN): Promise<Response> {
   return fetch(`${url}/x07/v1/packages/publish`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+    headers: { authorization: `Bearer ${token}` },
     body: archive,
   });
 }

@@ -1,0 +1,109 @@
+/** Other programs and other processes of ours: where memory or warm-up matter, a measurement gets its own. */
+import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Absent } from './measure.ts';
+
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
+
+/** Runs a program to its end; its standard output. */
+export async function run(program: string, args: readonly string[], cwd?: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(program, [...args], { cwd, maxBuffer: MAX_OUTPUT_BYTES });
+  return stdout;
+}
+
+/** @throws Absent unless the program can be run. */
+export function requireProgram(program: string, ...probe: readonly string[]): void {
+  if (spawnSync(program, [...probe]).error)
+    throw new Absent(`${program} is not installed (Debian: apt-get install ${program.split('/').at(-1)})`);
+}
+
+export type ChildName = 'append' | 'append-single' | 'publisher' | 'follower' | 'http-clients';
+
+export function childCommand(name: ChildName, ...args: readonly string[]): string[] {
+  return [
+    '--expose-gc',
+    '--import',
+    'tsx',
+    fileURLToPath(new URL(`children/${name}.ts`, import.meta.url)),
+    ...args,
+  ];
+}
+
+/** Runs one of `children/` to its end; the JSON it printed. */
+export async function runChild<T>(name: ChildName, ...args: readonly string[]): Promise<T> {
+  return JSON.parse(await run(process.execPath, childCommand(name, ...args))) as T;
+}
+
+/** One of `children/` that stays, warm, and answers each line with a line of JSON. */
+export interface Conversation {
+  ask<T>(line: string): Promise<T>;
+  end(): Promise<void>;
+}
+
+export function converse(name: ChildName, ...args: readonly string[]): Conversation {
+  const child = spawn(process.execPath, childCommand(name, ...args), { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  return {
+    async ask<T>(line: string) {
+      child.stdin.write(`${line}\n`);
+      const answer = await lines.next();
+      if (answer.done) throw new Error(`${name} ended without an answer to ${line}`);
+      return JSON.parse(answer.value) as T;
+    },
+    async end() {
+      child.stdin.end();
+      await exitOf(child);
+    },
+  };
+}
+
+/** The other end of `converse`: answers lines until there are no more. */
+export async function answerLines(answer: (line: string) => Promise<unknown>): Promise<void> {
+  for await (const line of createInterface(process.stdin))
+    process.stdout.write(`${JSON.stringify(await answer(line))}\n`);
+}
+
+export async function exitOf(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+}
+
+export interface CairnRun {
+  readonly seconds: number;
+  readonly peakBytes: number;
+}
+
+/** Runs the command line in a process of its own, start-up included. */
+export async function runCairn(...words: readonly string[]): Promise<CairnRun> {
+  const script = fileURLToPath(new URL('../bin/cairn.ts', import.meta.url));
+  // The process itself knows its peak best; descriptor 3 keeps it apart from what the command prints.
+  const report =
+    'process.on("exit",()=>require("node:fs").writeSync(3,String(process.resourceUsage().maxRSS)))';
+  const started = performance.now();
+  const child = spawn(
+    process.execPath,
+    [
+      '--import',
+      'tsx',
+      '--import',
+      `data:text/javascript,${encodeURIComponent(esm(report))}`,
+      script,
+      ...words,
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe', 'pipe'] },
+  );
+  let errors = '';
+  let kibibytes = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  child.stdio[3]?.on('data', (text: Buffer) => (kibibytes += text.toString()));
+  await once(child, 'close');
+  const seconds = (performance.now() - started) / 1000;
+  if (child.exitCode !== 0) throw new Error(`cairn ${words.join(' ')}: code ${child.exitCode}\n${errors}`);
+  return { seconds, peakBytes: Number(kibibytes) * 1024 };
+}
+
+function esm(code: string): string {
+  return `import{createRequire}from"node:module";const require=createRequire(${JSON.stringify(import.meta.url)});${code}`;
+}

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { allSurfaces } from '../../ecosystems/index.ts';
+import {
+  anotherGenerator,
+  apply,
+  applyAll,
+  assertExact,
+  contentOf,
+  documentsOf,
+  siteFromNothing,
+  steps,
+  toyAlphabet,
+  watchWrites,
+  x07Alphabet,
+  type Step,
+} from '../support/histories.ts';
+import { openWorld, type WorldOptions } from '../support/registry.ts';
+import { toyRulesOf, toySurface } from '../support/toy-surface.ts';
+
+/** With the surfaces that are there, beside one that depends on everything; and with names that have two spellings. */
+const kinds = [
+  { title: 'X07', options: { surfaces: [...allSurfaces, toySurface] }, alphabet: x07Alphabet },
+  { title: 'the toy', options: { surfaces: [toySurface], rulesOf: toyRulesOf }, alphabet: toyAlphabet },
+] satisfies { title: string; options: WorldOptions; alphabet: object }[];
+
+interface Moment {
+  readonly steps: readonly Step[];
+  /** Whether the roots follow, too, and whether another process carries on. */
+  readonly roots: boolean;
+  readonly restart: boolean;
+}
+
+for (const { title, options, alphabet } of kinds) {
+  test(`a site of ${title} that follows the log equals one made from nothing, at every moment`, async () => {
+    const moment: fc.Arbitrary<Moment> = fc.record({
+      steps: steps(alphabet, { min: 0, max: 4 }),
+      roots: fc.boolean(),
+      restart: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(moment, { minLength: 1, maxLength: 8 }), async (moments) => {
+        const world = await openWorld(options);
+        let { generator } = world;
+        for (const { steps, roots, restart } of moments) {
+          await applyAll(world, steps);
+          if (restart) generator = anotherGenerator(world);
+          assert.equal(await generator.update(), world.log.length);
+          if (roots) {
+            await generator.updateRoots();
+            await assertExact(world);
+          } else {
+            const wanted = await siteFromNothing(world);
+            assert.deepEqual(documentsOf(world, world.site), documentsOf(world, wanted));
+            assert.deepEqual(world.site.records.progress, wanted.records.progress);
+          }
+        }
+        await generator.updateRoots();
+        await assertExact(world);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test(`a second update of ${title} writes nothing`, async () => {
+    await fc.assert(
+      fc.asyncProperty(steps(alphabet, { min: 1, max: 10 }), fc.boolean(), async (history, restart) => {
+        const world = await openWorld(options);
+        await world.generator.update();
+        await applyAll(world, history);
+        await world.generator.update();
+        await world.generator.updateRoots();
+        const written = watchWrites(world.site, () => undefined);
+        const generator = restart ? anotherGenerator(world) : world.generator;
+        await generator.update();
+        await generator.updateRoots();
+        assert.equal(written(), 0);
+      }),
+      { numRuns: 60 },
+    );
+  });
+}
+
+test('yank and then unyank restores every byte that X07 clients read', async () => {
+  await fc.assert(
+    fc.asyncProperty(steps(x07Alphabet, { min: 3, max: 12 }), fc.boolean(), async (history, together) => {
+      const world = await openWorld();
+      await world.publish('foo', '1.0.0');
+      await applyAll(world, history);
+      const yanked = world.state.package('x07', 'foo')?.releases.get('1.0.0')?.yanked;
+      await world.generator.update();
+      await world.generator.updateRoots();
+      const before = contentOf(world.site);
+      const order = yanked ? (['unyank', 'yank'] as const) : (['yank', 'unyank'] as const);
+      for (const kind of order) {
+        await world.execute({ kind, ecosystem: 'x07', name: 'foo', version: '1.0.0' });
+        if (together) continue;
+        await world.generator.update();
+        await world.generator.updateRoots();
+      }
+      await world.generator.update();
+      await world.generator.updateRoots();
+      assert.deepEqual(contentOf(world.site), before);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('a yank shows in the index entry and nowhere takes a file away', async () => {
+  const world = await openWorld();
+  await world.publish('foo', '1.0.0');
+  await world.publish('foo', '1.1.0');
+  await world.generator.update();
+  const before = contentOf(world.site);
+  await world.execute({ kind: 'yank', ecosystem: 'x07', name: 'foo', version: '1.1.0' });
+  await world.generator.update();
+  const after = contentOf(world.site);
+  assert.deepEqual(Object.keys(after), Object.keys(before));
+  const changed = Object.keys(after).filter((path) => after[path] !== before[path]);
+  assert.deepEqual(changed, ['x07/index/3/f/foo', 'x07/v1/packages/foo/=index']);
+  assert.match(after['x07/index/3/f/foo'] ?? '', /"version":"1.1.0".*"yanked":true/);
+});
+
+test('a package whose manifest is too long for its event is rendered as if it stood there', async () => {
+  const [inline, long] = [await openWorld(), await openWorld()];
+  for (const [world, isLong] of [
+    [inline, false],
+    [long, true],
+  ] as const) {
+    await world.generator.update();
+    await world.publish('foo', '1.0.0', { long: isLong });
+    await world.generator.update();
+    await world.publish('foo', '1.1.0', { long: isLong });
+    await world.generator.update();
+    await world.generator.updateRoots();
+  }
+  assert.deepEqual(contentOf(long.site), contentOf(inline.site));
+  assert.deepEqual(contentOf(await siteFromNothing(long)), contentOf(inline.site));
+});
+
+test('the files of one release are written once, however many follow', async () => {
+  const world = await openWorld();
+  await world.generator.update();
+  const writes: number[] = [];
+  const written = watchWrites(world.site, () => undefined);
+  for (let minor = 0; minor < 30; minor += 1) {
+    const before = written();
+    await apply(world, { do: 'publish', name: 'foo', version: `1.${minor}.0`, long: false });
+    await world.generator.update();
+    writes.push(written() - before);
+  }
+  // Two records, an archive, its metadata, the index entry, the package; and at first its owners.
+  assert.deepEqual(writes, [7, ...Array<number>(29).fill(6)]);
+});
