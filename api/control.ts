@@ -18,10 +18,12 @@ export interface Control {
   createToken(wanted: NewToken): Promise<{ token: string; record: Token }>;
   revokeToken(tokenId: string): Promise<void>;
   listTokens(): Promise<readonly Token[]>;
+  /** Answers when it can take orders. */
+  ping(): Promise<void>;
 }
 
 type Method = keyof Control;
-const methods: readonly Method[] = ['execute', 'createToken', 'revokeToken', 'listTokens'];
+const methods: readonly Method[] = ['execute', 'createToken', 'revokeToken', 'listTokens', 'ping'];
 
 /** Answers control requests; the caller makes it listen. */
 export function createControlServer(control: Control): Server {
@@ -73,5 +75,6 @@ export function remoteControl(socketPath: string): Control {
     createToken: (wanted) => call('createToken', wanted) as ReturnType<Control['createToken']>,
     revokeToken: (tokenId) => call('revokeToken', tokenId) as ReturnType<Control['revokeToken']>,
     listTokens: () => call('listTokens', undefined) as ReturnType<Control['listTokens']>,
+    ping: () => call('ping', undefined) as Promise<void>,
   };
 }

@@ -29,6 +29,7 @@ export function localControl(registry: Registry): Control {
     },
     revokeToken: (tokenId) => registry.accounts.revokeToken(tokenId, OPERATOR),
     listTokens: async () => registry.accounts.tokens,
+    ping: async () => undefined,
   };
 }
 
@@ -44,15 +45,9 @@ export async function withControl<T>(
 ): Promise<T> {
   const owner = livingOwner(writerLockPath(layout(dataDirectory).log));
   if (owner?.contact !== undefined) {
-    try {
-      return await use(remoteControl(owner.contact));
-    } catch (error) {
-      if (!isConnectionError(error)) throw error;
-      throw new Unreachable(
-        `process ${owner.pid} holds the log and does not answer; is it starting or stopping?`,
-        { cause: error },
-      );
-    }
+    const control = remoteControl(owner.contact);
+    await waitForAnswer(control, owner.pid);
+    return use(control);
   }
   requireRegistry(dataDirectory);
   let registry: Registry;
@@ -78,7 +73,25 @@ export function requireRegistry(dataDirectory: string): void {
   );
 }
 
-function isConnectionError(error: unknown): boolean {
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
-  return code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'ECONNRESET';
+/** A server takes the log before it listens, and closes its socket before it lets the log go. */
+const CONTACT_PATIENCE_MS = 5_000;
+const CONTACT_POLL_MS = 100;
+
+async function waitForAnswer(control: Control, pid: number): Promise<void> {
+  for (let waited = 0; ; waited += CONTACT_POLL_MS) {
+    try {
+      await control.ping();
+      return;
+    } catch (error) {
+      if (error instanceof RegistryError) throw error;
+      if (waited >= CONTACT_PATIENCE_MS)
+        throw new Unreachable(
+          `process ${pid} holds the log and does not answer; is it starting or stopping?`,
+          {
+            cause: error,
+          },
+        );
+    }
+    await new Promise((next) => setTimeout(next, CONTACT_POLL_MS));
+  }
 }

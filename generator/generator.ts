@@ -237,33 +237,38 @@ export class Generator {
   }
 
   async #rebuildHeld(): Promise<void> {
-    const { state, target, log } = this.#deps;
+    const { target } = this.#deps;
     const release = await target.hold('roots');
-    const build = await target.rebuild();
-    // The log may grow meanwhile. What is rendered ends here, so that the next step knows what is on the site.
-    const seq = state.length;
-    const { head } = log;
     try {
-      for (const mounted of this.#mounted) {
-        const { surface, site } = mounted;
-        const path = summariesPath(surface.id);
-        await build.addRoot(textFile(path, () => this.#renderAll(mounted, seq, build)));
-        const summaries = summariesIn(() => build.read(path));
-        for (const file of surface.filesForRoot(summaries, site)) await build.addRoot(file);
-      }
-      await build.finish({
-        progress: { registry: state.registry, revision: SITE_REVISION, seq, head },
-        roots: { revision: SITE_REVISION, seq },
+      const build = await target.rebuild();
+      await this.#renderInto(build).catch(async (error: unknown) => {
+        await build.abandon();
+        throw error;
       });
-      // What was shown before the rebuild knows nothing of the events that it took in.
-      this.#shown.clear();
-      this.#shownSeq = seq;
-    } catch (error) {
-      await build.abandon();
-      throw error;
     } finally {
       await release();
     }
+  }
+
+  async #renderInto(build: SiteBuild): Promise<void> {
+    const { state, log } = this.#deps;
+    // The log may grow meanwhile. What is rendered ends here, so that the next step knows what is on the site.
+    const seq = state.length;
+    const { head } = log;
+    for (const mounted of this.#mounted) {
+      const { surface, site } = mounted;
+      const path = summariesPath(surface.id);
+      await build.addRoot(textFile(path, () => this.#renderAll(mounted, seq, build)));
+      const summaries = summariesIn(() => build.read(path));
+      for (const file of surface.filesForRoot(summaries, site)) await build.addRoot(file);
+    }
+    await build.finish({
+      progress: { registry: state.registry, revision: SITE_REVISION, seq, head },
+      roots: { revision: SITE_REVISION, seq },
+    });
+    // What was shown before the rebuild knows nothing of the events that it took in.
+    this.#shown.clear();
+    this.#shownSeq = seq;
   }
 
   /** Adds every file of every package to a build and, on the way, yields their summaries: one pass over the log. */

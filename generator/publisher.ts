@@ -114,12 +114,14 @@ export class Publisher {
   async #runRoots(): Promise<void> {
     const { generator, clock, onError } = this.#deps;
     const started = clock.now();
+    const from = this.#seq;
     try {
       const changed = await generator.updateRoots();
       const took = clock.now() - started;
       this.#rootsNotBefore = clock.now() + Math.max(ROOTS_DELAY_MS, took * ROOTS_DELAY_FACTOR) - took;
-      // What was published meanwhile gets its turn; at rest this ends with nothing left to do.
-      if (changed) setImmediate(() => this.#scheduleRoots());
+      // What was published meanwhile gets its turn, also when this round looked before it was there and found
+      // nothing; at rest this ends with nothing left to do.
+      if (changed || this.#seq > from) setImmediate(() => this.#scheduleRoots());
     } catch (error) {
       onError(error);
       this.#rootsNotBefore = clock.now() + LAST_RETRY_MS;

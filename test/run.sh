@@ -6,6 +6,7 @@ suite=${1:-unit}
 case "$suite" in
   unit) mapfile -t files < <(find test -name '*.test.ts' -not -path 'test/slow/*' | sort) ;;
   slow) mapfile -t files < <(find test/slow -name '*.test.ts' | sort) ;;
+  golden) mapfile -t files < <(grep -rl 'CAIRN_GOLDEN' --include='*.test.ts' test | sort) ;;
   *) files=("$@") ;;
 esac
 [ "${#files[@]}" -gt 0 ] || { echo "suite $suite has no files" >&2; exit 1; }

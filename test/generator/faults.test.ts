@@ -50,7 +50,7 @@ test('a site that stopped at any write, lost or landed, is whole for readers and
         await assertExact(world);
       }
     }),
-    { numRuns: 25 },
+    { numRuns: 12 },
   );
 });
 
@@ -68,7 +68,7 @@ test('events that arrive after a stop are taken in together with the step that w
       await follow(world, anotherGenerator(world));
       await assertExact(world);
     }),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
 });
 

@@ -16,7 +16,7 @@ import {
   x07Alphabet,
   type Step,
 } from '../support/histories.ts';
-import { openWorld, type WorldOptions } from '../support/registry.ts';
+import { anArtifact, openWorld, type WorldOptions } from '../support/registry.ts';
 import { toyRulesOf, toySurface } from '../support/toy-surface.ts';
 
 /** With the surfaces that are there, beside one that depends on everything; and with names that have two spellings. */
@@ -59,7 +59,7 @@ for (const { title, options, alphabet } of kinds) {
         await generator.updateRoots();
         await assertExact(world);
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 
@@ -77,7 +77,7 @@ for (const { title, options, alphabet } of kinds) {
         await generator.updateRoots();
         assert.equal(written(), 0);
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 }
@@ -103,7 +103,7 @@ test('yank and then unyank restores every byte that X07 clients read', async () 
       await world.generator.updateRoots();
       assert.deepEqual(contentOf(world.site), before);
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 
@@ -137,6 +137,27 @@ test('a package whose manifest is too long for its event is rendered as if it st
   }
   assert.deepEqual(contentOf(long.site), contentOf(inline.site));
   assert.deepEqual(contentOf(await siteFromNothing(long)), contentOf(inline.site));
+});
+
+test('a ref follows the release it points at, also by digest and in another spelling, and the time it was set', async () => {
+  const world = await openWorld({ surfaces: [toySurface], rulesOf: toyRulesOf });
+  const about = { ecosystem: 'x07', name: 'foo' } as const;
+  await world.publish('foo', '1-rc');
+  await world.publish('foo', '2');
+  const targets = { digest: anArtifact('foo', '1-rc').digest, spelled: '1-RC', plain: '1-rc', other: '2' };
+  for (const [ref, target] of Object.entries(targets)) await world.execute({ kind: 'set-ref', ...about, ref, target });
+  await world.generator.update();
+  const shown = (ref: string): string => contentOf(world.site)[`toy/refs/foo/${ref}`] ?? '';
+  await world.execute({ kind: 'yank', ...about, version: '1-rc' });
+  await world.generator.update();
+  for (const ref of ['digest', 'spelled', 'plain']) assert.match(shown(ref), /"yanked":true/, ref);
+  const before = shown('other');
+  await world.execute({ kind: 'set-ref', ...about, ref: 'other', target: '1-rc' });
+  await world.execute({ kind: 'set-ref', ...about, ref: 'other', target: '2' });
+  await world.generator.update();
+  assert.notEqual(shown('other'), before);
+  await world.generator.updateRoots();
+  await assertExact(world);
 });
 
 test('the files of one release are written once, however many follow', async () => {
