@@ -4,8 +4,8 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { entryUrlPath } from '../../ecosystems/x07/paths.ts';
+import { cairn } from './command-line.ts';
 import type { Possible, Release, ReleaseState } from './release-ledger.ts';
-import { cairnCommand } from './server-process.ts';
 import { sha256 } from './traffic.ts';
 
 const run = promisify(execFile);
@@ -122,7 +122,7 @@ export async function checkReady(url: string): Promise<void> {
 
 /** The site is, byte for byte, what the log gives, and git finds both logs whole. */
 export async function checkStores(data: string): Promise<void> {
-  const regen = await runCairn('regen', '--check', '--data', data);
+  const regen = await cairn(['regen', '--check', '--data', data]);
   assert.deepEqual(
     { code: regen.code, clean: regen.stdout.startsWith('clean') },
     { code: 0, clean: true },
@@ -130,21 +130,4 @@ export async function checkStores(data: string): Promise<void> {
   );
   for (const repository of ['log.git', 'private.git'])
     await run('git', ['-C', join(data, repository), 'fsck', '--full', '--no-progress']);
-}
-
-export interface CommandResult {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs the command line and says how it ended. */
-export async function runCairn(...args: readonly string[]): Promise<CommandResult> {
-  try {
-    return { code: 0, ...(await run(process.execPath, [...cairnCommand, ...args])) };
-  } catch (error) {
-    const { code, stdout, stderr } = error as { code: unknown; stdout: string; stderr: string };
-    if (typeof code !== 'number') throw error;
-    return { code, stdout, stderr };
-  }
 }
