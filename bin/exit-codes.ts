@@ -1,4 +1,5 @@
 import { LogDamage, RegistryError } from '../core/errors.ts';
+import { LockHeld } from '../stores/writer-lock.ts';
 import { Unreachable } from './control.ts';
 
 /** What a script can tell from how a command ended. They never change meaning. */
@@ -15,13 +16,15 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof LogDamage) return ExitCode.damaged;
-  if (error instanceof Unreachable) return ExitCode.unreachable;
+  if (error instanceof Unreachable || error instanceof LockHeld) return ExitCode.unreachable;
   if (error instanceof RegistryError) return error.code === 'bad-request' ? ExitCode.usage : ExitCode.refused;
   return ExitCode.failed;
 }
 
 /** A sentence for an expected failure, the stack for a bug. */
 export function explain(error: unknown): string {
+  if (error instanceof LockHeld)
+    return `process ${error.owner.pid} on ${error.owner.host} already writes to this registry; stop it first, or use its API`;
   if (error instanceof RegistryError || error instanceof LogDamage || error instanceof Unreachable) {
     const because = error.cause instanceof Error ? ` (${error.cause.message})` : '';
     return error.message + because;
