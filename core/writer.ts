@@ -53,6 +53,7 @@ export class Writer {
   #queue: Waiting[] = [];
   #running: Promise<void> | undefined;
   #closing = false;
+  #isUnsure = false;
 
   constructor(deps: WriterDeps) {
     this.#deps = deps;
@@ -95,7 +96,7 @@ export class Writer {
 
   async #runBatch(): Promise<void> {
     const { log, state } = this.#deps;
-    const batch = this.#openBatch();
+    const batch = await this.#openBatch();
     if (!batch) return;
     const accepted: { waiting: Waiting; events: readonly RegistryEvent[] }[] = [];
     let next: Waiting | undefined;
@@ -113,8 +114,8 @@ export class Writer {
       );
       if (batch.events.length > 0) await log.append(batch.events);
     } catch (error) {
-      await this.#reread();
-      const refusal = error instanceof RegistryError ? error : storageFailed(error);
+      const landed = await this.#reread().catch(() => undefined);
+      const refusal = error instanceof RegistryError ? error : storageFailed(error, landed?.length === 0);
       for (const { waiting } of accepted) waiting.reject(refusal);
       return;
     }
@@ -124,8 +125,9 @@ export class Writer {
   }
 
   /** Undefined when nothing may be written now: the clock or the log is wrong, and all who wait are told so. */
-  #openBatch(): Batch | undefined {
+  async #openBatch(): Promise<Batch | undefined> {
     try {
+      if (this.#isUnsure) await this.#reread();
       // What a refresh brought may be damaged: nothing is decided on a state that could not take it in.
       this.#deps.state.catchUp();
       return new Batch(this.#deps);
@@ -135,29 +137,30 @@ export class Writer {
     }
   }
 
-  /** The outcome of a failed append is unknown: look at what is there, so that the next decision is right. */
-  async #reread(): Promise<void> {
+  /** The outcome of a failed append is unknown: looks at what is there, and returns what landed all the same. */
+  async #reread(): Promise<readonly RegistryEvent[]> {
     const { log, state } = this.#deps;
-    try {
-      await log.refresh();
-      const from = state.length;
-      state.catchUp();
-      // It may have landed though it was reported lost: the site has to follow the log, whoever was told.
-      const landed = Array.from({ length: state.length - from }, (_, i) => log.read(from + i));
-      if (landed.length > 0) this.#deps.onAppended?.(landed);
-    } catch {
-      // Still failing. Nothing was acknowledged; the next append fails as loudly, or finds the disk mended.
-    }
+    // Should looking fail as well, nothing is decided before it has succeeded.
+    this.#isUnsure = true;
+    await log.refresh();
+    const from = state.length;
+    state.catchUp();
+    this.#isUnsure = false;
+    // The site has to follow the log, whoever was told.
+    const landed = Array.from({ length: state.length - from }, (_, i) => log.read(from + i));
+    if (landed.length > 0) this.#deps.onAppended?.(landed);
+    return landed;
   }
 }
 
-function storageFailed(cause: unknown): RegistryError {
+/** Whoever is told that nothing was accepted sends it again: it is said only where it is certain. */
+function storageFailed(cause: unknown, isNothingStored: boolean): RegistryError {
   return new RegistryError(
     'storage-failed',
-    'the registry could not store this; nothing was accepted, try again later',
-    {
-      cause,
-    },
+    isNothingStored
+      ? 'the registry could not store this; nothing was accepted, try again later'
+      : 'the registry could not store this for certain; look whether it is there before you try again',
+    { cause },
   );
 }
 

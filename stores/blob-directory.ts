@@ -1,12 +1,15 @@
 /** Blobs in a directory: `sha256/ab/<hex>`. Received bytes wait in `incoming/` until they are committed. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { link, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { closeSync, createReadStream, linkSync, openSync, rmSync, write as writeCallback } from 'node:fs';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { asDigest, splitDigest, type Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { BlobStore, StagedBlob } from '../core/ports.ts';
-import { DurableDirectories, ensureDirectory, isErrno, nextNumber, syncDirectory } from './durable-files.ts';
+import { DurableDirectories, ensureDirectory, isErrno, nextNumber, sync, syncPath } from './durable-files.ts';
+
+const write = promisify(writeCallback);
 
 export class BlobDirectory implements BlobStore {
   readonly #root: string;
@@ -36,7 +39,7 @@ export class BlobDirectory implements BlobStore {
       const { hex, size } = await this.#receive(path, source, limits.maxBytes);
       return new StagedFile(path, this, asDigest(`sha256:${hex}`), size);
     } catch (error) {
-      await rm(path, { force: true });
+      rmSync(path, { force: true });
       throw error;
     }
   }
@@ -55,11 +58,11 @@ export class BlobDirectory implements BlobStore {
         if (size > maxBytes)
           throw new RegistryError('too-large', `the upload is over the limit of ${maxBytes} bytes`);
         hash.update(chunk);
-        await writeWhole(file, chunk);
+        await writeChunk(file, chunk);
       }
-      await file.sync();
+      await sync(file);
     } finally {
-      await file.close();
+      closeSync(file);
     }
     return { hex: hash.digest('hex'), size };
   }
@@ -82,19 +85,20 @@ export class BlobDirectory implements BlobStore {
   }
 }
 
-async function openIncoming(path: string): Promise<Awaited<ReturnType<typeof open>>> {
+async function openIncoming(path: string): Promise<number> {
   try {
-    return await open(path, 'wx');
+    return openSync(path, 'wx');
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error;
     await ensureDirectory(dirname(path));
-    return open(path, 'wx');
+    return openSync(path, 'wx');
   }
 }
 
-async function writeWhole(file: Awaited<ReturnType<typeof open>>, chunk: Uint8Array): Promise<void> {
+/** Uploads may be large, and a disk that is behind makes writers wait: not this thread. */
+async function writeChunk(file: number, chunk: Uint8Array): Promise<void> {
   for (let done = 0; done < chunk.byteLength;) {
-    const { bytesWritten } = await file.write(chunk, done);
+    const { bytesWritten } = await write(file, chunk, done);
     done += bytesWritten;
   }
 }
@@ -118,7 +122,11 @@ class StagedFile implements StagedBlob {
   }
 
   commit(): Promise<void> {
-    return (this.#committed ??= this.#commit());
+    // A failure is not kept: it may be tried again, and a discard has something to remove.
+    return (this.#committed ??= this.#commit().catch((error: unknown) => {
+      this.#committed = undefined;
+      throw error;
+    }));
   }
 
   async #commit(): Promise<void> {
@@ -126,17 +134,17 @@ class StagedFile implements StagedBlob {
     await this.#store.directories.ensure(dirname(path));
     try {
       // A link and not a rename: equal bytes that are there already are never replaced.
-      await link(this.#path, path);
+      linkSync(this.#path, path);
     } catch (error) {
       if (!isErrno(error, 'EEXIST')) throw error;
     }
     // Also when it was there: an earlier commit may have been cut off right before this step.
-    await syncDirectory(dirname(path));
-    await rm(this.#path, { force: true });
+    await syncPath(dirname(path));
+    rmSync(this.#path, { force: true });
   }
 
   async discard(): Promise<void> {
     await this.#committed?.catch(() => undefined);
-    await rm(this.#path, { force: true });
+    rmSync(this.#path, { force: true });
   }
 }

@@ -3,27 +3,41 @@
  * synced: git, and most programs, do only the first.
  */
 import { randomInt } from 'node:crypto';
-import { constants } from 'node:fs';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import {
+  closeSync,
+  fsync as fsyncCallback,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, constants.O_RDONLY);
+// Opening, writing a few kilobytes and renaming take microseconds, less than a trip through the thread pool costs this
+// thread. Only the sync waits for the disk, so only the sync is given away.
+export const sync = promisify(fsyncCallback);
+
+/** Syncs a file or a directory by its path. */
+export async function syncPath(path: string): Promise<void> {
+  const file = openSync(path, 'r');
   try {
-    await handle.sync();
+    await sync(file);
   } finally {
-    await handle.close();
+    closeSync(file);
   }
 }
 
 /** Syncs each directory once, all at the same time: the journal of the disk commits them together. */
 export async function syncDirectories(directories: Iterable<string>): Promise<void> {
-  await Promise.all([...new Set(directories)].map(syncDirectory));
+  await Promise.all([...new Set(directories)].map(syncPath));
 }
 
 /** Creates a directory and its parents; durable when it returns. Cheap when it exists. */
 export async function ensureDirectory(directory: string, mode?: number): Promise<void> {
-  const first = await mkdir(directory, { recursive: true, ...(mode === undefined ? {} : { mode }) });
+  const first = mkdirSync(directory, { recursive: true, ...(mode === undefined ? {} : { mode }) });
   if (first === undefined) return;
   const changed: string[] = [];
   for (let made = directory; made.length >= first.length; made = dirname(made)) changed.push(dirname(made));
@@ -57,17 +71,22 @@ export class DurableDirectories {
   }
 }
 
+/** Writes all of `bytes` at the position of an open file. */
+export function writeWhole(file: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.byteLength;) done += writeSync(file, bytes, done);
+}
+
 /** Writes bytes to a path that does not exist yet and syncs them; the directory is the caller's to sync. */
-export async function writeSynced(path: string, bytes: Uint8Array | string, mode = 0o644): Promise<void> {
-  const handle = await open(path, 'wx', mode);
+export async function writeSynced(path: string, bytes: Uint8Array, mode = 0o644): Promise<void> {
+  const file = openSync(path, 'wx', mode);
   try {
-    await handle.writeFile(bytes);
-    await handle.sync();
+    writeWhole(file, bytes);
+    await sync(file);
   } catch (error) {
-    await rm(path, { force: true });
+    rmSync(path, { force: true });
     throw error;
   } finally {
-    await handle.close();
+    closeSync(file);
   }
 }
 
@@ -75,19 +94,20 @@ export async function writeSynced(path: string, bytes: Uint8Array | string, mode
  * Replaces a file by whole new content, by way of a `temporary` one on the same disk: readers see the old bytes or
  * the new ones. Durable when it returns.
  */
-export async function replaceFile(
-  path: string,
-  bytes: Uint8Array | string,
-  temporary: string,
-): Promise<void> {
+export async function replaceFile(path: string, bytes: Uint8Array, temporary: string): Promise<void> {
   await writeSynced(temporary, bytes);
+  moveOrRemove(temporary, path);
+  await syncPath(dirname(path));
+}
+
+/** Renames; when that fails, nothing is left of the file. */
+export function moveOrRemove(from: string, to: string): void {
   try {
-    await rename(temporary, path);
+    renameSync(from, to);
   } catch (error) {
-    await rm(temporary, { force: true });
+    rmSync(from, { force: true });
     throw error;
   }
-  await syncDirectory(dirname(path));
 }
 
 // In a container every process may have the same number: what a killed one left must not be in the next one's way.
@@ -102,9 +122,9 @@ export async function syncTree(directory: string): Promise<void> {
   for (const entry of await readdir(directory, { withFileTypes: true })) {
     const path = join(directory, entry.name);
     if (entry.isDirectory()) await syncTree(path);
-    else if (entry.isFile()) await syncDirectory(path);
+    else if (entry.isFile()) await syncPath(path);
   }
-  await syncDirectory(directory);
+  await syncPath(directory);
 }
 
 export function isErrno(error: unknown, code: string): boolean {

@@ -10,7 +10,7 @@ import { simpleGit, type SimpleGit } from 'simple-git';
 import { LogDamage, RegistryError } from '../core/errors.ts';
 import { describeEvent, type LineCodec, type LogLine } from '../core/event.ts';
 import type { EventLog } from '../core/ports.ts';
-import { ensureDirectory, nextNumber, syncDirectory, syncTree } from './durable-files.ts';
+import { ensureDirectory, nextNumber, syncPath, syncTree } from './durable-files.ts';
 import {
   BranchMoved,
   gitCommit,
@@ -183,6 +183,8 @@ export class GitLog<E extends LogLine> implements EventLog<E> {
       if (this.#head !== undefined && head === undefined) throw new LogDamage('the log has lost its branch');
       return;
     }
+    // Whoever moved the branch may have stopped right before its sync; what is seen here goes on the site next.
+    if (this.#lock) await syncPath(join(this.#repository, 'refs/heads'));
     const listed = await this.#listSegments(head);
     if (listed.length < this.#segments.count) throw new LogDamage('the log has become shorter');
     const stale = listed.flatMap((segment, index) =>
@@ -277,7 +279,7 @@ async function createRepository(repository: string, isPrivate: boolean): Promise
     await rm(aside, { recursive: true, force: true });
     if (!existsSync(join(repository, 'HEAD'))) throw error;
   }
-  await syncDirectory(parent);
+  await syncPath(parent);
 }
 
 /** How long a lock of git may be in use: git holds the lock of a branch for milliseconds. */

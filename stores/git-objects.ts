@@ -3,7 +3,8 @@
  * up, ever more (measured: docs/decisions/0002-log-in-git.md).
  */
 import { createHash } from 'node:crypto';
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { constants, deflate as deflateCallback } from 'node:zlib';
@@ -11,9 +12,12 @@ import {
   DurableDirectories,
   ensureDirectory,
   isErrno,
+  moveOrRemove,
   nextNumber,
-  syncDirectory,
+  sync,
+  syncPath,
   writeSynced,
+  writeWhole,
 } from './durable-files.ts';
 
 const deflate = promisify(deflateCallback);
@@ -89,7 +93,7 @@ export class ObjectWriter {
     const directory = join(this.#objects, object.oid.slice(0, 2));
     const path = join(directory, object.oid.slice(2));
     await retryWhenRemoved(() => this.#directories.ensure(directory));
-    if (await exists(path)) return directory;
+    if (existsSync(path)) return directory;
     // Level 1: the object is repacked within minutes, and at a full segment level 6 costs three times as much.
     const packed = await deflate(Buffer.concat([object.header, object.body]), {
       level: constants.Z_BEST_SPEED,
@@ -101,12 +105,7 @@ export class ObjectWriter {
       await writeSynced(temporary, packed, 0o444);
     });
     // Stopping here leaves a temporary file: the next start removes it.
-    try {
-      await rename(temporary, path);
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    }
+    moveOrRemove(temporary, path);
     return directory;
   }
 }
@@ -125,17 +124,10 @@ async function retryWhenRemoved(step: () => Promise<void>): Promise<void> {
 /** A directory that git has emptied and removed held what is in a pack by now, and packs are synced. */
 async function syncUnlessPacked(directory: string): Promise<void> {
   try {
-    await syncDirectory(directory);
+    await syncPath(directory);
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** What a branch points at; undefined before its first commit. */
@@ -170,32 +162,32 @@ export async function moveBranch(
 ): Promise<void> {
   const path = join(repository, 'refs/heads', branch);
   const lock = `${path}.lock`;
-  const handle = await openLock(lock);
+  const file = await openLock(lock);
   try {
     const current = await readBranch(repository, branch);
     if (current !== from)
       throw new BranchMoved(`${branch} is at ${current ?? 'nothing'}, not at ${from ?? 'nothing'}`);
-    await handle.writeFile(`${to}\n`);
-    await handle.sync();
+    writeWhole(file, Buffer.from(`${to}\n`));
+    await sync(file);
   } catch (error) {
-    await handle.close();
-    await rm(lock, { force: true });
+    rmSync(lock, { force: true });
     throw error;
+  } finally {
+    closeSync(file);
   }
-  await handle.close();
   // The moment the events become true. A power cut before the sync below may still lose them: nobody was told.
-  await rename(lock, path);
-  await syncDirectory(dirname(path));
+  moveOrRemove(lock, path);
+  await syncPath(dirname(path));
 }
 
 /** git holds the lock of a branch for milliseconds: somebody who packs refs by hand is waited for. */
 const LOCK_PATIENCE_MS = 3_000;
 const LOCK_POLL_MS = 20;
 
-async function openLock(path: string): ReturnType<typeof open> {
+async function openLock(path: string): Promise<number> {
   for (let waited = 0; ; waited += LOCK_POLL_MS) {
     try {
-      return await open(path, 'wx');
+      return openSync(path, 'wx');
     } catch (error) {
       if (!isErrno(error, 'EEXIST') || waited >= LOCK_PATIENCE_MS) throw error;
       await new Promise((resume) => setTimeout(resume, LOCK_POLL_MS));

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import type { Digest } from '../core/digest.ts';
 import type { SiteBuild, SiteRecords } from '../core/ports.ts';
 import { compareTrees } from './compare-trees.ts';
-import { ensureDirectory, isErrno, nextNumber, syncDirectory, syncTree } from './durable-files.ts';
+import { ensureDirectory, isErrno, nextNumber, syncPath, syncTree } from './durable-files.ts';
 import {
   copySynced,
   readText,
@@ -32,6 +32,8 @@ export async function startBuild({ root, blobPath }: BuildOptions): Promise<Site
   const aside = join(parent, `.${basename(root)}.next.${process.pid}.${nextNumber()}`);
   const made = new Set<string>();
   const rootPaths: string[] = [];
+  /** Artifacts where links cannot reach: nothing else tells them from documents. */
+  const copied = new Set<string>();
 
   function directoryFor(path: string): string {
     const target = join(aside, path);
@@ -49,14 +51,15 @@ export async function startBuild({ root, blobPath }: BuildOptions): Promise<Site
     // Synchronous on purpose: at a million small files the thread pool costs more than the writes themselves.
     add({ path, body }) {
       const target = directoryFor(path);
-      if ('blob' in body) linkOrCopySync(blobPath(body.blob), target);
-      else if ('bytes' in body) writeWhole(target, body.bytes);
+      if ('blob' in body) {
+        if (!linkOrCopySync(blobPath(body.blob), target)) copied.add(path);
+      } else if ('bytes' in body) writeWhole(target, body.bytes);
       else throw new TypeError(`${path} is a stream: add it as a root`);
     },
     async addRoot({ path, body }) {
       rootPaths.push(path);
       const target = directoryFor(path);
-      if ('blob' in body) return linkOrCopySync(blobPath(body.blob), target);
+      if ('blob' in body) return void linkOrCopySync(blobPath(body.blob), target);
       if ('bytes' in body) return writeWhole(target, body.bytes);
       const file = openSync(target, 'wx');
       try {
@@ -70,7 +73,7 @@ export async function startBuild({ root, blobPath }: BuildOptions): Promise<Site
       for (const name of Object.keys(recordNames) as (keyof SiteRecords)[])
         writeWhole(join(aside, recordNames[name]), Buffer.from(`${JSON.stringify(records[name])}\n`));
       await syncFileSystem(aside);
-      await moveInto(root, aside, rootPaths);
+      await moveInto({ root, aside, rootPaths, copied });
     },
     abandon: () => rm(aside, { recursive: true, force: true }),
   };
@@ -82,11 +85,18 @@ async function removeAbandoned(parent: string, root: string): Promise<void> {
       await rm(join(parent, name), { recursive: true, force: true });
 }
 
+interface Move {
+  readonly root: string;
+  readonly aside: string;
+  readonly rootPaths: readonly string[];
+  readonly copied: ReadonlySet<string>;
+}
+
 /** Removals come last, so that at every moment what a document names is there. */
-async function moveInto(root: string, aside: string, rootPaths: readonly string[]): Promise<void> {
+async function moveInto({ root, aside, rootPaths, copied }: Move): Promise<void> {
   try {
     await rename(aside, root);
-    await syncDirectory(dirname(root));
+    await syncPath(dirname(root));
     return;
   } catch (error) {
     if (!isErrno(error, 'ENOTEMPTY') && !isErrno(error, 'EEXIST')) throw error;
@@ -99,7 +109,7 @@ async function moveInto(root: string, aside: string, rootPaths: readonly string[
   for (const path of wanted) {
     if (last.has(path)) continue;
     const { nlink } = await stat(join(aside, path));
-    (nlink > 1 ? artifacts : documents).push(path);
+    (nlink > 1 || copied.has(path) ? artifacts : documents).push(path);
   }
   const roots = wanted.filter((path) => last.has(path));
   for (const path of [...artifacts, ...documents, ...roots])
@@ -113,7 +123,7 @@ async function moveInto(root: string, aside: string, rootPaths: readonly string[
 async function replaceByLink(root: string, from: string, to: string): Promise<void> {
   await ensureDirectory(dirname(to));
   const existing = await stat(to).catch(() => undefined);
-  if (existing) await setLaterTime(from, existing.mtimeMs);
+  if (existing) setLaterTime(from, existing.mtimeMs);
   const temporary = temporaryIn(root);
   await ensureDirectory(dirname(temporary));
   await link(from, temporary);
@@ -141,12 +151,15 @@ function writeWhole(path: string, bytes: Uint8Array): void {
   }
 }
 
-function linkOrCopySync(source: string, target: string): void {
+/** False when it had to be copied. */
+function linkOrCopySync(source: string, target: string): boolean {
   try {
     linkSync(source, target);
+    return true;
   } catch (error) {
     if (!isErrno(error, 'EMLINK') && !isErrno(error, 'EXDEV') && !isErrno(error, 'EPERM')) throw error;
     copySynced(source, target);
+    return false;
   }
 }
 

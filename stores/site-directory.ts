@@ -2,7 +2,8 @@
  * A site as plain files under one directory, for any static host. Documents are replaced whole; artifacts are hard
  * links to their blobs.
  */
-import { link, open, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
+import { closeSync, linkSync, openSync, readFileSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Digest } from '../core/digest.ts';
 import type { SiteBuild, SiteRecords, SiteTarget } from '../core/ports.ts';
@@ -11,8 +12,11 @@ import {
   DurableDirectories,
   ensureDirectory,
   isErrno,
+  moveOrRemove,
   replaceFile,
+  sync,
   syncDirectories,
+  writeWhole,
 } from './durable-files.ts';
 import { startBuild } from './site-build.ts';
 import {
@@ -70,50 +74,55 @@ export class SiteDirectory implements SiteTarget {
   }
 
   async save<K extends keyof SiteRecords>(record: K, value: SiteRecords[K]): Promise<void> {
-    await replaceFile(
-      join(this.root, recordNames[record]),
-      `${JSON.stringify(value)}\n`,
-      await this.#temporary(),
+    const bytes = Buffer.from(`${JSON.stringify(value)}\n`);
+    await this.#again(async () =>
+      replaceFile(join(this.root, recordNames[record]), bytes, await this.#temporary()),
     );
   }
 
   async put(files: readonly SiteFile[]): Promise<void> {
-    await Promise.all(files.map((file) => this.#putOne(file)));
-    // Also where nothing changed: whoever wrote those bytes may have been killed before this step.
-    await syncDirectories(files.map(({ path }) => dirname(join(this.root, path))));
+    await this.#again(async () => {
+      await Promise.all(files.map((file) => this.#putOne(file)));
+      // Also where nothing changed: whoever wrote those bytes may have been killed before this step.
+      await syncDirectories(files.map(({ path }) => dirname(join(this.root, path))));
+    });
+  }
+
+  /** Somebody may have removed the site, or exchanged it for another: then the directories have to be made again. */
+  async #again(write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+      this.#directories = new DurableDirectories(this.root);
+      await write();
+    }
   }
 
   async #putOne({ path, body }: SiteFile): Promise<void> {
     const target = join(this.root, path);
     await this.#directories.ensure(dirname(target));
     if ('blob' in body) return this.#putLink(target, body.blob);
-    const existing = await stat(target).catch(() => undefined);
-    if (existing && (await holds(target, existing.size, body))) return;
+    const existing = statSync(target, { throwIfNoEntry: false });
+    if (existing && holds(target, existing.size, body)) return;
     const temporary = await this.#temporary();
-    try {
-      await writeBody(temporary, body);
-      await setLaterTime(temporary, existing?.mtimeMs);
-      await rename(temporary, target);
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    }
+    await writeBody(temporary, body, existing?.mtimeMs);
+    moveOrRemove(temporary, target);
   }
 
   async #putLink(target: string, blob: Digest): Promise<void> {
     const source = this.#blobPath(blob);
     if (await this.#linkOrCopy(source, target)) return;
-    const [there, wanted] = await Promise.all([stat(target), stat(source)]);
-    if (there.ino === wanted.ino) return;
+    if (statSync(target).ino === statSync(source).ino) return;
     const temporary = await this.#temporary();
     await this.#linkOrCopy(source, temporary);
-    await rename(temporary, target);
+    moveOrRemove(temporary, target);
   }
 
   /** False when something is there already. */
   async #linkOrCopy(source: string, target: string): Promise<boolean> {
     try {
-      await link(source, target);
+      linkSync(source, target);
       return true;
     } catch (error) {
       if (isErrno(error, 'EEXIST')) return false;
@@ -122,7 +131,7 @@ export class SiteDirectory implements SiteTarget {
     }
     const temporary = await this.#temporary();
     copySynced(source, temporary);
-    await rename(temporary, target);
+    moveOrRemove(temporary, target);
     return true;
   }
 
@@ -136,7 +145,7 @@ export class SiteDirectory implements SiteTarget {
     const changed: string[] = [];
     for (const path of paths) {
       try {
-        await unlink(join(this.root, path));
+        unlinkSync(join(this.root, path));
         changed.push(dirname(join(this.root, path)));
       } catch (error) {
         if (!isErrno(error, 'ENOENT')) throw error;
@@ -156,19 +165,21 @@ export class SiteDirectory implements SiteTarget {
   }
 }
 
-async function holds(target: string, size: number, body: SiteBody): Promise<boolean> {
-  if (!('bytes' in body) || size !== body.bytes.byteLength) return false;
-  return (await readFile(target)).equals(body.bytes);
+function holds(target: string, size: number, body: SiteBody): boolean {
+  return 'bytes' in body && size === body.bytes.byteLength && readFileSync(target).equals(body.bytes);
 }
 
-async function writeBody(path: string, body: SiteBody): Promise<void> {
-  const file = await open(path, 'wx');
+async function writeBody(path: string, body: SiteBody, previousMs: number | undefined): Promise<void> {
+  const file = openSync(path, 'wx');
   try {
-    if ('bytes' in body) await file.writeFile(body.bytes);
-    // Node takes an async iterable here; its types do not say so yet.
-    else if ('stream' in body) await file.writeFile(body.stream() as unknown as string);
-    await file.sync();
+    if ('bytes' in body) writeWhole(file, body.bytes);
+    else if ('stream' in body) for await (const text of body.stream()) writeWhole(file, Buffer.from(text));
+    setLaterTime(file, previousMs);
+    await sync(file);
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw error;
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }

@@ -1,6 +1,14 @@
 /** What writing a site file by file and writing it whole have in common. */
-import { closeSync, copyFileSync, createReadStream, fsyncSync, openSync } from 'node:fs';
-import { readdir, rm, utimes } from 'node:fs/promises';
+import {
+  closeSync,
+  copyFileSync,
+  createReadStream,
+  fsyncSync,
+  futimesSync,
+  openSync,
+  utimesSync,
+} from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SiteRecords } from '../core/ports.ts';
 import { isErrno, nextNumber } from './durable-files.ts';
@@ -40,11 +48,12 @@ export async function* readText(path: string): AsyncGenerator<string> {
  * nginx makes ETags from whole seconds and the length: two bodies of one length within a second would give a false
  * 304 (measured: five times out of five). So each path's time grows by a second at least.
  */
-export async function setLaterTime(path: string, previousMs: number | undefined): Promise<void> {
+export function setLaterTime(file: string | number, previousMs: number | undefined): void {
   const now = Math.floor(Date.now() / 1000);
   const previous = previousMs === undefined ? 0 : Math.floor(previousMs / 1000);
   const time = Math.max(now, previous + 1);
-  await utimes(path, time, time);
+  if (typeof file === 'string') utimesSync(file, time, time);
+  else futimesSync(file, time, time);
 }
 
 export function copySynced(source: string, target: string): void {

@@ -3,7 +3,18 @@
  * never, also when the number of the process has been given to another one since.
  */
 import { execFileSync } from 'node:child_process';
-import { linkSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { isErrno, nextNumber } from './durable-files.ts';
@@ -43,6 +54,9 @@ export function acquireLock(path: string, contact?: string): WriterLock {
   };
   const temporary = `${path}.${process.pid}.${nextNumber()}`;
   writeFileSync(temporary, JSON.stringify(mine), { mode: 0o600 });
+  // Open for as long as the lock is held: the disk gives the number of an open file to no other one, and so the
+  // number tells whether the lock is still ours.
+  const held = openSync(temporary, 'r');
   try {
     // A link appears with its content or not at all: nobody can read half an owner.
     while (!tryLink(temporary, path)) {
@@ -51,16 +65,27 @@ export function acquireLock(path: string, contact?: string): WriterLock {
       if (isAlive(owner)) throw new LockHeld(path, owner);
       clearStale(path, temporary);
     }
-    const { ino } = statSync(path);
-    return {
-      isHeld: () => inodeOf(path) === ino,
-      release: () => {
-        if (inodeOf(path) === ino) rmSync(path, { force: true });
-      },
-    };
+  } catch (error) {
+    closeSync(held);
+    throw error;
   } finally {
     rmSync(temporary, { force: true });
   }
+  return lockOn(path, held);
+}
+
+function lockOn(path: string, held: number): WriterLock {
+  const { ino } = fstatSync(held);
+  let isOpen = true;
+  return {
+    isHeld: () => isOpen && inodeOf(path) === ino,
+    release() {
+      if (!isOpen) return;
+      isOpen = false;
+      if (inodeOf(path) === ino) rmSync(path, { force: true });
+      closeSync(held);
+    },
+  };
 }
 
 function tryLink(from: string, to: string): boolean {
@@ -86,11 +111,16 @@ export function readOwner(path: string): LockOwner | undefined {
     if (isErrno(error, 'ENOENT')) return undefined;
     throw error;
   }
+  // A power cut can leave the name of a lock without its bytes; no living process writes it that way.
+  return parseOwner(text) ?? { pid: -1, started: 'unknown', host: hostname() };
+}
+
+function parseOwner(text: string): LockOwner | undefined {
   try {
-    return JSON.parse(text) as LockOwner;
+    const owner = JSON.parse(text) as LockOwner | null;
+    return typeof owner?.pid === 'number' && typeof owner.host === 'string' ? owner : undefined;
   } catch {
-    // A power cut can leave the name of a lock without its bytes; no living process writes it that way.
-    return { pid: -1, started: 'unknown', host: hostname() };
+    return undefined;
   }
 }
 

@@ -115,9 +115,13 @@ async function wrongBytes(url: string, release: Release, line: IndexLine | undef
   return problems.map((problem) => `${name}@${version}: ${problem}`);
 }
 
+/** Ready, and at rest: all that is in the log can be read. */
 export async function checkReady(url: string): Promise<void> {
   const response = await fetch(`${url}/readyz`);
-  assert.equal(response.status, 200, await response.text());
+  const text = await response.text();
+  assert.equal(response.status, 200, text);
+  const { events, onSite } = JSON.parse(text) as { events: number; onSite: number };
+  assert.equal(onSite, events, text);
 }
 
 /** The site is, byte for byte, what the log gives, and git finds both logs whole. */
