@@ -46,6 +46,8 @@ export interface AppDeps {
   /** Resolves when events below `seq` can be read. */
   readonly visible: (seq: number) => Promise<Visibility>;
   readonly health: () => Health;
+  /** Reads go on; a write that comes now could not be promised to finish. */
+  readonly isStopping?: () => boolean;
   readonly onRequest: (record: RequestRecord) => void;
   /** Something that is a bug, or a disk: with the id that the client was given. */
   readonly onError: (error: unknown, requestId: string) => void;
@@ -93,6 +95,17 @@ export function createApp(deps: AppDeps): RequestListener {
     };
     contexts.set(request, context);
     response.on('finish', () => finished(request, response, context, deps));
+    if (deps.isStopping?.()) {
+      response.setHeader('connection', 'close');
+      if (method !== 'GET' && method !== 'HEAD') {
+        response.setHeader('retry-after', '5');
+        return refuse(
+          new RegistryError('shutting-down', 'the registry is stopping; try again shortly'),
+          context,
+          response,
+        );
+      }
+    }
     try {
       const match = table.match(method, path);
       if (match.found === 'path')

@@ -18,7 +18,7 @@ export const appendLate: Bench = {
     const { lateCommits, window, rounds } =
       size === 'full'
         ? { lateCommits: 100_000, window: 2_500, rounds: 4 }
-        : { lateCommits: 3_000, window: 300, rounds: 2 };
+        : { lateCommits: 1_500, window: 150, rounds: 2 };
     const builtIn = places.find(({ name }) => name === 'tmpfs') ?? places[0];
     if (!builtIn) return [];
     const built = scratch(builtIn);

@@ -14,6 +14,11 @@ export async function run(program: string, args: readonly string[], cwd?: string
   return stdout;
 }
 
+/** Removes a tree of a million files, which takes Node itself minutes. */
+export async function removeTree(directory: string): Promise<void> {
+  await run('rm', ['-rf', directory]);
+}
+
 /** @throws Absent unless the program can be run. */
 export function requireProgram(program: string, ...probe: readonly string[]): void {
   if (spawnSync(program, [...probe]).error)
@@ -22,7 +27,7 @@ export function requireProgram(program: string, ...probe: readonly string[]): vo
 
 export type ChildName = 'append' | 'append-single' | 'publisher' | 'follower' | 'http-clients';
 
-export function childCommand(name: ChildName, ...args: readonly string[]): string[] {
+function childCommand(name: ChildName, ...args: readonly string[]): string[] {
   return [
     '--expose-gc',
     '--import',

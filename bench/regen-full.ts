@@ -1,8 +1,8 @@
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { layout } from '../bin/open-registry.ts';
 import { alternate, secondsOf, type Bench, type BenchContext, type Place, type Row } from './measure.ts';
-import { run, runCairn } from './processes.ts';
+import { removeTree, run, runCairn } from './processes.ts';
 import { copyPath } from './registry-generator.ts';
 import { regenRegistry } from './regen-registry.ts';
 
@@ -23,7 +23,7 @@ async function compareAt(context: BenchContext, place: Place): Promise<Row[]> {
   const { site } = layout(data);
   const home = dirname(data);
   const [archive, unpacked] = [join(home, 'site.tar'), join(home, 'unpacked')];
-  await rm(site, { recursive: true, force: true });
+  await removeTree(site);
   await runCairn('regen', '--data', data);
   await run('tar', ['cf', archive, '-C', site, '.']);
   const peaks: number[] = [];
@@ -31,14 +31,14 @@ async function compareAt(context: BenchContext, place: Place): Promise<Row[]> {
   const measured = await alternate(
     context.size === 'full' ? 3 : 2,
     async () => {
-      await rm(site, { recursive: true, force: true });
+      await removeTree(site);
       await run('sync', ['-f', home]);
       const { seconds, peakBytes } = await runCairn('regen', '--data', data);
       peaks.push(peakBytes / 2 ** 20);
       return seconds + (await secondsOf(() => run('sync', ['-f', home])));
     },
     async () => {
-      await rm(unpacked, { recursive: true, force: true });
+      await removeTree(unpacked);
       await mkdir(unpacked);
       await run('sync', ['-f', home]);
       return secondsOf(async () => {
@@ -47,8 +47,8 @@ async function compareAt(context: BenchContext, place: Place): Promise<Row[]> {
       });
     },
   );
-  await rm(unpacked, { recursive: true, force: true });
-  await rm(archive);
+  await removeTree(unpacked);
+  await removeTree(archive);
   const allowed = Math.max(ALLOWED_BYTES, (await stat(copyPath(data))).size / 2) / 2 ** 20;
   const what = `${packages} packages, ${versions} versions, ${place.name}`;
   return [

@@ -1,8 +1,7 @@
-import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { layout } from '../bin/open-registry.ts';
 import { alternate, secondsOf, type Bench, type Row } from './measure.ts';
-import { run, runCairn } from './processes.ts';
+import { removeTree, run, runCairn } from './processes.ts';
 import { regenRegistry } from './regen-registry.ts';
 
 export const regenNoop: Bench = {
@@ -20,7 +19,7 @@ export const regenNoop: Bench = {
         async () => (await runCairn('regen', '--data', data)).seconds,
         async () => {
           const seconds = await secondsOf(() => run('cp', ['-r', layout(data).site, copy]));
-          await rm(copy, { recursive: true });
+          await removeTree(copy);
           return seconds;
         },
       );

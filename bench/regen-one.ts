@@ -1,7 +1,6 @@
-import { rm } from 'node:fs/promises';
 import { layout } from '../bin/open-registry.ts';
 import { alternate, spreadOf, type Bench, type BenchContext, type Place, type Row } from './measure.ts';
-import { converse, runCairn } from './processes.ts';
+import { converse, removeTree, runCairn } from './processes.ts';
 import { regenRegistry } from './regen-registry.ts';
 
 interface Followed {
@@ -38,7 +37,7 @@ async function compareAt(context: BenchContext, place: Place): Promise<Row[]> {
       return spreadOf(warm.map(({ documents }) => documents)).median;
     },
     async () => {
-      await rm(layout(data).site, { recursive: true, force: true });
+      await removeTree(layout(data).site);
       return (await runCairn('regen', '--data', data)).seconds;
     },
   );

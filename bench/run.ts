@@ -2,7 +2,7 @@
  * `npm run bench [-- NAME…] [-- --size small|full] [--places disk,tmpfs] [--list]`: runs benches and writes what
  * they gave to `bench/RESULTS.md`. A section stays until its bench runs again.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -10,6 +10,7 @@ import { append } from './append.ts';
 import { appendLate } from './append-late.ts';
 import { Absent, type Bench, type BenchContext, type Place, type Size } from './measure.ts';
 import { publishRate } from './publish-rate.ts';
+import { removeTree } from './processes.ts';
 import { publishScale } from './publish-scale.ts';
 import { regenFull } from './regen-full.ts';
 import { regenNoop } from './regen-noop.ts';
@@ -72,7 +73,7 @@ async function runAll(size: Size): Promise<void> {
   try {
     for (const bench of wanted) await runOne(bench, context, machine);
   } finally {
-    for (const made of scratches) rmSync(made, { recursive: true, force: true });
+    for (const made of scratches) await removeTree(made);
   }
 }
 

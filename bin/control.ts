@@ -8,7 +8,7 @@ import { livingOwner, LockHeld } from '../stores/writer-lock.ts';
 import { layout, openRegistry, type Registry } from './open-registry.ts';
 
 /** Whose name stands on what the command line writes. */
-export const OPERATOR = 'operator';
+const OPERATOR = 'operator';
 
 /** 256 random bits; the prefix lets secret scanners find one that was published by mistake. */
 function newToken(): string {

@@ -1,4 +1,5 @@
 import { LogDamage, RegistryError } from '../core/errors.ts';
+import { SchemaViolation } from '../schema/validate.ts';
 import { LockHeld } from '../stores/writer-lock.ts';
 import { Unreachable } from './control.ts';
 
@@ -17,6 +18,7 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof LogDamage) return ExitCode.damaged;
   if (error instanceof Unreachable || error instanceof LockHeld) return ExitCode.unreachable;
+  if (error instanceof SchemaViolation) return ExitCode.usage;
   if (error instanceof RegistryError) return error.code === 'bad-request' ? ExitCode.usage : ExitCode.refused;
   return ExitCode.failed;
 }
@@ -29,5 +31,11 @@ export function explain(error: unknown): string {
     const because = error.cause instanceof Error ? ` (${error.cause.message})` : '';
     return error.message + because;
   }
+  if (error instanceof SchemaViolation || isOfTheSystem(error)) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** Such as a file that may not be read: its message names the call and the path, the stack only our code. */
+function isOfTheSystem(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error && 'code' in error;
 }

@@ -9,6 +9,7 @@ import {
   type PrivateEvent,
   type RegistryEvent,
 } from '../core/event.ts';
+import { LogDamage } from '../core/errors.ts';
 import type { Clock, EventLog, Ids } from '../core/ports.ts';
 import { RegistryState } from '../core/state.ts';
 import { Writer } from '../core/writer.ts';
@@ -57,7 +58,13 @@ export interface OpenOptions {
 
 /** Opens a registry to write to it. @throws LockHeld when another living process does. */
 export async function openRegistry(options: OpenOptions): Promise<Registry> {
-  const { dataDirectory, contact, onSiteError = () => undefined, clock = systemClock, ids = randomIds } = options;
+  const {
+    dataDirectory,
+    contact,
+    onSiteError = () => undefined,
+    clock = systemClock,
+    ids = randomIds,
+  } = options;
   const paths = layout(dataDirectory);
   const log = await openLogWriter({ repository: paths.log, lines: registryLines, contact });
   let privateLog: EventLog<PrivateEvent> | undefined;
@@ -114,10 +121,14 @@ export interface ReadOnlyRegistry {
   close(): Promise<void>;
 }
 
-/** Opens a registry to read it, beside whoever writes. */
+/** Opens a registry to read it, beside whoever writes. @throws LogDamage */
 export async function readRegistry(dataDirectory: string): Promise<ReadOnlyRegistry> {
   const paths = layout(dataDirectory);
   const log = await openLogReader({ repository: paths.log, lines: registryLines });
+  if (log.length === 0) {
+    await log.close();
+    throw new LogDamage(`${paths.log} holds no event: its branch was lost, or no start has finished yet`);
+  }
   const state = new RegistryState(log, rulesOf);
   const blobs = new BlobDirectory(paths.blobs);
   return {

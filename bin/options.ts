@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { RegistryError } from '../core/errors.ts';
 import type { Settings } from '../schema/types.ts';
+import { asSettings } from '../schema/validate.ts';
 import { allSurfaces, ecosystems } from '../ecosystems/index.ts';
 
 export interface Options {
@@ -35,7 +36,7 @@ interface ConfigFile {
   readonly x07?: Settings['x07'];
 }
 
-/** @throws RegistryError `bad-request` naming the option that cannot be understood. */
+/** @throws RegistryError `bad-request`, or SchemaViolation, naming the option that cannot be understood. */
 export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = process.env): Options {
   const file = flags.config === undefined ? {} : readConfigFile(flags.config);
   const env = (name: string): string | undefined => environment[name]?.trim() || undefined;
@@ -43,36 +44,69 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
     env('CAIRN_ECOSYSTEMS')
       ?.split(',')
       .map((id) => id.trim()) ?? file.ecosystems;
-  const mounts = parseMounts(env('CAIRN_MOUNTS')) ?? file.mounts;
+  const mounts = parseMounts(env('CAIRN_MOUNTS') ?? pairsOf(file.mounts));
+  const said: Said = {
+    publicUrl: parsePublicUrl(flags.publicUrl ?? env('CAIRN_PUBLIC_URL') ?? file.publicUrl),
+    mounts: list || mounts ? mountsOf(list, mounts ?? {}) : undefined,
+    x07: file.x07,
+  };
+  checkSettings(said);
   return {
     dataDirectory: resolve(flags.data ?? env('CAIRN_DATA') ?? file.data ?? './cairn-data'),
     listen: parseListen(flags.listen ?? env('CAIRN_LISTEN') ?? file.listen ?? '127.0.0.1:8080'),
-    said: {
-      publicUrl: parsePublicUrl(flags.publicUrl ?? env('CAIRN_PUBLIC_URL') ?? file.publicUrl),
-      mounts: list || mounts ? mountsOf(list, mounts ?? {}) : undefined,
-      x07: file.x07,
-    },
+    said,
     administratorToken: env('CAIRN_ADMIN_TOKEN'),
   };
 }
 
+/** Before anything is made of them. @throws SchemaViolation */
+function checkSettings({ publicUrl = 'http://localhost', mounts = {}, x07 }: Said): void {
+  asSettings({ publicUrl, mounts, ...(x07 ? { x07 } : {}) });
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string';
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const configFields: { readonly [Field in keyof ConfigFile]-?: (value: unknown) => boolean } = {
+  data: isText,
+  listen: isText,
+  publicUrl: isText,
+  ecosystems: (value) => Array.isArray(value) && value.every(isText),
+  mounts: (value) => isObject(value) && Object.values(value).every(isText),
+  x07: isObject,
+};
+
 function readConfigFile(path: string): ConfigFile {
+  let file: unknown;
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as ConfigFile;
+    file = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
     throw wrong(`--config ${path}: ${(error as Error).message}`);
   }
+  if (!isObject(file)) throw wrong(`--config ${path}: it must hold a JSON object`);
+  for (const [field, value] of Object.entries(file)) {
+    const isRight = Object.entries(configFields).find(([name]) => name === field)?.[1];
+    if (!isRight)
+      throw wrong(
+        `--config ${path}: there is no setting ${field}; there are: ${Object.keys(configFields).join(', ')}`,
+      );
+    if (!isRight(value)) throw wrong(`--config ${path}: ${field} is not of the right type`);
+  }
+  return file;
 }
 
 function wrong(message: string): RegistryError {
   return new RegistryError('bad-request', message);
 }
 
-export function parseListen(text: string): { host: string; port: number } {
+function parseListen(text: string): { host: string; port: number } {
   const parts = /^(?:(.*):)?(\d{1,5})$/.exec(text);
   const port = Number(parts?.[2]);
   if (!parts || port > 65_535) throw wrong(`--listen ${text}: use HOST:PORT, such as 127.0.0.1:8080`);
-  return { host: (parts[1] ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1'), port };
+  // `:8080` is every address, as other programs have it.
+  const host = parts[1] === '' ? '0.0.0.0' : (parts[1] ?? '127.0.0.1');
+  return { host: host.replace(/^\[(.*)\]$/, '$1'), port };
 }
 
 export function parsePublicUrl(text: string | undefined): string | undefined {
@@ -90,13 +124,23 @@ export function parsePublicUrl(text: string | undefined): string | undefined {
   return url.origin;
 }
 
+/** As the environment would say it. */
+export function pairsOf(mounts: Settings['mounts'] | undefined): string | undefined {
+  return (
+    mounts &&
+    Object.entries(mounts)
+      .map(([id, path]) => `${id}=${path}`)
+      .join(',')
+  );
+}
+
 /** `x07=/,npm=/npm` */
 export function parseMounts(text: string | undefined): Settings['mounts'] | undefined {
   if (text === undefined) return undefined;
   const pairs = text.split(',').map((pair) => pair.trim().split('='));
   return Object.fromEntries(
     pairs.map(([id, path, ...rest]) => {
-      if (!id || !path?.startsWith('/') || rest.length > 0)
+      if (!id || !path?.startsWith('/') || rest.length > 0 || /\/\.\.?(\/|$)/.test(path))
         throw wrong(`mounts ${text}: use SURFACE=/PATH,…`);
       return [id, path === '/' ? path : path.replace(/\/+$/, '')];
     }),

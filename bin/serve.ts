@@ -1,7 +1,8 @@
 /** `cairn serve`: one process, one port, API and site. */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +20,7 @@ import { refuseUnfitDisk } from '../stores/disk-check.ts';
 import { siteReader } from '../stores/site-reader.ts';
 import { localControl } from './control.ts';
 import { createRegistry, openRegistry, type Registry } from './open-registry.ts';
-import { mountsOf, type Options, type Said } from './options.ts';
+import { mountsOf, pairsOf, type Options, type Said } from './options.ts';
 
 /** A slow line may take this long for one upload. */
 const REQUEST_TIMEOUT_MS = 60 * 60_000;
@@ -37,9 +38,17 @@ export interface RunningServer {
 /** Starts a server. `say` gets what a person should read; logs go to standard error. */
 export async function serve(options: Options, say: (line: string) => void): Promise<RunningServer> {
   const log = pino({ level: process.env['CAIRN_LOG_LEVEL'] ?? 'info', base: null }, pino.destination(2));
-  await refuseUnfitDisk(options.dataDirectory);
+  await prepareDirectory(options.dataDirectory);
   let handler: RequestListener = starting;
-  const server = createServer((request, response) => handler(request, response));
+  let isStopping = false;
+  const writes = new Set<ServerResponse>();
+  const server = createServer((request, response) => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      writes.add(response);
+      response.once('close', () => writes.delete(response));
+    }
+    handler(request, response);
+  });
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.timeout = IDLE_TIMEOUT_MS;
   await listen(server, options.listen);
@@ -54,7 +63,7 @@ export async function serve(options: Options, say: (line: string) => void): Prom
     await startRegistry(registry, options, server);
     const control = createControlServer(localControl(registry));
     await listenOn(control, socketPath);
-    handler = appFor(registry, options, log);
+    handler = appFor(registry, options, log, () => isStopping);
     await introduce(registry, options, say);
     say(`listening on ${urlOf(server, options.listen.host)}`);
     return running({
@@ -63,7 +72,11 @@ export async function serve(options: Options, say: (line: string) => void): Prom
       registry,
       socketPath,
       url: urlOf(server, options.listen.host),
-      stopTaking: () => (handler = stopping(handler)),
+      // From here on new writes are refused, and reads go on.
+      async finishWrites() {
+        isStopping = true;
+        await Promise.all([...writes].map((response) => once(response, 'close')));
+      },
     });
   } catch (error) {
     await registry?.close();
@@ -73,13 +86,30 @@ export async function serve(options: Options, say: (line: string) => void): Prom
   }
 }
 
+async function prepareDirectory(path: string): Promise<void> {
+  try {
+    await refuseUnfitDisk(path);
+  } catch (error) {
+    if (error instanceof RegistryError) throw error;
+    throw new RegistryError(
+      'bad-request',
+      `the data directory ${path} cannot be used (${(error as Error).message}); choose another with --data DIR`,
+    );
+  }
+}
+
 /** First start, or the next one: the settings are those that the registry has recorded. */
 async function startRegistry(
   registry: Registry,
-  { said, listen: { host } }: Options,
+  { said, dataDirectory, listen: { host } }: Options,
   server: Server,
 ): Promise<void> {
   if (registry.state.isEmpty) {
+    // A new log beside an old site would give every name away a second time.
+    if (registry.accounts.tokens.length > 0 || (await registry.site.load('progress')))
+      throw new LogDamage(
+        `the log is empty, and a registry was in ${dataDirectory} before: restore log.git from a copy, or start with another --data`,
+      );
     const publicUrl =
       said.publicUrl ?? urlOf(server, host === '0.0.0.0' || host === '::' ? 'localhost' : host);
     const settings: Settings = {
@@ -89,7 +119,7 @@ async function startRegistry(
     };
     buildRouting(allSurfaces, settings);
     await createRegistry(registry, settings);
-  } else refuseOtherSettings(registry.state.settings, said);
+  } else refuseOtherSettings(registry.state.settings, said, dataDirectory);
   try {
     await registry.generator.update();
     await registry.generator.updateRoots();
@@ -101,22 +131,26 @@ async function startRegistry(
 }
 
 /** Clients store URLs: a registry never moves because somebody started it with another flag. */
-function refuseOtherSettings(recorded: Settings, said: Said): void {
+function refuseOtherSettings(recorded: Settings, said: Said, dataDirectory: string): void {
   const differ = (name: string, was: unknown, is: unknown, command: string): void => {
     if (is === undefined || canonicalJson(was ?? null) === canonicalJson(is)) return;
     throw new RegistryError(
       'conflict',
       `this registry was created with ${name} ${canonicalJson(was ?? null)}, not ${canonicalJson(is)}. ` +
-        `Leave it out, or change it on purpose with: cairn settings ${command}`,
+        `Leave it out, or change it on purpose with: cairn settings --data ${dataDirectory} ${command}`,
     );
   };
   differ('public URL', recorded.publicUrl, said.publicUrl, `--public-url ${said.publicUrl}`);
-  const pairs = Object.entries(said.mounts ?? {}).map(([id, path]) => `${id}=${path}`);
-  differ('mounts', recorded.mounts, said.mounts, `--mounts ${pairs.join(',')}`);
+  differ('mounts', recorded.mounts, said.mounts, `--mounts ${pairsOf(said.mounts)}`);
   differ('x07 settings', recorded.x07, said.x07, `--x07 '${canonicalJson(said.x07 ?? {})}'`);
 }
 
-function appFor(registry: Registry, options: Options, log: pino.Logger): RequestListener {
+function appFor(
+  registry: Registry,
+  options: Options,
+  log: pino.Logger,
+  isStopping: () => boolean,
+): RequestListener {
   const { state, writer, blobs, site, publisher, accounts } = registry;
   const health = (): Health => {
     const { seq, failure } = publisher.status;
@@ -132,6 +166,7 @@ function appFor(registry: Registry, options: Options, log: pino.Logger): Request
     auth: authenticator({ accounts, administratorToken: options.administratorToken }),
     visible: (seq) => publisher.visible(seq),
     health,
+    isStopping,
     onRequest: (record) =>
       log[record.method === 'GET' || record.method === 'HEAD' ? 'debug' : 'info'](record, 'request'),
     onError: (error, requestId) => log.error({ err: error, requestId }, 'request failed'),
@@ -160,18 +195,10 @@ async function introduce(registry: Registry, options: Options, say: (line: strin
 }
 
 function starting(_request: unknown, response: Parameters<RequestListener>[1]): void {
-  response.writeHead(503, { 'retry-after': '1', 'content-type': 'text/plain' }).end('starting\n');
-}
-
-/** Reads go on until the end; a write that comes now could not be promised to finish. */
-function stopping(serveReads: RequestListener): RequestListener {
-  return (request, response) => {
-    response.setHeader('connection', 'close');
-    if (request.method === 'GET' || request.method === 'HEAD') return serveReads(request, response);
-    response
-      .writeHead(503, { 'retry-after': '5', 'content-type': 'text/plain' })
-      .end('the registry is stopping; try again shortly\n');
-  };
+  const requestId = randomUUID().replaceAll('-', '');
+  response
+    .writeHead(503, { 'retry-after': '1', 'content-type': 'text/plain', 'x-request-id': requestId })
+    .end('starting\n');
 }
 
 interface Parts {
@@ -180,16 +207,17 @@ interface Parts {
   readonly registry: Registry;
   readonly socketPath: string;
   readonly url: string;
-  readonly stopTaking: () => void;
+  readonly finishWrites: () => Promise<void>;
 }
 
-function running({ server, control, registry, socketPath, url, stopTaking }: Parts): RunningServer {
+function running({ server, control, registry, socketPath, url, finishWrites }: Parts): RunningServer {
   let stopped: Promise<void> | undefined;
   async function stopOnce(): Promise<void> {
-    stopTaking();
+    const patience = setTimeout(() => server.closeAllConnections(), STOP_PATIENCE_MS);
+    // We go on listening meanwhile: who comes now is told to come back, and not that nobody is here.
+    await finishWrites();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
-    const patience = setTimeout(() => server.closeAllConnections(), STOP_PATIENCE_MS);
     await closed;
     clearTimeout(patience);
     control.close();
@@ -209,7 +237,10 @@ function listen(server: Server, { host, port }: { host: string; port: number }):
               'conflict',
               `${host}:${port} is in use by another program; choose another with --listen HOST:PORT`,
             )
-          : error,
+          : new RegistryError(
+              'bad-request',
+              `cannot listen on ${host}:${port} (${error.message}); choose another with --listen HOST:PORT`,
+            ),
       ),
     );
     server.listen(port, host, resolve);

@@ -1,5 +1,6 @@
 import { RegistryError } from '../core/errors.ts';
 import { allScopes, type Scope, type TokenLimit } from '../core/permission.ts';
+import { ecosystems } from '../ecosystems/index.ts';
 import { withControl } from './control.ts';
 
 interface CreateFlags {
@@ -64,12 +65,21 @@ function parseScopes(text: string): Scope[] {
 function parseLimits(text: string): TokenLimit[] {
   return text.split(',').map((place) => {
     const [ecosystem = '', ...name] = place.trim().split('/');
+    if (!Object.hasOwn(ecosystems, ecosystem))
+      throw new RegistryError(
+        'bad-request',
+        `--only ${place}: there is no ecosystem ${ecosystem}; there are: ${Object.keys(ecosystems).join(', ')}`,
+      );
     return { ecosystem, ...(name.length > 0 ? { namespace: name.join('/') } : {}) };
   });
 }
 
+/** A century: beyond it a token may as well have no end. */
+const MAX_DAYS = 36_525;
+
 function inDays(text: string): string {
   const days = Number(text);
-  if (!(days > 0)) throw new RegistryError('bad-request', `--expires ${text}: give a number of days`);
+  if (!(days > 0 && days <= MAX_DAYS))
+    throw new RegistryError('bad-request', `--expires ${text}: give a number of days, ${MAX_DAYS} at most`);
   return new Date(Date.now() + days * 86_400_000).toISOString();
 }

@@ -66,7 +66,7 @@ export class AccountBook {
 
   /**
    * Records a token by its hash; creates the account when it is new.
-   * @throws RegistryError `bad-request` when the handle is not one.
+   * @throws RegistryError `bad-request` when the handle is not one, or the end is no time.
    */
   async addToken(token: string, wanted: NewToken): Promise<Token> {
     if (!handleGrammar.test(wanted.handle))
@@ -74,6 +74,8 @@ export class AccountBook {
         'bad-request',
         `${JSON.stringify(wanted.handle)} is not a handle: use a-z, 0-9, - and _, 64 at most`,
       );
+    if (wanted.expiresAt !== undefined && Number.isNaN(Date.parse(wanted.expiresAt)))
+      throw new RegistryError('bad-request', `${JSON.stringify(wanted.expiresAt)} is not a time: use RFC 3339`);
     const tokenId = uuidFrom(this.#deps.ids.next());
     const { handle, label, scopes, limits, expiresAt } = wanted;
     await this.#append((state) => [

@@ -29,7 +29,7 @@ export interface SiteFile {
  * can be stored inside it, by its route and never by its neighbours.
  */
 export const indexName = '=index';
-export const reservedPrefix = '=';
+const reservedPrefix = '=';
 
 export type RouteParams = Readonly<Record<string, string>>;
 

@@ -13,7 +13,7 @@ export function summaryLine(key: string, { name, text }: Summary): string {
   return `${key}\t${name}\t${text}\n`;
 }
 
-export async function* linesOf(pieces: AsyncIterable<string>): AsyncIterable<string> {
+async function* linesOf(pieces: AsyncIterable<string>): AsyncIterable<string> {
   let rest = '';
   for await (const piece of pieces) {
     const lines = (rest + piece).split('\n');

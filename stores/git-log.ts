@@ -238,8 +238,9 @@ export class GitLog<E extends LogLine> implements EventLog<E> {
 
   async carriesOn(head: string): Promise<boolean> {
     if (head === this.head || head === '') return true;
-    const isAncestor = await this.#git.raw(['merge-base', '--is-ancestor', head, this.head]).then(
-      () => true,
+    // Not --is-ancestor: it says no by its exit code alone, which simple-git takes for a yes while git prints no error.
+    const isAncestor = await this.#git.raw(['merge-base', head, this.head]).then(
+      (base) => base.trim() === head,
       () => false,
     );
     if (!isAncestor) return false;

@@ -14,7 +14,7 @@ export class Fault extends Error {
 }
 
 /** Decides which write fails. */
-export class Faults {
+class Faults {
   #countdown = Infinity;
   #landed = false;
 

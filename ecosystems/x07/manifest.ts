@@ -4,7 +4,7 @@ import { isPublishableName, isVersion } from './names.ts';
 import { badManifest, quote } from './refusals.ts';
 import { checkScale } from './scale.ts';
 
-export const MANIFEST_SCHEMA = 'x07.package@0.1.0';
+const MANIFEST_SCHEMA = 'x07.package@0.1.0';
 
 /** The fields that are kept, in the order in which the registry answers them. */
 export interface Manifest {
@@ -158,7 +158,7 @@ const comparator = new RegExp(
 );
 
 /** Upstream's server reading of the range (section 6): white space separates only where there is no comma. */
-export function isCompilerRange(text: string): boolean {
+function isCompilerRange(text: string): boolean {
   const parts = text.includes(',') ? text.trim().replace(/,\s*$/, '').split(',') : text.trim().split(/\s+/);
   return parts.every((part) => comparator.test(part.trim()));
 }

@@ -40,7 +40,8 @@ test('numbers are integers that every language writes the same', () => {
 });
 
 test('what JSON does not have is refused, and not left out', () => {
-  for (const wrong of [undefined, () => 1, Symbol('x'), 1n]) assert.throws(() => canonicalJson(wrong), TypeError);
+  for (const wrong of [undefined, () => 1, Symbol('x'), 1n])
+    assert.throws(() => canonicalJson(wrong), TypeError);
   assert.throws(() => canonicalJson([undefined]), TypeError);
   // As JSON.stringify has it: an optional field that is absent.
   assert.equal(canonicalJson({ a: undefined, b: 1 }), '{"b":1}');
@@ -70,7 +71,11 @@ test('the order of keys makes no difference, at any depth', () => {
   const reversed = (value: Json): Json => {
     if (Array.isArray(value)) return (value as readonly Json[]).map(reversed);
     if (typeof value !== 'object' || value === null) return value;
-    return Object.fromEntries(Object.entries(value).toReversed().map(([key, inner]) => [key, reversed(inner as Json)]));
+    return Object.fromEntries(
+      Object.entries(value)
+        .toReversed()
+        .map(([key, inner]) => [key, reversed(inner)]),
+    );
   };
   fc.assert(
     fc.property(anyJsonObject, (value) => assert.equal(canonicalJson(reversed(value)), canonicalJson(value))),

@@ -40,12 +40,20 @@ interface Case {
 
 const published = [fact.claimed(), fact.published('1.0.0'), fact.published('2.0.0')];
 const withOffer = (expiresAt: string): EventDraft[] => [...published, fact.transferOffered('bob', expiresAt)];
-const of = (kind: 'yank' | 'unyank' | 'deprecate' | 'undeprecate' | 'withdraw' | 'expire', version?: string): Command => ({
+const of = (
+  kind: 'yank' | 'unyank' | 'deprecate' | 'undeprecate' | 'withdraw' | 'expire',
+  version?: string,
+): Command =>
+  ({
+    kind,
+    ...ofFoo,
+    ...(version === undefined ? {} : { version }),
+  }) as Command;
+const owner = (kind: 'claim' | 'add-owner' | 'remove-owner', handle: string): Command => ({
   kind,
   ...ofFoo,
-  ...(version === undefined ? {} : { version }),
-}) as Command;
-const owner = (kind: 'claim' | 'add-owner' | 'remove-owner', handle: string): Command => ({ kind, ...ofFoo, owner: handle });
+  owner: handle,
+});
 const setRef = (target: string, ref = 'latest'): Command => ({ kind: 'set-ref', ...ofFoo, ref, target });
 const removeRef = (ref: string): Command => ({ kind: 'remove-ref', ...ofFoo, ref });
 const offer: Command = { kind: 'offer-transfer', ...ofFoo, to: 'bob', expiresAt: later };
@@ -63,9 +71,26 @@ const cases: Record<string, readonly Case[]> = {
   publish: [
     { when: 'the name is new', command: publishOf('foo', '1.0.0'), gives: ['claimed', 'published'] },
     { when: 'by an owner', given: published, command: publishOf('foo', '3.0.0'), gives: ['published'] },
-    { when: 'by a stranger', given: published, command: publishOf('foo', '3.0.0'), by: bob, gives: 'not-owner' },
-    { when: 'by an administrator', given: published, command: publishOf('foo', '3.0.0'), by: admin, gives: ['published'] },
-    { when: 'the version exists', given: published, command: publishOf('foo', '1.0.0'), gives: 'version-exists' },
+    {
+      when: 'by a stranger',
+      given: published,
+      command: publishOf('foo', '3.0.0'),
+      by: bob,
+      gives: 'not-owner',
+    },
+    {
+      when: 'by an administrator',
+      given: published,
+      command: publishOf('foo', '3.0.0'),
+      by: admin,
+      gives: ['published'],
+    },
+    {
+      when: 'the version exists',
+      given: published,
+      command: publishOf('foo', '1.0.0'),
+      gives: 'version-exists',
+    },
     {
       when: 'the version exists and the actor is a stranger: nobody learns more than an owner',
       given: published,
@@ -106,33 +131,108 @@ const cases: Record<string, readonly Case[]> = {
       rules: toyRules,
       gives: 'name-taken',
     },
-    { when: 'the name is claimed and empty', given: [fact.claimed('bob')], command: publishOf('foo', '1.0.0'), gives: 'not-owner' },
-    { when: 'without the scope', command: publishOf('foo', '1.0.0'), by: anActor('ann', ['yank', 'owner']), gives: 'scope-missing' },
+    {
+      when: 'the name is claimed and empty',
+      given: [fact.claimed('bob')],
+      command: publishOf('foo', '1.0.0'),
+      gives: 'not-owner',
+    },
+    {
+      when: 'without the scope',
+      command: publishOf('foo', '1.0.0'),
+      by: anActor('ann', ['yank', 'owner']),
+      gives: 'scope-missing',
+    },
   ],
   claim: [
     { when: 'the name is free', command: owner('claim', 'ann'), gives: ['claimed'] },
-    { when: 'the name is taken', given: published, command: owner('claim', 'bob'), by: bob, gives: 'name-taken' },
-    { when: 'the name is taken, by an administrator', given: published, command: owner('claim', 'bob'), by: admin, gives: 'name-taken' },
+    {
+      when: 'the name is taken',
+      given: published,
+      command: owner('claim', 'bob'),
+      by: bob,
+      gives: 'name-taken',
+    },
+    {
+      when: 'the name is taken, by an administrator',
+      given: published,
+      command: owner('claim', 'bob'),
+      by: admin,
+      gives: 'name-taken',
+    },
   ],
   yank: [
     { when: 'by an owner', given: published, command: of('yank', '1.0.0'), gives: ['yanked'] },
-    { when: 'it is yanked', given: [...published, fact.yanked('1.0.0')], command: of('yank', '1.0.0'), gives: [] },
+    {
+      when: 'it is yanked',
+      given: [...published, fact.yanked('1.0.0')],
+      command: of('yank', '1.0.0'),
+      gives: [],
+    },
     { when: 'by a stranger', given: published, command: of('yank', '1.0.0'), by: bob, gives: 'not-owner' },
-    { when: 'by an administrator', given: published, command: of('yank', '1.0.0'), by: admin, gives: ['yanked'] },
-    { when: 'there is no such version', given: published, command: of('yank', '9.0.0'), gives: 'version-not-found' },
+    {
+      when: 'by an administrator',
+      given: published,
+      command: of('yank', '1.0.0'),
+      by: admin,
+      gives: ['yanked'],
+    },
+    {
+      when: 'there is no such version',
+      given: published,
+      command: of('yank', '9.0.0'),
+      gives: 'version-not-found',
+    },
     { when: 'there is no such package', command: of('yank', '1.0.0'), gives: 'package-not-found' },
-    { when: 'the package is empty', given: [fact.claimed()], command: of('yank', '1.0.0'), gives: 'package-not-found' },
-    { when: 'without the scope', given: published, command: of('yank', '1.0.0'), by: anActor('ann', ['publish']), gives: 'scope-missing' },
+    {
+      when: 'the package is empty',
+      given: [fact.claimed()],
+      command: of('yank', '1.0.0'),
+      gives: 'package-not-found',
+    },
+    {
+      when: 'without the scope',
+      given: published,
+      command: of('yank', '1.0.0'),
+      by: anActor('ann', ['publish']),
+      gives: 'scope-missing',
+    },
   ],
   unyank: [
-    { when: 'it is yanked', given: [...published, fact.yanked('1.0.0')], command: of('unyank', '1.0.0'), gives: ['unyanked'] },
+    {
+      when: 'it is yanked',
+      given: [...published, fact.yanked('1.0.0')],
+      command: of('unyank', '1.0.0'),
+      gives: ['unyanked'],
+    },
     { when: 'it is not', given: published, command: of('unyank', '1.0.0'), gives: [] },
-    { when: 'by a stranger', given: [...published, fact.yanked('1.0.0')], command: of('unyank', '1.0.0'), by: bob, gives: 'not-owner' },
-    { when: 'there is no such version', given: published, command: of('unyank', '9.0.0'), gives: 'version-not-found' },
+    {
+      when: 'by a stranger',
+      given: [...published, fact.yanked('1.0.0')],
+      command: of('unyank', '1.0.0'),
+      by: bob,
+      gives: 'not-owner',
+    },
+    {
+      when: 'there is no such version',
+      given: published,
+      command: of('unyank', '9.0.0'),
+      gives: 'version-not-found',
+    },
   ],
   deprecate: [
-    { when: 'of a version', given: published, command: { ...of('deprecate', '1.0.0'), message: 'old' } as Command, gives: ['deprecated'] },
-    { when: 'of the package', given: published, command: { ...of('deprecate'), message: 'old' } as Command, gives: ['deprecated'] },
+    {
+      when: 'of a version',
+      given: published,
+      command: { ...of('deprecate', '1.0.0'), message: 'old' } as Command,
+      gives: ['deprecated'],
+    },
+    {
+      when: 'of the package',
+      given: published,
+      command: { ...of('deprecate'), message: 'old' } as Command,
+      gives: ['deprecated'],
+    },
     {
       when: 'in the same words again',
       given: [...published, fact.deprecated('old', '1.0.0')],
@@ -152,18 +252,43 @@ const cases: Record<string, readonly Case[]> = {
       gives: ['deprecated'],
     },
     { when: 'by a stranger', given: published, command: of('deprecate'), by: bob, gives: 'not-owner' },
-    { when: 'there is no such version', given: published, command: of('deprecate', '9.0.0'), gives: 'version-not-found' },
+    {
+      when: 'there is no such version',
+      given: published,
+      command: of('deprecate', '9.0.0'),
+      gives: 'version-not-found',
+    },
   ],
   undeprecate: [
-    { when: 'it is deprecated', given: [...published, fact.deprecated('old')], command: of('undeprecate'), gives: ['undeprecated'] },
-    { when: 'it is not', given: [...published, fact.deprecated('old')], command: of('undeprecate', '1.0.0'), gives: [] },
+    {
+      when: 'it is deprecated',
+      given: [...published, fact.deprecated('old')],
+      command: of('undeprecate'),
+      gives: ['undeprecated'],
+    },
+    {
+      when: 'it is not',
+      given: [...published, fact.deprecated('old')],
+      command: of('undeprecate', '1.0.0'),
+      gives: [],
+    },
   ],
   withdraw: [
     { when: 'of a version', given: published, command: of('withdraw', '1.0.0'), gives: ['withdrawn'] },
     { when: 'of all', given: published, command: of('withdraw'), by: admin, gives: ['withdrawn'] },
-    { when: 'it is withdrawn', given: [...published, fact.withdrawn('1.0.0')], command: of('withdraw', '1.0.0'), gives: [] },
+    {
+      when: 'it is withdrawn',
+      given: [...published, fact.withdrawn('1.0.0')],
+      command: of('withdraw', '1.0.0'),
+      gives: [],
+    },
     { when: 'all is withdrawn', given: [...published, fact.withdrawn()], command: of('withdraw'), gives: [] },
-    { when: 'all is withdrawn, of a version', given: [...published, fact.withdrawn()], command: of('withdraw', '2.0.0'), gives: [] },
+    {
+      when: 'all is withdrawn, of a version',
+      given: [...published, fact.withdrawn()],
+      command: of('withdraw', '2.0.0'),
+      gives: [],
+    },
     {
       when: 'of all, after a version that came later than the last time',
       given: [...published, fact.withdrawn(), fact.published('3.0.0')],
@@ -171,15 +296,35 @@ const cases: Record<string, readonly Case[]> = {
       gives: ['withdrawn'],
     },
     { when: 'by a stranger', given: published, command: of('withdraw'), by: bob, gives: 'not-owner' },
-    { when: 'there is no such version', given: published, command: of('withdraw', '9.0.0'), gives: 'version-not-found' },
+    {
+      when: 'there is no such version',
+      given: published,
+      command: of('withdraw', '9.0.0'),
+      gives: 'version-not-found',
+    },
   ],
   'set-ref': [
     { when: 'to a version', given: published, command: setRef('1.0.0'), gives: ['ref-set'] },
     { when: 'to an artifact', given: published, command: setRef(digest), gives: ['ref-set'] },
-    { when: 'to where it points', given: [...published, fact.refSet('latest', '1.0.0')], command: setRef('1.0.0'), gives: [] },
-    { when: 'to elsewhere', given: [...published, fact.refSet('latest', '1.0.0')], command: setRef('2.0.0'), gives: ['ref-set'] },
+    {
+      when: 'to where it points',
+      given: [...published, fact.refSet('latest', '1.0.0')],
+      command: setRef('1.0.0'),
+      gives: [],
+    },
+    {
+      when: 'to elsewhere',
+      given: [...published, fact.refSet('latest', '1.0.0')],
+      command: setRef('2.0.0'),
+      gives: ['ref-set'],
+    },
     { when: 'to nothing', given: published, command: setRef('9.0.0'), gives: 'version-not-found' },
-    { when: 'to a withdrawn version', given: [...published, fact.withdrawn('1.0.0')], command: setRef('1.0.0'), gives: 'version-not-found' },
+    {
+      when: 'to a withdrawn version',
+      given: [...published, fact.withdrawn('1.0.0')],
+      command: setRef('1.0.0'),
+      gives: 'version-not-found',
+    },
     {
       when: 'to an artifact of a withdrawn version',
       given: [...published, fact.withdrawn('1.0.0')],
@@ -189,7 +334,12 @@ const cases: Record<string, readonly Case[]> = {
     { when: 'by a stranger', given: published, command: setRef('1.0.0'), by: bob, gives: 'not-owner' },
   ],
   'remove-ref': [
-    { when: 'it is there', given: [...published, fact.refSet('latest', '1.0.0')], command: removeRef('latest'), gives: ['ref-removed'] },
+    {
+      when: 'it is there',
+      given: [...published, fact.refSet('latest', '1.0.0')],
+      command: removeRef('latest'),
+      gives: ['ref-removed'],
+    },
     { when: 'it is not', given: published, command: removeRef('latest'), gives: 'ref-not-found' },
     {
       when: 'by a stranger',
@@ -200,9 +350,21 @@ const cases: Record<string, readonly Case[]> = {
     },
   ],
   expire: [
-    { when: 'of a version, by an administrator who owns nothing', given: published, command: of('expire', '1.0.0'), by: admin, gives: ['expired'] },
+    {
+      when: 'of a version, by an administrator who owns nothing',
+      given: published,
+      command: of('expire', '1.0.0'),
+      by: admin,
+      gives: ['expired'],
+    },
     { when: 'by an owner', given: published, command: of('expire', '1.0.0'), gives: 'scope-missing' },
-    { when: 'it is gone', given: [...published, fact.withdrawn('1.0.0')], command: of('expire', '1.0.0'), by: admin, gives: [] },
+    {
+      when: 'it is gone',
+      given: [...published, fact.withdrawn('1.0.0')],
+      command: of('expire', '1.0.0'),
+      by: admin,
+      gives: [],
+    },
     {
       when: 'of a ref that is not there',
       given: published,
@@ -219,15 +381,41 @@ const cases: Record<string, readonly Case[]> = {
     },
   ],
   'set-visibility': [
-    { when: 'to private', given: published, command: { kind: 'set-visibility', ...ofFoo, visibility: 'private' }, gives: ['visibility-set'] },
-    { when: 'to what it is', given: published, command: { kind: 'set-visibility', ...ofFoo, visibility: 'public' }, gives: [] },
-    { when: 'by a stranger', given: published, command: { kind: 'set-visibility', ...ofFoo, visibility: 'private' }, by: bob, gives: 'not-owner' },
+    {
+      when: 'to private',
+      given: published,
+      command: { kind: 'set-visibility', ...ofFoo, visibility: 'private' },
+      gives: ['visibility-set'],
+    },
+    {
+      when: 'to what it is',
+      given: published,
+      command: { kind: 'set-visibility', ...ofFoo, visibility: 'public' },
+      gives: [],
+    },
+    {
+      when: 'by a stranger',
+      given: published,
+      command: { kind: 'set-visibility', ...ofFoo, visibility: 'private' },
+      by: bob,
+      gives: 'not-owner',
+    },
   ],
   'file-advisory': [
     { when: 'about a version', given: published, command: file(['1.0.0']), gives: ['advisory-filed'] },
     { when: 'about a range', given: published, command: file(), gives: ['advisory-filed'] },
-    { when: 'about a version that is not there', given: published, command: file(['1.0.0', '9.0.0']), gives: 'version-not-found' },
-    { when: 'its id is taken', given: [...published, fact.advisoryFiled('A-1')], command: file(), gives: 'conflict' },
+    {
+      when: 'about a version that is not there',
+      given: published,
+      command: file(['1.0.0', '9.0.0']),
+      gives: 'version-not-found',
+    },
+    {
+      when: 'its id is taken',
+      given: [...published, fact.advisoryFiled('A-1')],
+      command: file(),
+      gives: 'conflict',
+    },
     { when: 'by a stranger', given: published, command: file(), by: bob, gives: 'not-owner' },
   ],
   'withdraw-advisory': [
@@ -237,7 +425,12 @@ const cases: Record<string, readonly Case[]> = {
       command: { kind: 'withdraw-advisory', ...ofFoo, advisoryId: 'A-1' },
       gives: ['advisory-withdrawn'],
     },
-    { when: 'it is not', given: published, command: { kind: 'withdraw-advisory', ...ofFoo, advisoryId: 'A-1' }, gives: 'advisory-not-found' },
+    {
+      when: 'it is not',
+      given: published,
+      command: { kind: 'withdraw-advisory', ...ofFoo, advisoryId: 'A-1' },
+      gives: 'advisory-not-found',
+    },
     {
       when: 'it is withdrawn',
       given: [
@@ -252,29 +445,86 @@ const cases: Record<string, readonly Case[]> = {
   'add-owner': [
     { when: 'by an owner', given: published, command: owner('add-owner', 'bob'), gives: ['owner-added'] },
     { when: 'who owns it', given: published, command: owner('add-owner', 'ann'), gives: [] },
-    { when: 'by a stranger', given: published, command: owner('add-owner', 'bob'), by: bob, gives: 'not-owner' },
+    {
+      when: 'by a stranger',
+      given: published,
+      command: owner('add-owner', 'bob'),
+      by: bob,
+      gives: 'not-owner',
+    },
     { when: 'there is no such package', command: owner('add-owner', 'bob'), gives: 'package-not-found' },
-    { when: 'without the scope', given: published, command: owner('add-owner', 'bob'), by: anActor('ann', ['publish', 'yank']), gives: 'scope-missing' },
+    {
+      when: 'without the scope',
+      given: published,
+      command: owner('add-owner', 'bob'),
+      by: anActor('ann', ['publish', 'yank']),
+      gives: 'scope-missing',
+    },
   ],
   'remove-owner': [
-    { when: 'there are two', given: [...published, fact.ownerAdded('bob')], command: owner('remove-owner', 'ann'), gives: ['owner-removed'] },
+    {
+      when: 'there are two',
+      given: [...published, fact.ownerAdded('bob')],
+      command: owner('remove-owner', 'ann'),
+      gives: ['owner-removed'],
+    },
     { when: 'it is the last', given: published, command: owner('remove-owner', 'ann'), gives: 'last-owner' },
-    { when: 'it is the last, by an administrator', given: published, command: owner('remove-owner', 'ann'), by: admin, gives: 'last-owner' },
-    { when: 'who owns nothing', given: published, command: owner('remove-owner', 'bob'), gives: 'owner-not-found' },
-    { when: 'by a stranger', given: published, command: owner('remove-owner', 'ann'), by: bob, gives: 'not-owner' },
+    {
+      when: 'it is the last, by an administrator',
+      given: published,
+      command: owner('remove-owner', 'ann'),
+      by: admin,
+      gives: 'last-owner',
+    },
+    {
+      when: 'who owns nothing',
+      given: published,
+      command: owner('remove-owner', 'bob'),
+      gives: 'owner-not-found',
+    },
+    {
+      when: 'by a stranger',
+      given: published,
+      command: owner('remove-owner', 'ann'),
+      by: bob,
+      gives: 'not-owner',
+    },
   ],
   'offer-transfer': [
     { when: 'by an owner', given: published, command: offer, gives: ['transfer-offered'] },
     { when: 'by a stranger', given: published, command: offer, by: bob, gives: 'not-owner' },
     { when: 'one is on offer', given: withOffer(later), command: offer, gives: 'transfer-pending' },
-    { when: 'the one on offer has expired', given: withOffer(earlier), command: offer, gives: ['transfer-offered'] },
+    {
+      when: 'the one on offer has expired',
+      given: withOffer(earlier),
+      command: offer,
+      gives: ['transfer-offered'],
+    },
   ],
   'accept-transfer': [
-    { when: 'by whom it is for', given: withOffer(later), command: accept, by: bob, gives: ['transfer-accepted'] },
+    {
+      when: 'by whom it is for',
+      given: withOffer(later),
+      command: accept,
+      by: bob,
+      gives: ['transfer-accepted'],
+    },
     { when: 'by the one who offers', given: withOffer(later), command: accept, gives: 'not-owner' },
     { when: 'by an administrator', given: withOffer(later), command: accept, by: admin, gives: 'not-owner' },
-    { when: 'it has expired', given: withOffer(earlier), command: accept, by: bob, gives: 'transfer-not-found' },
-    { when: 'at the very moment it expires', given: withOffer(now), command: accept, by: bob, gives: 'transfer-not-found' },
+    {
+      when: 'it has expired',
+      given: withOffer(earlier),
+      command: accept,
+      by: bob,
+      gives: 'transfer-not-found',
+    },
+    {
+      when: 'at the very moment it expires',
+      given: withOffer(now),
+      command: accept,
+      by: bob,
+      gives: 'transfer-not-found',
+    },
     { when: 'none was offered', given: published, command: accept, by: bob, gives: 'transfer-not-found' },
     {
       when: 'it was cancelled',
@@ -297,7 +547,12 @@ interface Given {
   readonly namespace?: Namespace;
 }
 
-function outcome(command: Command, slices: Given, by: Actor, rules: Rules): readonly EventDraft[] | ErrorCode {
+function outcome(
+  command: Command,
+  slices: Given,
+  by: Actor,
+  rules: Rules,
+): readonly EventDraft[] | ErrorCode {
   try {
     return decide(command, slices, { actor: by, rules, now });
   } catch (error) {
@@ -365,13 +620,18 @@ test('settings change only by an administrator, and only when they change', () =
 
 describe('namespaces', () => {
   const given: Given = {
-    namespace: namespaceOf([{ kind: 'claimed', by: 'ann', ecosystem: 'x07', name: 'wasi', of: 'namespace', owner: 'ann' }]),
+    namespace: namespaceOf([
+      { kind: 'claimed', by: 'ann', ecosystem: 'x07', name: 'wasi', of: 'namespace', owner: 'ann' },
+    ]),
   };
   const publish = publishOf('wasi.http', '1.0.0');
 
   test('the first publish into one claims it, not the package', () => {
     assert.deepEqual(
-      decide(publish, {}, { actor: bob, rules: namespacedRules, now }).map((draft) => [draft.kind, 'name' in draft && draft.name]),
+      decide(publish, {}, { actor: bob, rules: namespacedRules, now }).map((draft) => [
+        draft.kind,
+        'name' in draft && draft.name,
+      ]),
       [
         ['claimed', 'wasi'],
         ['published', 'wasi.http'],
@@ -392,16 +652,19 @@ describe('namespaces', () => {
   });
 
   test('ownership commands are about the namespace when they say so', () => {
-    const command: Command = { kind: 'add-owner', ecosystem: 'x07', name: 'wasi', of: 'namespace', owner: 'bob' };
+    const command: Command = {
+      kind: 'add-owner',
+      ecosystem: 'x07',
+      name: 'wasi',
+      of: 'namespace',
+      owner: 'bob',
+    };
     const drafts = outcome(command, given, ann, namespacedRules);
     assert.deepEqual(drafts, [
       { kind: 'owner-added', by: 'ann', ecosystem: 'x07', name: 'wasi', of: 'namespace', owner: 'bob' },
     ]);
     assert.equal(outcome({ ...command, name: 'other' }, {}, ann, namespacedRules), 'package-not-found');
-    assert.equal(
-      outcome({ ...command, kind: 'claim' }, given, bob, namespacedRules),
-      'name-taken',
-    );
+    assert.equal(outcome({ ...command, kind: 'claim' }, given, bob, namespacedRules), 'name-taken');
   });
 
   test('the slices that a decision reads are declared', () => {
@@ -410,9 +673,15 @@ describe('namespaces', () => {
       namespace: { ecosystem: 'x07', name: 'wasi' },
     });
     assert.deepEqual(slicesOf(publish, x07Rules), { package: { ecosystem: 'x07', name: 'wasi.http' } });
-    assert.deepEqual(slicesOf({ kind: 'claim', ecosystem: 'x07', name: 'wasi', of: 'namespace', owner: 'a' }, namespacedRules), {
-      namespace: { ecosystem: 'x07', name: 'wasi' },
-    });
+    assert.deepEqual(
+      slicesOf(
+        { kind: 'claim', ecosystem: 'x07', name: 'wasi', of: 'namespace', owner: 'a' },
+        namespacedRules,
+      ),
+      {
+        namespace: { ecosystem: 'x07', name: 'wasi' },
+      },
+    );
     assert.deepEqual(slicesOf({ kind: 'change-settings', settings: someSettings() }, undefined), {});
   });
 });
@@ -445,7 +714,10 @@ describe('credentials', () => {
     for (const [kind, [row]] of Object.entries(cases)) {
       assert.ok(row);
       const needed = scopes[kind as Command['kind']] ?? 'owner';
-      const others = anActor('ann', allScopes.filter((scope) => scope !== needed));
+      const others = anActor(
+        'ann',
+        allScopes.filter((scope) => scope !== needed),
+      );
       assert.equal(outcome(row.command, {}, others, x07Rules), 'scope-missing', kind);
       assert.notEqual(outcome(row.command, {}, anActor('ann', [needed]), x07Rules), 'scope-missing', kind);
     }
@@ -472,14 +744,19 @@ describe('credentials', () => {
 
   test('a token for a namespace is good for the packages in it', () => {
     const actor = limitedActor('ann', [{ ecosystem: 'x07', namespace: 'wasi' }]);
-    assert.deepEqual(kindsOf(outcome(publishOf('wasi.http', '1.0.0'), {}, actor, namespacedRules)), ['claimed', 'published']);
+    assert.deepEqual(kindsOf(outcome(publishOf('wasi.http', '1.0.0'), {}, actor, namespacedRules)), [
+      'claimed',
+      'published',
+    ]);
     assert.equal(outcome(publishOf('wasihttp', '1.0.0'), {}, actor, namespacedRules), 'scope-missing');
   });
 
   test('nobody at all is told to bring a token, in words a person can follow', () => {
     assert.throws(() => requireScope(undefined, 'publish'), { code: 'unauthenticated' });
     assert.equal(requireScope(ann, 'publish'), ann);
-    assert.throws(() => requireScope(ann, 'tokens', undefined, 'token.manage'), { message: 'missing scope: token.manage' });
+    assert.throws(() => requireScope(ann, 'tokens', undefined, 'token.manage'), {
+      message: 'missing scope: token.manage',
+    });
   });
 });
 
@@ -493,10 +770,22 @@ const someCommand: fc.Arbitrary<Command> = (() => {
   return fc.oneof(
     version.map((chosen) => publishOf('foo', chosen)),
     versioned,
-    fc.constantFrom(of('deprecate'), of('undeprecate'), of('withdraw'), offer, accept, cancel, removeRef('latest')),
-    fc.tuple(fc.constantFrom('add-owner', 'remove-owner', 'claim'), handle).map(([kind, who]) => owner(kind as 'claim', who)),
+    fc.constantFrom(
+      of('deprecate'),
+      of('undeprecate'),
+      of('withdraw'),
+      offer,
+      accept,
+      cancel,
+      removeRef('latest'),
+    ),
+    fc
+      .tuple(fc.constantFrom('add-owner', 'remove-owner', 'claim'), handle)
+      .map(([kind, who]) => owner(kind as 'claim', who)),
     fc.oneof(version, fc.constant(anArtifact('foo', '2').digest)).map((target) => setRef(target)),
-    fc.constantFrom('public' as const, 'private' as const).map((visibility): Command => ({ kind: 'set-visibility', ...ofFoo, visibility })),
+    fc
+      .constantFrom('public' as const, 'private' as const)
+      .map((visibility): Command => ({ kind: 'set-visibility', ...ofFoo, visibility })),
     fc.array(version, { maxLength: 2 }).map((versions) => file(versions)),
     fc.constant<Command>({ kind: 'withdraw-advisory', ...ofFoo, advisoryId: 'A-1' }),
   );

@@ -17,7 +17,10 @@ import {
 import { eventsFrom, fact, genesis } from '../support/registry.ts';
 import { eventsByKind } from '../support/schema-arbitrary.ts';
 
-function roundTrips<E extends LogLine>(lines: LineCodec<E>, kinds: ReadonlyMap<string, fc.Arbitrary<E>>): void {
+function roundTrips<E extends LogLine>(
+  lines: LineCodec<E>,
+  kinds: ReadonlyMap<string, fc.Arbitrary<E>>,
+): void {
   for (const [kind, events] of kinds)
     test(`a line of ${kind} comes back as the event it was, whatever its fields`, () => {
       fc.assert(
@@ -35,7 +38,8 @@ function roundTrips<E extends LogLine>(lines: LineCodec<E>, kinds: ReadonlyMap<s
 }
 
 describe('the public log', () => roundTrips(registryLines, eventsByKind<RegistryEvent>('event.schema.json')));
-describe('the private log', () => roundTrips(privateLines, eventsByKind<PrivateEvent>('private-event.schema.json')));
+describe('the private log', () =>
+  roundTrips(privateLines, eventsByKind<PrivateEvent>('private-event.schema.json')));
 
 const [published] = eventsFrom([fact.published('1.0.0')]);
 assert.ok(published);
@@ -71,7 +75,10 @@ test('what is no event of this release stops the reader, who says which line it 
     [lineOf({ by: '' }), /line 1: .*by/],
     [lineOf({ ecosystem: 'cpan' }), /line 1: .*ecosystem/],
     [lineOf({ artifacts: [] }), /line 1: .*artifacts/],
-    [lineOf({ artifacts: [{ role: 'archive', digest: 'sha256:AB', size: 1, mediaType: 'x' }] }), /line 1: .*digest/],
+    [
+      lineOf({ artifacts: [{ role: 'archive', digest: 'sha256:AB', size: 1, mediaType: 'x' }] }),
+      /line 1: .*digest/,
+    ],
     [lineOf({ version: undefined }), /line 1: .*version/],
   ];
   for (const [line, message] of wrong)
@@ -84,7 +91,8 @@ test('what is no event of this release stops the reader, who says which line it 
 });
 
 test('a line has a longest length, counted in bytes', () => {
-  const withMeta = (text: string): RegistryEvent => ({ ...published, meta: { text } }) as unknown as RegistryEvent;
+  const withMeta = (text: string): RegistryEvent =>
+    ({ ...published, meta: { text } }) as unknown as RegistryEvent;
   const room = MAX_LINE_BYTES - Buffer.byteLength(registryLines.encode(withMeta('')));
   assert.equal(Buffer.byteLength(registryLines.encode(withMeta('x'.repeat(room)))), MAX_LINE_BYTES);
   const tooLong = (error: unknown): boolean => error instanceof RegistryError && error.code === 'too-large';
@@ -94,8 +102,14 @@ test('a line has a longest length, counted in bytes', () => {
 
 test('what no line may say is not written either', () => {
   assert.throws(() => registryLines.encode({ ...published, kind: 'renamed' } as unknown as RegistryEvent));
-  assert.throws(() => registryLines.encode({ ...published, meta: { ratio: 0.5 } } as unknown as RegistryEvent), TypeError);
-  assert.throws(() => registryLines.encode({ ...published, meta: { text: '\ud800' } } as unknown as RegistryEvent), TypeError);
+  assert.throws(
+    () => registryLines.encode({ ...published, meta: { ratio: 0.5 } } as unknown as RegistryEvent),
+    TypeError,
+  );
+  assert.throws(
+    () => registryLines.encode({ ...published, meta: { text: '\ud800' } } as unknown as RegistryEvent),
+    TypeError,
+  );
 });
 
 test('an event is about its package, its namespace or the registry', () => {

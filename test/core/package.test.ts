@@ -27,7 +27,8 @@ test('releases that no event touches keep their identity', () => {
   assert.notEqual(yanked.releases.get('1.0.0'), before.releases.get('1.0.0'));
   assert.equal(yanked.releases.get('2.0.0'), before.releases.get('2.0.0'));
   const more = after(before, fact.published('3.0.0'), fact.ownerAdded('bob'), fact.refSet('latest', '3.0.0'));
-  for (const version of ['1.0.0', '2.0.0']) assert.equal(more.releases.get(version), before.releases.get(version));
+  for (const version of ['1.0.0', '2.0.0'])
+    assert.equal(more.releases.get(version), before.releases.get(version));
 });
 
 test('the package that events are added to is left as it was', () => {
@@ -67,7 +68,11 @@ test('a withdrawal marks one version, or all and the package', () => {
   assert.equal(one.withdrawnAt, undefined);
   const all = after(one, fact.withdrawn());
   assert.ok(all.withdrawnAt);
-  assert.equal(releaseOf(all, '1.0.0').withdrawnAt, releaseOf(one, '1.0.0').withdrawnAt, 'the first time counts');
+  assert.equal(
+    releaseOf(all, '1.0.0').withdrawnAt,
+    releaseOf(one, '1.0.0').withdrawnAt,
+    'the first time counts',
+  );
   assert.equal(releaseOf(all, '2.0.0').withdrawnAt, all.withdrawnAt);
 });
 
@@ -77,7 +82,11 @@ test('a warning belongs to a version or to the package', () => {
   assert.equal(releaseOf(both, '2.0.0').deprecated, undefined);
   assert.equal(both.deprecated?.message, 'all old');
   const about = { by: 'ann', ecosystem: 'x07', name: 'foo' } as const;
-  const without = after(both, { kind: 'undeprecated', ...about }, { kind: 'undeprecated', ...about, version: '1.0.0' });
+  const without = after(
+    both,
+    { kind: 'undeprecated', ...about },
+    { kind: 'undeprecated', ...about, version: '1.0.0' },
+  );
   assert.deepEqual([without.deprecated, releaseOf(without, '1.0.0').deprecated], [undefined, undefined]);
 });
 
@@ -97,13 +106,25 @@ test('owners are a sorted set, and a transfer leaves one', () => {
 
 test('refs move and go, and an expiry takes a ref or a version', () => {
   const about = { by: 'root', ecosystem: 'x07', name: 'foo' } as const;
-  const set = after(aPackage(start), fact.refSet('latest', '1.0.0'), fact.refSet('latest', '2.0.0'), fact.refSet('next', '1.0.0'));
-  assert.deepEqual([...set.refs].map(([name, { target }]) => [name, target]), [
-    ['latest', '2.0.0'],
-    ['next', '1.0.0'],
-  ]);
+  const set = after(
+    aPackage(start),
+    fact.refSet('latest', '1.0.0'),
+    fact.refSet('latest', '2.0.0'),
+    fact.refSet('next', '1.0.0'),
+  );
+  assert.deepEqual(
+    [...set.refs].map(([name, { target }]) => [name, target]),
+    [
+      ['latest', '2.0.0'],
+      ['next', '1.0.0'],
+    ],
+  );
   assert.deepEqual([...after(set, { kind: 'ref-removed', ...about, ref: 'latest' }).refs.keys()], ['next']);
-  const expired = after(set, { kind: 'expired', ...about, ref: 'next' }, { kind: 'expired', ...about, version: '1.0.0' });
+  const expired = after(
+    set,
+    { kind: 'expired', ...about, ref: 'next' },
+    { kind: 'expired', ...about, version: '1.0.0' },
+  );
   assert.deepEqual([...expired.refs.keys()], ['latest']);
   assert.ok(releaseOf(expired, '1.0.0').withdrawnAt);
 });
@@ -120,7 +141,10 @@ test('events about what never was are damage', () => {
   for (const wrong of [fact.yanked('9.9.9'), fact.withdrawn('9.9.9'), fact.deprecated('old', '9.9.9')])
     assert.throws(() => after(aPackage(start), wrong), LogDamage);
   const about = { by: 'ann', ecosystem: 'x07', name: 'foo' } as const;
-  assert.throws(() => after(aPackage(start), { kind: 'advisory-withdrawn', ...about, advisoryId: 'A-1' }), LogDamage);
+  assert.throws(
+    () => after(aPackage(start), { kind: 'advisory-withdrawn', ...about, advisoryId: 'A-1' }),
+    LogDamage,
+  );
 });
 
 test('a package remembers when it began, changed and how far it came', () => {
@@ -140,13 +164,15 @@ const happening: fc.Arbitrary<EventDraft> = fc.oneof(
   fc.tuple(fc.constantFrom('latest', 'next'), version).map(([ref, target]) => fact.refSet(ref, target)),
   fc.constantFrom('abe', 'zoe').map(fact.ownerAdded),
   fc.constantFrom('abe', 'ann').map((owner): EventDraft => ({ kind: 'owner-removed', ...about, owner })),
-  fc.tuple(fc.constantFrom('old', 'older'), fc.option(version, { nil: undefined })).map(([a, b]) => fact.deprecated(a, b)),
+  fc
+    .tuple(fc.constantFrom('old', 'older'), fc.option(version, { nil: undefined }))
+    .map(([a, b]) => fact.deprecated(a, b)),
   fc.constantFrom('A-1', 'A-2').map((id) => fact.advisoryFiled(id)),
   fc.constant(fact.transferOffered('bob')),
   fc.constant<EventDraft>({ kind: 'transfer-accepted', ...about }),
-  fc.constantFrom('public' as const, 'private' as const).map(
-    (visibility): EventDraft => ({ kind: 'visibility-set', ...about, visibility }),
-  ),
+  fc
+    .constantFrom('public' as const, 'private' as const)
+    .map((visibility): EventDraft => ({ kind: 'visibility-set', ...about, visibility })),
 );
 
 test('folding all at once equals folding in pieces, wherever they are cut', () => {

@@ -4,13 +4,22 @@ import fc from 'fast-check';
 import type { Command } from '../../core/decide.ts';
 import { RegistryError, type ErrorCode } from '../../core/errors.ts';
 import { registryLines, type RegistryEvent } from '../../core/event.ts';
-import type { EventLog, StagedBlob } from '../../core/ports.ts';
+import type { StagedBlob } from '../../core/ports.ts';
 import { RegistryState } from '../../core/state.ts';
 import { Writer } from '../../core/writer.ts';
 import { rulesOf } from '../../ecosystems/index.ts';
 import { MemoryBlobs, MemoryLog } from '../../stores/memory.ts';
 import { eventsIn } from '../support/event-log-contract.ts';
-import { aClock, admin, anActor, countedIds, genesis, publishOf, someSettings, type TestClock } from '../support/registry.ts';
+import {
+  aClock,
+  admin,
+  anActor,
+  countedIds,
+  genesis,
+  publishOf,
+  someSettings,
+  type TestClock,
+} from '../support/registry.ts';
 import { namespacedRules } from '../support/toy-surface.ts';
 
 interface Bench {
@@ -23,7 +32,10 @@ interface Bench {
   readonly appends: number[];
   /** Sequence numbers of the events that were announced. */
   readonly announced: number[];
-  execute(commands: Command | readonly Command[], blobs?: readonly StagedBlob[]): Promise<readonly RegistryEvent[]>;
+  execute(
+    commands: Command | readonly Command[],
+    blobs?: readonly StagedBlob[],
+  ): Promise<readonly RegistryEvent[]>;
   stage(text: string): Promise<StagedBlob>;
 }
 
@@ -39,7 +51,8 @@ async function openBench(rules = rulesOf): Promise<Bench> {
   const state = new RegistryState(log, rules);
   const clock = aClock();
   const announced: number[] = [];
-  const onAppended = (events: readonly RegistryEvent[]): void => void announced.push(...events.map(({ seq }) => seq));
+  const onAppended = (events: readonly RegistryEvent[]): void =>
+    void announced.push(...events.map(({ seq }) => seq));
   const writer = new Writer({ log, state, rulesOf: rules, clock, ids: countedIds(), onAppended });
   const blobs = new MemoryBlobs();
   return {
@@ -80,8 +93,14 @@ const yank = (name: string, version: string): Command => ({ kind: 'yank', ecosys
 
 test('of two racing publishes of one version exactly one wins, in one append', async () => {
   const { execute, log, appends } = await openBench();
-  const [first, second] = [publishOf('foo', '1.0.0'), publishOf('foo', '1.0.0', { artifacts: publishOf('x', '1.0.0').artifacts })];
-  assert.deepEqual(await outcomes([execute(first), execute(second)]), ['claimed+published', 'version-exists']);
+  const [first, second] = [
+    publishOf('foo', '1.0.0'),
+    publishOf('foo', '1.0.0', { artifacts: publishOf('x', '1.0.0').artifacts }),
+  ];
+  assert.deepEqual(await outcomes([execute(first), execute(second)]), [
+    'claimed+published',
+    'version-exists',
+  ]);
   assert.deepEqual(appends, [2]);
   assert.equal(log.length, 3);
 });
@@ -182,11 +201,15 @@ test('what a refused plan had begun is not seen by those after it in the batch',
   const changed = someSettings({ publicUrl: 'https://other.example' });
   const seen: string[] = [];
   const requests = [
-    execute([publishOf('foo', '1.0.0'), { kind: 'change-settings', settings: changed }, yank('foo', '9.9.9')]),
+    execute([
+      publishOf('foo', '1.0.0'),
+      { kind: 'change-settings', settings: changed },
+      yank('foo', '9.9.9'),
+    ]),
     writer.execute({
       actor: admin,
       plan(view) {
-        seen.push(view.settings.publicUrl, String(view.package('x07', 'foo')));
+        seen.push(view.settings.publicUrl, view.package('x07', 'foo') ? 'there' : 'nowhere');
         return [];
       },
     }),
@@ -199,8 +222,13 @@ test('what a refused plan had begun is not seen by those after it in the batch',
       },
     }),
   ];
-  assert.deepEqual(await outcomes(requests), ['version-not-found', '', 'settings-changed', 'claimed+published']);
-  assert.deepEqual(seen, ['https://registry.example', 'undefined', 'https://other.example']);
+  assert.deepEqual(await outcomes(requests), [
+    'version-not-found',
+    '',
+    'settings-changed',
+    'claimed+published',
+  ]);
+  assert.deepEqual(seen, ['https://registry.example', 'nowhere', 'https://other.example']);
   assert.equal(state.settings.publicUrl, 'https://other.example');
 });
 
@@ -237,7 +265,11 @@ for (const landed of [false, true])
     const { execute, log, state, announced } = await openBench();
     await execute(publishOf('foo', '1.0.0'));
     log.faults.failAt(1, landed);
-    const requests = [execute(publishOf('foo', '1.1.0')), execute(yank('foo', '1.0.0')), execute(yank('foo', '9.9.9'))];
+    const requests = [
+      execute(publishOf('foo', '1.1.0')),
+      execute(yank('foo', '1.0.0')),
+      execute(yank('foo', '9.9.9')),
+    ];
     assert.deepEqual(await outcomes(requests), ['storage-failed', 'storage-failed', 'version-not-found']);
     assert.equal(log.length, landed ? 5 : 3);
     // The site has to follow what stands in the log, whoever was told.
@@ -277,10 +309,12 @@ test('a clock six minutes behind the log refuses every write, and an hour later 
   const { execute, clock, log } = await openBench();
   await execute(publishOf('foo', '1.0.0'));
   clock.time -= 6 * 60_000;
-  assert.deepEqual(await outcomes([execute(yank('foo', '1.0.0')), execute(publishOf('bar', '1.0.0'))].map((it) => within(it))), [
-    'clock-behind',
-    'clock-behind',
-  ]);
+  assert.deepEqual(
+    await outcomes(
+      [execute(yank('foo', '1.0.0')), execute(publishOf('bar', '1.0.0'))].map((it) => within(it)),
+    ),
+    ['clock-behind', 'clock-behind'],
+  );
   assert.equal(log.length, 3);
   clock.time += 60 * 60_000;
   await execute(yank('foo', '1.0.0'));
@@ -315,7 +349,11 @@ test('on a log that somebody damaged nothing is decided any more', async () => {
   const { execute, log } = await openBench();
   await execute(publishOf('foo', '1.0.0'));
   // An event that does not follow its predecessor: the state cannot take it in.
-  const wrong: RegistryEvent = { ...(log.read(2) as Extract<RegistryEvent, { kind: 'published' }>), seq: 3, prev: 0 };
+  const wrong: RegistryEvent = {
+    ...(log.read(2) as Extract<RegistryEvent, { kind: 'published' }>),
+    seq: 3,
+    prev: 0,
+  };
   await log.append([{ ...wrong, version: '9.9.9' }]);
   for (let again = 0; again < 2; again += 1)
     await assert.rejects(within(execute(publishOf('foo', '1.1.0'))), { name: 'LogDamage' });
@@ -328,7 +366,9 @@ test('whatever is asked for at once, the log it gives is one that can be read', 
   const command: fc.Arbitrary<Command> = fc.oneof(
     fc.tuple(name, version).map(([n, v]) => publishOf(n, v)),
     fc.tuple(name, version).map(([n, v]) => yank(n, v)),
-    fc.tuple(name, version).map(([n, v]): Command => ({ kind: 'unyank', ecosystem: 'x07', name: n, version: v })),
+    fc
+      .tuple(name, version)
+      .map(([n, v]): Command => ({ kind: 'unyank', ecosystem: 'x07', name: n, version: v })),
     name.map((n): Command => ({ kind: 'add-owner', ecosystem: 'x07', name: n, owner: 'bob' })),
   );
   const requests = fc.array(fc.array(command, { minLength: 1, maxLength: 3 }), { maxLength: 12 });
@@ -339,7 +379,7 @@ test('whatever is asked for at once, the log it gives is one that can be read', 
       const half = Math.floor(plans.length / 2);
       for (const part of [plans.slice(0, half), plans.slice(half)])
         await Promise.allSettled(part.map((plan) => execute(plan)));
-      const fresh = new RegistryState(log as EventLog<RegistryEvent>, rulesOf);
+      const fresh = new RegistryState(log, rulesOf);
       for (const n of ['foo', 'bar']) assert.deepEqual(state.package('x07', n), fresh.package('x07', n));
       const published = eventsIn(log).flatMap((event) =>
         event.kind === 'published' ? [`${event.name} ${event.version}`] : [],

@@ -12,7 +12,10 @@ const golden = new URL('golden-site.txt', import.meta.url);
 /** One package of each kind that shows differently, with a fixed clock and fixed identities. */
 async function aSmallSite(): Promise<Record<string, string>> {
   const world = await openWorld({
-    settings: someSettings({ mounts: { x07: '/x07' }, x07: { officialOwner: 'x07', verifiedNamespaces: ['ext'] } }),
+    settings: someSettings({
+      mounts: { x07: '/x07' },
+      x07: { officialOwner: 'x07', verifiedNamespaces: ['ext'] },
+    }),
   });
   const [ann, official] = [anActor('ann'), anActor('x07')];
   const of = (name: string): { ecosystem: 'x07'; name: string } => ({ ecosystem: 'x07', name });
@@ -21,13 +24,24 @@ async function aSmallSite(): Promise<Record<string, string>> {
     version: '1.0.0',
     manifest: {
       description: 'Grüße "quoted" </script>',
-      meta: { x07c_compat: '*', archetype: 'Service', scale_classes_supported: ['edge-1'], scale_tested: true, ratio: 0.5 },
+      meta: {
+        x07c_compat: '*',
+        archetype: 'Service',
+        scale_classes_supported: ['edge-1'],
+        scale_tested: true,
+        ratio: 0.5,
+      },
     },
   });
   await world.generator.update();
-  for (const version of ['1.0.0', '1.10.0', '1.9.0', '2.0.0-rc.1']) await world.publish('foo', version, { actor: ann });
-  await world.execute(publishOf('ext-db-postgres', '1.0.0', { meta: { manifest: JSON.stringify(rich) } }), official);
-  for (const name of ['a', 'ab', 'gone', 'yanked', 'hidden']) await world.publish(name, '1.0.0', { actor: ann });
+  for (const version of ['1.0.0', '1.10.0', '1.9.0', '2.0.0-rc.1'])
+    await world.publish('foo', version, { actor: ann });
+  await world.execute(
+    publishOf('ext-db-postgres', '1.0.0', { meta: { manifest: JSON.stringify(rich) } }),
+    official,
+  );
+  for (const name of ['a', 'ab', 'gone', 'yanked', 'hidden'])
+    await world.publish(name, '1.0.0', { actor: ann });
   const commands: Command[] = [
     { kind: 'yank', ...of('foo'), version: '2.0.0-rc.1' },
     { kind: 'withdraw', ...of('foo'), version: '1.9.0' },
@@ -49,7 +63,9 @@ async function aSmallSite(): Promise<Record<string, string>> {
 
 /** Paths as headings, bodies indented, JSON as it is: one line of a diff per line that a client would see change. */
 function asText(site: Record<string, string>): string {
-  const files = Object.entries(site).map(([path, body]) => `${path}\n${body.replace(/^/gm, '    ').trimEnd()}\n`);
+  const files = Object.entries(site).map(
+    ([path, body]) => `${path}\n${body.replace(/^/gm, '    ').trimEnd()}\n`,
+  );
   return [`revision ${SITE_REVISION}\n`, ...files].join('\n');
 }
 

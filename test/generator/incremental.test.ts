@@ -145,7 +145,8 @@ test('a ref follows the release it points at, also by digest and in another spel
   await world.publish('foo', '1-rc');
   await world.publish('foo', '2');
   const targets = { digest: anArtifact('foo', '1-rc').digest, spelled: '1-RC', plain: '1-rc', other: '2' };
-  for (const [ref, target] of Object.entries(targets)) await world.execute({ kind: 'set-ref', ...about, ref, target });
+  for (const [ref, target] of Object.entries(targets))
+    await world.execute({ kind: 'set-ref', ...about, ref, target });
   await world.generator.update();
   const shown = (ref: string): string => contentOf(world.site)[`toy/refs/foo/${ref}`] ?? '';
   await world.execute({ kind: 'yank', ...about, version: '1-rc' });

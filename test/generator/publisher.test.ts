@@ -11,12 +11,16 @@ import { admin, aClock, countedIds, openWorld, publishOf, type World } from '../
 class WatchedGenerator extends Generator {
   updates = 0;
   rootRounds = 0;
-  /** Awaited after each round of the roots, before its result is known. */
+  /** Awaited after each update, before its result is known. */
+  afterUpdate: Promise<void> | undefined;
+  /** The same for the roots. */
   afterRoots: Promise<void> | undefined;
 
   override async update(): Promise<number> {
     this.updates += 1;
-    return super.update();
+    const seq = await super.update();
+    await this.afterUpdate;
+    return seq;
   }
 
   override async updateRoots(): Promise<boolean> {
@@ -70,6 +74,20 @@ test('what was published can be read when visible resolves', async (t) => {
   assert.equal(bench.generator.updates, updates, 'what is there already costs nothing');
 });
 
+test('an update that began too early makes nobody believe that more can be read', async (t) => {
+  const bench = await openBench(t);
+  let open = (): void => undefined;
+  bench.generator.afterUpdate = new Promise((resolve) => (open = resolve));
+  await bench.publish('foo', '1.0.0');
+  const first = bench.publisher.visible(bench.log.length);
+  await eventually(async () => assert.notEqual(entryOf(bench), ''), 5_000);
+  await bench.publish('foo', '1.1.0');
+  const second = bench.publisher.visible(bench.log.length).then(() => entryOf(bench));
+  open();
+  assert.equal(await first, 'visible');
+  assert.match(await second, /"version":"1\.1\.0"/);
+});
+
 test('many waiters share an update', async (t) => {
   const bench = await openBench(t);
   const names = Array.from({ length: 50 }, (_, i) => `p${i}`);
@@ -104,7 +122,10 @@ test('roots are coalesced while publishing goes on, and exact at rest', async (t
     await bench.publish(`p${minor % 10}`, `1.${minor}.0`);
     await bench.publisher.visible(bench.log.length);
   }
-  assert.ok(bench.generator.rootRounds <= 3, `${bench.generator.rootRounds} rounds of the roots for 100 publishes`);
+  assert.ok(
+    bench.generator.rootRounds <= 3,
+    `${bench.generator.rootRounds} rounds of the roots for 100 publishes`,
+  );
   await eventually(() => assertExact(bench), 5_000);
 });
 

@@ -27,7 +27,10 @@ async function openShared(): Promise<{ world: World; shared: SharedLog<RegistryE
 }
 
 /** Another process: it has read the log up to now, and no further until it looks again. */
-function secondProcess(world: World, shared: SharedLog<RegistryEvent>): { generator: Generator; look(): Promise<void> } {
+function secondProcess(
+  world: World,
+  shared: SharedLog<RegistryEvent>,
+): { generator: Generator; look(): Promise<void> } {
   const log = shared.open();
   const state = new RegistryState(log, world.rulesOf);
   const { site, blobs, surfaces } = world;
@@ -157,7 +160,10 @@ test('a change after a rebuild shows what the rebuild took in as well', async ()
   await world.publish('foo', '1.1.0');
   await world.generator.update();
   await world.publish('foo', '1.2.0');
-  await world.execute({ kind: 'change-settings', settings: someSettings({ publicUrl: 'https://new.example' }) });
+  await world.execute({
+    kind: 'change-settings',
+    settings: someSettings({ publicUrl: 'https://new.example' }),
+  });
   await world.generator.update();
   await world.publish('foo', '1.3.0');
   await world.generator.update();
@@ -254,7 +260,8 @@ test('a log longer than one step is followed in several, each recorded', async (
   const versions = Array.from({ length: 2100 }, (_, minor) => `1.${minor}.0`);
   await world.writer.execute({
     actor: { handle: 'ann', scopes: new Set(['publish']), limits: undefined, tokenId: undefined },
-    plan: () => versions.map((version, i) => publishOf(`p${i % 50}`, version, { artifacts: [...someArtifact] })),
+    plan: () =>
+      versions.map((version, i) => publishOf(`p${i % 50}`, version, { artifacts: [...someArtifact] })),
   });
   const claims = new Set<number>();
   watchWrites(world.site, () => claims.add(world.site.records.progress?.claim?.toSeq ?? -1));

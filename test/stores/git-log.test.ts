@@ -139,9 +139,15 @@ const inSegment =
   (index: number, change: (lines: string[]) => string[]) =>
   (files: Map<string, string>): void => {
     const lines = (files.get(segment(index)) ?? '').split('\n').slice(0, -1);
-    files.set(segment(index), change(lines).map((line) => `${line}\n`).join(''));
+    files.set(
+      segment(index),
+      change(lines)
+        .map((line) => `${line}\n`)
+        .join(''),
+    );
   };
-const lineOf = (seq: number, over: object = {}): string => JSON.stringify({ ...someEvents(seq, 1)[0], ...over });
+const lineOf = (seq: number, over: object = {}): string =>
+  JSON.stringify({ ...someEvents(seq, 1)[0], ...over });
 
 const damages: Record<string, Harm> = {
   'changes a line of a full segment': {
@@ -152,7 +158,10 @@ const damages: Record<string, Harm> = {
     change: inSegment(1, (lines) => lines.map((line) => line.replace('1.260.0', '1.260.1'))),
     showsToStrangers: false,
   },
-  'takes the last lines away': { change: inSegment(1, (lines) => lines.slice(0, -2)), showsToStrangers: false },
+  'takes the last lines away': {
+    change: inSegment(1, (lines) => lines.slice(0, -2)),
+    showsToStrangers: false,
+  },
   'takes the last segment away': { change: (files) => files.delete(segment(1)), showsToStrangers: false },
   'swaps two lines': {
     change: inSegment(1, ([a = '', b = '', ...rest]) => [b, a, ...rest]),
@@ -166,7 +175,10 @@ const damages: Record<string, Harm> = {
     change: inSegment(1, (lines) => [...lines, lineOf(300, { v: 2 })]),
     showsToStrangers: true,
   },
-  'adds a line that is no JSON': { change: inSegment(1, (lines) => [...lines, '{"v":1']), showsToStrangers: true },
+  'adds a line that is no JSON': {
+    change: inSegment(1, (lines) => [...lines, '{"v":1']),
+    showsToStrangers: true,
+  },
   'adds an event with a wrong number': {
     change: inSegment(1, (lines) => [...lines, lineOf(301)]),
     showsToStrangers: true,
@@ -179,7 +191,10 @@ const damages: Record<string, Harm> = {
     change: (files) => files.set(segment(1), `${files.get(segment(1))}${lineOf(300)}`),
     showsToStrangers: true,
   },
-  'leaves a segment out': { change: (files) => files.set(segment(3), `${lineOf(768)}\n`), showsToStrangers: true },
+  'leaves a segment out': {
+    change: (files) => files.set(segment(3), `${lineOf(768)}\n`),
+    showsToStrangers: true,
+  },
   'starts a segment before the last one is full': {
     change: (files) => files.set(segment(2), `${lineOf(300)}\n`),
     showsToStrangers: true,
@@ -189,7 +204,10 @@ const damages: Record<string, Harm> = {
     showsToStrangers: true,
   },
   'empties the last segment': { change: (files) => files.set(segment(1), ''), showsToStrangers: true },
-  'adds a file that is no segment': { change: (files) => files.set('README.md', 'hello'), showsToStrangers: true },
+  'adds a file that is no segment': {
+    change: (files) => files.set('README.md', 'hello'),
+    showsToStrangers: true,
+  },
 };
 
 for (const [damage, { change, showsToStrangers }] of Object.entries(damages))
@@ -279,7 +297,9 @@ test('what a killed writer left is cleared by the next one', async (t) => {
 });
 
 async function looseObjects(repository: string): Promise<number> {
-  const directories = (await readdir(join(repository, 'objects'))).filter((name) => /^[0-9a-f]{2}$/.test(name));
+  const directories = (await readdir(join(repository, 'objects'))).filter((name) =>
+    /^[0-9a-f]{2}$/.test(name),
+  );
   const lists = await Promise.all(directories.map((name) => readdir(join(repository, 'objects', name))));
   return lists.flat().length;
 }

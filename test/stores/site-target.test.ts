@@ -106,7 +106,8 @@ test('equal bytes are left alone: same file, same time', async (t) => {
 test('every replacement of a path is later than the one before by whole seconds, however fast they come', async (t) => {
   const { target, root } = await openDirectory(t);
   const times: number[] = [];
-  const look = async (): Promise<void> => void times.push(Math.floor((await stat(join(root, 'a'))).mtimeMs / 1000));
+  const look = async (): Promise<void> =>
+    void times.push(Math.floor((await stat(join(root, 'a'))).mtimeMs / 1000));
   for (let round = 0; round < 4; round += 1) {
     await target.put([aDocument('a', `v${round}`)]);
     await look();
@@ -121,13 +122,18 @@ test('every replacement of a path is later than the one before by whole seconds,
     await build.finish(someRecords(round));
     await look();
   }
-  for (const [i, time] of times.entries()) if (i > 0) assert.ok(time > (times[i - 1] ?? Infinity), times.join(' '));
+  for (const [i, time] of times.entries())
+    if (i > 0) assert.ok(time > (times[i - 1] ?? Infinity), times.join(' '));
 });
 
 test('a rebuild over a site leaves the files that did not change as they are', async (t) => {
   const { target, keep, root } = await openDirectory(t);
   const blob = await keep('archive');
-  await target.put([aDocument('a/same', 'same'), anArtifactFile('a/archive', blob), aDocument('a/other', 'x')]);
+  await target.put([
+    aDocument('a/same', 'same'),
+    anArtifactFile('a/archive', blob),
+    aDocument('a/other', 'x'),
+  ]);
   for (const path of ['a/same', 'a/archive']) await utimes(join(root, path), 1000, 1000);
   const before = ['a/same', 'a/archive'].map((path) => statSync(join(root, path)));
   const build = await target.rebuild();
@@ -231,7 +237,8 @@ test('the reader finds files, and neither folders nor what cannot be a name', as
   const piece: Buffer[] = [];
   for await (const chunk of found.stream(1, 3)) piece.push(chunk as Buffer);
   assert.equal(Buffer.concat(piece).toString(), 'ell');
-  for (const path of ['a', 'a/b/c', 'none', 'x'.repeat(300)]) assert.equal(reader.find(path), undefined, path);
+  for (const path of ['a', 'a/b/c', 'none', 'x'.repeat(300)])
+    assert.equal(reader.find(path), undefined, path);
   await target.put([aDocument('a/b', 'HELLO')]);
   assert.notEqual(reader.find('a/b')?.version, found.version);
 });

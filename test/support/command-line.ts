@@ -36,11 +36,16 @@ function start(args: readonly string[], { env = {}, cwd = root }: Environment): 
   });
 }
 
+/** A command that takes longer hangs, or serves where it should have refused. */
+const PATIENCE_MS = 60_000;
+
 /** Runs a command to its end. */
 export async function cairn(args: readonly string[], options: Environment = {}): Promise<Finished> {
   const child = start(args, options);
   const streams = collect(child);
+  const patience = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
   const [code] = (await once(child, 'close')) as [number | null];
+  clearTimeout(patience);
   return { code, ...streams() };
 }
 

@@ -19,12 +19,18 @@ export interface Alphabet {
   readonly versions: readonly string[];
 }
 
-export const x07Alphabet: Alphabet = { names: ['a', 'foo', 'ext-db-x'], versions: ['1.0.0', '1.10.0', '1.9.0-rc.1'] };
+export const x07Alphabet: Alphabet = {
+  names: ['a', 'foo', 'ext-db-x'],
+  versions: ['1.0.0', '1.10.0', '1.9.0-rc.1'],
+};
 /** Two spellings of each, which `toyRules` take for one. */
 export const toyAlphabet: Alphabet = { names: ['foo', 'FOO', 'bar'], versions: ['1-rc', '1-RC', '2'] };
 
 /** Few names and versions, so that commands meet each other; many are refused, as in life. */
-export function steps({ names, versions }: Alphabet, size: { min: number; max: number }): fc.Arbitrary<Step[]> {
+export function steps(
+  { names, versions }: Alphabet,
+  size: { min: number; max: number },
+): fc.Arbitrary<Step[]> {
   const name = fc.constantFrom(...names);
   const version = fc.constantFrom(...versions);
   const of = name.map((chosen) => ({ ecosystem: 'x07' as const, name: chosen }));
@@ -85,7 +91,8 @@ export async function apply(world: World, step: Step): Promise<void> {
     if (step.do === 'publish') await world.publish(step.name, step.version, { long: step.long });
     else await world.execute(step.command);
   } catch (error) {
-    if (!(error instanceof RegistryError) || error.code === 'internal' || error.code === 'storage-failed') throw error;
+    if (!(error instanceof RegistryError) || error.code === 'internal' || error.code === 'storage-failed')
+      throw error;
   }
 }
 

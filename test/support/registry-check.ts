@@ -90,7 +90,7 @@ async function disagreements(
   const facts = (lines: Iterable<IndexLine>): string[] =>
     [...lines].map(({ version, cksum, yanked }) => `${version} ${cksum} ${yanked}`).sort();
   const [here, there] = [facts(index.values()), facts(versions)];
-  return here.join() === there.join() ? [] : [`${name}: index and document differ: ${here} / ${there}`];
+  return here.join() === there.join() ? [] : [`${name}: index says ${here.join()}, document ${there.join()}`];
 }
 
 function stateOf(line: IndexLine | undefined): ReleaseState {

@@ -43,7 +43,10 @@ export function someSettings(over: Partial<Settings> = {}): Settings {
   return { publicUrl: 'https://registry.example', mounts: { x07: '/x07', toy: '/toy' }, ...over };
 }
 
-export function anActor(handle: string, scopes: readonly Scope[] = ['read', 'publish', 'yank', 'owner']): Actor {
+export function anActor(
+  handle: string,
+  scopes: readonly Scope[] = ['read', 'publish', 'yank', 'owner'],
+): Actor {
   return { handle, scopes: new Set(scopes), limits: undefined, tokenId: undefined };
 }
 
@@ -54,13 +57,18 @@ export function limitedActor(handle: string, limits: readonly TokenLimit[]): Act
 export const admin: Actor = anActor('root', allScopes);
 
 /** The bytes that stand for the archive of a version. */
-export function bytesOf(name: string, version: string): Buffer {
+function bytesOf(name: string, version: string): Buffer {
   return Buffer.from(`archive of ${name} ${version}`);
 }
 
 export function anArtifact(name: string, version: string): Artifact {
   const bytes = bytesOf(name, version);
-  return { role: 'archive', digest: digestOf(bytes), size: bytes.length, mediaType: 'application/octet-stream' };
+  return {
+    role: 'archive',
+    digest: digestOf(bytes),
+    size: bytes.length,
+    mediaType: 'application/octet-stream',
+  };
 }
 
 type Publish = Extract<Command, { kind: 'publish' }>;
@@ -68,7 +76,15 @@ type Publish = Extract<Command, { kind: 'publish' }>;
 /** What an X07 upload becomes; `docs` makes its manifest as long as wanted. */
 export function publishOf(name: string, version: string, over: Partial<Publish> = {}): Publish {
   const meta = { manifest: JSON.stringify(manifestOf({ name, version })) };
-  return { kind: 'publish', ecosystem: 'x07', name, version, artifacts: [anArtifact(name, version)], meta, ...over };
+  return {
+    kind: 'publish',
+    ecosystem: 'x07',
+    name,
+    version,
+    artifacts: [anArtifact(name, version)],
+    meta,
+    ...over,
+  };
 }
 
 export interface World {

@@ -53,19 +53,24 @@ export const anyJson: fc.Arbitrary<Json> = fc.letrec<{ json: Json }>((tie) => ({
   ),
 })).json;
 
-export const anyJsonObject: fc.Arbitrary<Readonly<Record<string, Json>>> = fc.dictionary(text(0, 6), anyJson, {
-  maxKeys: 4,
-  noNullPrototype: true,
-});
+export const anyJsonObject: fc.Arbitrary<Readonly<Record<string, Json>>> = fc.dictionary(
+  text(0, 6),
+  anyJson,
+  {
+    maxKeys: 4,
+    noNullPrototype: true,
+  },
+);
 
 function valueOf(schema: Schema, root: Schema): fc.Arbitrary<Json> {
+  const { type } = schema;
   if (schema.$ref !== undefined) {
     if (!schema.$ref.startsWith('#')) return valueOf(load(schema.$ref), load(schema.$ref));
     return valueOf(root.$defs?.[schema.$ref.slice('#/$defs/'.length)] ?? {}, root);
   }
   if (schema.const !== undefined) return fc.constant(schema.const);
   if (schema.enum) return fc.constantFrom(...schema.enum);
-  switch (schema.type) {
+  switch (type) {
     case 'boolean':
       return fc.boolean();
     case 'integer':
@@ -75,15 +80,17 @@ function valueOf(schema: Schema, root: Schema): fc.Arbitrary<Json> {
         ? text(schema.minLength ?? 0, schema.maxLength ?? LONGEST_TEXT)
         : fc.stringMatching(new RegExp(schema.pattern), { maxLength: 200 }).filter((it) => isWellFormed(it));
     case 'array':
-      return (schema.uniqueItems ? fc.uniqueArray<Json> : fc.array<Json>)(valueOf(schema.items ?? {}, root), {
-        minLength: schema.minItems ?? 0,
-        maxLength: MOST_ITEMS,
-      });
+      return listOf(valueOf(schema.items ?? {}, root), schema);
     case 'object':
       return objectOf(schema, root);
     case undefined:
-      throw new Error(`a schema without a type: ${JSON.stringify(schema)}`);
   }
+  throw new Error(`a schema without a type: ${JSON.stringify(schema)}`);
+}
+
+function listOf(item: fc.Arbitrary<Json>, { minItems = 0, uniqueItems }: Schema): fc.Arbitrary<Json> {
+  const size = { minLength: minItems, maxLength: MOST_ITEMS };
+  return uniqueItems ? fc.uniqueArray(item, size) : fc.array(item, size);
 }
 
 function isWellFormed(it: string): boolean {
@@ -104,7 +111,7 @@ function objectOf(schema: Schema, root: Schema): fc.Arbitrary<Json> {
     Object.entries(properties).map(([name, property]) => [name, valueOf(property, root)]),
   );
   const requiredKeys = parts.flatMap((part) => part.required ?? []);
-  return fc.record(model, { requiredKeys, noNullPrototype: true }) as fc.Arbitrary<Json>;
+  return fc.record(model, { requiredKeys, noNullPrototype: true });
 }
 
 function resolve(schema: Schema, root: Schema): Schema {

@@ -37,7 +37,8 @@ export class SharedLog<E extends LogLine> {
       },
       async append(events) {
         const lines = events.map((event, i) => {
-          if (event.seq !== seen + i) throw new LogDamage(`event ${event.seq} cannot be appended at ${seen + i}`);
+          if (event.seq !== seen + i)
+            throw new LogDamage(`event ${event.seq} cannot be appended at ${seen + i}`);
           return codec.encode(event);
         });
         if (stored().length !== seen) throw new LogDamage('somebody else wrote to the log');

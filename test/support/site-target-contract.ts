@@ -139,7 +139,10 @@ export function siteTargetContract(kind: string, open: (t: TestContext) => Promi
       kept: 'kept',
       same: 'same',
     });
-    assert.deepEqual([await target.load('progress'), await target.load('roots')], Object.values(someRecords(2)));
+    assert.deepEqual(
+      [await target.load('progress'), await target.load('roots')],
+      Object.values(someRecords(2)),
+    );
     await target.put([aDocument('extra/deep/down', 'again')]);
     assert.equal((await content())['extra/deep/down'], 'again');
   });
@@ -184,12 +187,16 @@ export function siteTargetContract(kind: string, open: (t: TestContext) => Promi
       order.push('held by the other');
       await releaseOther();
     });
-    await (await other.hold('roots'))();
+    await (
+      await other.hold('roots')
+    )();
     await new Promise((resume) => setTimeout(resume, 60));
     order.push('released');
     await release();
     await waiting;
     assert.deepEqual(order, ['released', 'held by the other']);
-    await (await target.hold('progress'))();
+    await (
+      await target.hold('progress')
+    )();
   });
 }

@@ -33,9 +33,13 @@ export async function watchCalls(
         strace.kill('SIGINT');
         await exited;
       }
-      return (await readFile(output, 'utf8')).split('\n').filter(Boolean);
+      return readCalls(output);
     },
   };
+}
+
+export async function readCalls(output: string): Promise<string[]> {
+  return (await readFile(output, 'utf8')).split('\n').filter(Boolean);
 }
 
 async function attached(strace: ChildProcess): Promise<void> {

@@ -8,7 +8,12 @@ import { siteFile, type SiteFile, type SiteRoute } from '../../core/site.ts';
 import type { Summary, Surface } from '../../ecosystems/ecosystem.ts';
 import { asDigest } from '../../core/digest.ts';
 
-const document = { from: 'site', contentType: 'application/json', cache: 'document', stored: 'file' } as const;
+const document = {
+  from: 'site',
+  contentType: 'application/json',
+  cache: 'document',
+  stored: 'file',
+} as const;
 const routes = {
   bytes: { ...document, cache: 'artifact', pattern: 'releases/{name}/{version}/bytes' },
   release: { ...document, pattern: 'releases/{name}/{version}/about' },

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { exitCodeOf, explain } from '../../bin/exit-codes.ts';
+import { readOptions, type Flags } from '../../bin/options.ts';
+import { serve } from '../../bin/serve.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import '../support/test-server.ts';
+
+/** What `cairn serve` prints and ends with, without a process for every row. */
+async function refusalOf(flags: Flags, env: Record<string, string>): Promise<{ code: number; text: string }> {
+  try {
+    const server = await serve(readOptions(flags, env), () => undefined);
+    await server.stop();
+  } catch (error) {
+    return { code: exitCodeOf(error), text: explain(error) };
+  }
+  return { code: 0, text: 'it was served' };
+}
+
+test('settings that cannot be are refused in a sentence that names them, and nothing is made', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const data = join(directory, 'data');
+  const config = async (name: string, text: string): Promise<Flags> => {
+    await writeFile(join(directory, name), text);
+    return { config: join(directory, name) };
+  };
+  const taken = createServer();
+  await new Promise<void>((ready) => taken.listen(0, '127.0.0.1', ready));
+  t.after(() => taken.close());
+  const { port } = taken.address() as AddressInfo;
+  const file = (await config('a-file', '{"listen": ')).config ?? '';
+  const rows: readonly (readonly [flags: Flags, env: Record<string, string>, code: number, says: RegExp])[] =
+    [
+      [{ listen: `127.0.0.1:${port}` }, {}, 3, /in use.*--listen HOST:PORT/],
+      [{ listen: 'nonsense' }, {}, 2, /nonsense: use HOST:PORT/],
+      [{ listen: '127.0.0.1:99999' }, {}, 2, /use HOST:PORT/],
+      [{ listen: '127.0.0.1:-1' }, {}, 2, /use HOST:PORT/],
+      [{ listen: '127.0.0.1:' }, {}, 2, /use HOST:PORT/],
+      [{}, { CAIRN_LISTEN: 'x:y' }, 2, /x:y: use HOST:PORT/],
+      [{ listen: 'no-such-host.invalid:8080' }, {}, 2, /cannot listen on no-such-host\.invalid.*--listen/],
+      [{ publicUrl: 'registry.example' }, {}, 2, /origin such as https:/],
+      [{ publicUrl: 'https://registry.example/packages' }, {}, 2, /without a path/],
+      [{ publicUrl: 'https://user@registry.example' }, {}, 2, /origin such as https:/],
+      [{ publicUrl: 'https://registry.example?a' }, {}, 2, /origin such as https:/],
+      [{}, { CAIRN_PUBLIC_URL: 'ftp://registry.example' }, 2, /origin such as https:/],
+      [{ config: join(directory, 'missing.json') }, {}, 2, /missing\.json.*ENOENT/],
+      [{ config: directory }, {}, 2, /--config/],
+      [{ config: file }, {}, 2, /a-file.*JSON/],
+      [await config('list.json', '[]'), {}, 2, /list\.json.*object/],
+      [await config('null.json', 'null'), {}, 2, /null\.json.*object/],
+      [
+        await config('typo.json', '{"pubicUrl":"https://a.example"}'),
+        {},
+        2,
+        /no setting pubicUrl.*publicUrl/,
+      ],
+      [await config('inherited.json', '{"toString":"x"}'), {}, 2, /no setting toString/],
+      [await config('port.json', '{"listen":8080}'), {}, 2, /listen.*type/],
+      [await config('relative.json', '{"mounts":{"x07":"relative"}}'), {}, 2, /SURFACE=\/PATH/],
+      [await config('words.json', '{"mounts":"x07=/"}'), {}, 2, /mounts.*type/],
+      [await config('number.json', '{"mounts":{"x07":1}}'), {}, 2, /mounts.*type/],
+      [await config('prefix.json', '{"x07":{"verifiedNamespaces":["A B"]}}'), {}, 2, /verifiedNamespaces/],
+      [await config('url.json', '{"publicUrl":"/"}'), {}, 2, /origin such as https:/],
+      [{}, { CAIRN_MOUNTS: 'x07' }, 2, /SURFACE=\/PATH/],
+      [{}, { CAIRN_MOUNTS: 'x07=/a=b' }, 2, /SURFACE=\/PATH/],
+      [{}, { CAIRN_MOUNTS: 'x07=/a b' }, 2, /mounts/],
+      [{}, { CAIRN_MOUNTS: 'x07=/../..' }, 2, /SURFACE=\/PATH/],
+      [{}, { CAIRN_MOUNTS: 'x07=/a/./b' }, 2, /SURFACE=\/PATH/],
+      [{}, { CAIRN_MOUNTS: 'cobol=/' }, 2, /no surface cobol.*x07/],
+      [{}, { CAIRN_ECOSYSTEMS: 'x07,cobol' }, 2, /no ecosystem cobol.*x07/],
+      [{ data: file }, {}, 2, /a-file cannot be used.*--data DIR/],
+      [{ data: join(file, 'below') }, {}, 2, /below cannot be used.*--data DIR/],
+    ];
+  for (const [flags, env, code, says] of rows) {
+    const refusal = await refusalOf({ data, ...flags }, { CAIRN_LISTEN: '127.0.0.1:0', ...env });
+    const about = JSON.stringify({ ...flags, ...env });
+    assert.equal(refusal.code, code, `${about}: ${refusal.text}`);
+    assert.match(refusal.text, says);
+    assert.ok(refusal.text.split('\n').length === 1, `${about}: ${refusal.text}`);
+    assert.ok(!existsSync(join(data, 'log.git')), about);
+  }
+});
+
+test('a flag comes before the environment, the environment before the file', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const config = join(directory, 'cairn.json');
+  const file = {
+    data: '/of/file',
+    listen: '1.1.1.1:1',
+    publicUrl: 'https://file.example',
+    mounts: { x07: '/file' },
+  };
+  await writeFile(config, JSON.stringify(file));
+  const env = {
+    CAIRN_DATA: '/of/environment',
+    CAIRN_LISTEN: '2.2.2.2:2',
+    CAIRN_PUBLIC_URL: 'https://environment.example',
+    CAIRN_MOUNTS: 'x07=/environment',
+  };
+  const flags = { data: '/of/flag', listen: '3.3.3.3:3', publicUrl: 'https://flag.example' };
+  const seen = (options: ReturnType<typeof readOptions>) => [
+    options.dataDirectory,
+    options.listen,
+    options.said.publicUrl,
+    options.said.mounts,
+  ];
+  assert.deepEqual(seen(readOptions({ config }, {})), [
+    '/of/file',
+    { host: '1.1.1.1', port: 1 },
+    'https://file.example',
+    { x07: '/file' },
+  ]);
+  assert.deepEqual(seen(readOptions({ config }, env)), [
+    '/of/environment',
+    { host: '2.2.2.2', port: 2 },
+    'https://environment.example',
+    { x07: '/environment' },
+  ]);
+  assert.deepEqual(seen(readOptions({ config, ...flags }, env)), [
+    '/of/flag',
+    { host: '3.3.3.3', port: 3 },
+    'https://flag.example',
+    { x07: '/environment' },
+  ]);
+});
+
+test('what is left unsaid is left to the registry', () => {
+  const { said, listen, administratorToken } = readOptions(
+    {},
+    { CAIRN_PUBLIC_URL: ' ', CAIRN_ADMIN_TOKEN: '' },
+  );
+  assert.deepEqual(said, { publicUrl: undefined, mounts: undefined, x07: undefined });
+  assert.deepEqual(listen, { host: '127.0.0.1', port: 8080 });
+  assert.equal(administratorToken, undefined);
+});
+
+test('an address is understood as people write it', () => {
+  const rows = [
+    ['0.0.0.0:80', '0.0.0.0', 80],
+    ['localhost:0', 'localhost', 0],
+    ['[::1]:8080', '::1', 8080],
+    [':9000', '0.0.0.0', 9000],
+    ['9000', '127.0.0.1', 9000],
+  ] as const;
+  for (const [listen, host, port] of rows)
+    assert.deepEqual(readOptions({ listen }, {}).listen, { host, port }, listen);
+});

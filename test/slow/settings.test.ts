@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { assertRefused, cairn, cairnOk, cairnServe } from '../support/command-line.ts';
+import { bearer, send, type Answer } from '../support/http.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { packX07 } from '../support/x07-package.ts';
+
+const ADMIN = 'an-administrators-token-of-the-environment';
+
+function publish(url: string, token: string, name: string, prefix = '/x07'): Promise<Answer> {
+  return send(url, `${prefix}/v1/packages/publish`, {
+    method: 'POST',
+    headers: bearer(token),
+    body: packX07({ name, version: '1.0.0' }),
+  });
+}
+async function configOf(url: string, prefix = '/x07'): Promise<{ dl: string; api: string }> {
+  return JSON.parse((await send(url, `${prefix}/index/config.json`)).text) as { dl: string; api: string };
+}
+
+test('a registry that was made is not moved by a start; the command that is named moves it', async (t) => {
+  const data = await temporaryDirectory(t);
+  const env = { CAIRN_ADMIN_TOKEN: ADMIN };
+  const made = await cairnServe(
+    t,
+    ['--data', data, '--listen', '127.0.0.1:0', '--public-url', 'http://one.example'],
+    { env },
+  );
+  assert.equal((await publish(made.url, ADMIN, 'acme-hello')).status, 200);
+  assert.equal(await made.stop(), 0);
+
+  const rows = [
+    [['--public-url', 'https://two.example'], {}],
+    [[], { CAIRN_MOUNTS: 'x07=/' }],
+  ] as const;
+  for (const [flags, settings] of rows) {
+    const args = ['serve', '--data', data, '--listen', '127.0.0.1:0', ...flags];
+    const refused = await cairn(args, { env: { ...env, ...settings } });
+    assertRefused(refused, 3, /was created with/);
+    const wayOut = /cairn (settings .*)$/m.exec(refused.stderr)?.[1]?.split(' ') ?? [];
+    assert.notDeepEqual(wayOut, []);
+    // As it stands there, with nothing added.
+    await cairnOk(wayOut);
+  }
+  const moved = await cairnServe(
+    t,
+    ['--data', data, '--listen', '127.0.0.1:0', '--public-url', 'https://two.example'],
+    {
+      env: { ...env, CAIRN_MOUNTS: 'x07=/' },
+    },
+  );
+  assert.equal((await configOf(moved.url, '')).dl, 'https://two.example/v1/packages/');
+  assert.equal((await send(moved.url, '/v1/packages/acme-hello/1.0.0/download')).status, 200);
+  assert.equal((await send(moved.url, '/x07/index/config.json')).status, 404);
+
+  // The same beside a running server: the site is new when the command ends.
+  const printed = await cairnOk([
+    'settings',
+    '--data',
+    data,
+    '--public-url',
+    'https://three.example',
+    '--mounts',
+    'x07=/p',
+  ]);
+  assert.deepEqual(JSON.parse(printed), { publicUrl: 'https://three.example', mounts: { x07: '/p' } });
+  assert.equal((await configOf(moved.url, '/p')).dl, 'https://three.example/p/v1/packages/');
+  assert.equal((await send(moved.url, '/p/v1/packages/acme-hello')).status, 200);
+  assert.equal((await send(moved.url, '/v1/packages/acme-hello')).status, 404);
+  assert.equal(await cairnOk(['settings', '--data', data]), printed);
+});
