@@ -1,8 +1,7 @@
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { alternate, type Bench, type Place, type Row } from './measure.ts';
-import { runChild } from './processes.ts';
-import { generateRegistry } from './registry-generator.ts';
+import { makeRegistry, runChild } from './processes.ts';
 
 const EARLY_COMMITS = 100;
 
@@ -23,7 +22,7 @@ export const appendLate: Bench = {
     if (!builtIn) return [];
     const built = scratch(builtIn);
     const [early, late] = [join(built, 'early'), join(built, 'late')];
-    for (const data of [early, late]) await generateRegistry(data, { packages: 1, versions: 1 });
+    for (const data of [early, late]) await makeRegistry(data, { packages: 1, versions: 1 });
     await runChild('append-single', early, String(EARLY_COMMITS));
     say(`append-late: making ${lateCommits} commits`);
     await runChild('append-single', late, String(lateCommits));

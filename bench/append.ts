@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { commitPerEvent } from './commit-per-event.ts';
 import { alternate, type Bench } from './measure.ts';
-import { runChild } from './processes.ts';
-import { generateRegistry } from './registry-generator.ts';
+import { makeRegistry, runChild } from './processes.ts';
 
 const IN_FLIGHT = 256;
 
@@ -18,7 +17,7 @@ export const append: Bench = {
     for (const place of places) {
       const home = scratch(place);
       const data = join(home, 'data');
-      await generateRegistry(data, { packages, versions });
+      await makeRegistry(data, { packages, versions });
       const baseline = await commitPerEvent(data, join(home, 'worktree'));
       say(`append: ${place.name}`);
       const measured = await alternate(

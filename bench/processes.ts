@@ -25,7 +25,7 @@ export function requireProgram(program: string, ...probe: readonly string[]): vo
     throw new Absent(`${program} is not installed (Debian: apt-get install ${program.split('/').at(-1)})`);
 }
 
-export type ChildName = 'append' | 'append-single' | 'publisher' | 'follower' | 'http-clients';
+export type ChildName = 'generate' | 'append' | 'append-single' | 'publisher' | 'follower' | 'http-clients';
 
 function childCommand(name: ChildName, ...args: readonly string[]): string[] {
   return [
@@ -40,6 +40,14 @@ function childCommand(name: ChildName, ...args: readonly string[]): string[] {
 /** Runs one of `children/` to its end; the JSON it printed. */
 export async function runChild<T>(name: ChildName, ...args: readonly string[]): Promise<T> {
   return JSON.parse(await run(process.execPath, childCommand(name, ...args))) as T;
+}
+
+/** Makes a synthetic registry, log and blobs only. */
+export async function makeRegistry(
+  data: string,
+  { packages, versions }: { readonly packages: number; readonly versions: number },
+): Promise<void> {
+  await runChild('generate', data, String(packages), String(versions));
 }
 
 /** One of `children/` that stays, warm, and answers each line with a line of JSON. */
@@ -83,9 +91,12 @@ export interface CairnRun {
 /** Runs the command line in a process of its own, start-up included. */
 export async function runCairn(...words: readonly string[]): Promise<CairnRun> {
   const script = fileURLToPath(new URL('../bin/cairn.ts', import.meta.url));
-  // The process itself knows its peak best; descriptor 3 keeps it apart from what the command prints.
-  const report =
-    'process.on("exit",()=>require("node:fs").writeSync(3,String(process.resourceUsage().maxRSS)))';
+  // Not `maxRSS` of its resource usage: that starts from the memory of the process that forked it. Descriptor 3
+  // keeps the answer apart from what the command prints.
+  const report = `process.on('exit', () => {
+    const status = fs.readFileSync('/proc/self/status', 'utf8');
+    fs.writeSync(3, /VmHWM:\\s*(\\d+)/.exec(status)[1]);
+  })`;
   const started = performance.now();
   const child = spawn(
     process.execPath,
@@ -93,7 +104,7 @@ export async function runCairn(...words: readonly string[]): Promise<CairnRun> {
       '--import',
       'tsx',
       '--import',
-      `data:text/javascript,${encodeURIComponent(esm(report))}`,
+      `data:text/javascript,${encodeURIComponent(`import fs from 'node:fs';${report}`)}`,
       script,
       ...words,
     ],
@@ -107,8 +118,4 @@ export async function runCairn(...words: readonly string[]): Promise<CairnRun> {
   const seconds = (performance.now() - started) / 1000;
   if (child.exitCode !== 0) throw new Error(`cairn ${words.join(' ')}: code ${child.exitCode}\n${errors}`);
   return { seconds, peakBytes: Number(kibibytes) * 1024 };
-}
-
-function esm(code: string): string {
-  return `import{createRequire}from"node:module";const require=createRequire(${JSON.stringify(import.meta.url)});${code}`;
 }

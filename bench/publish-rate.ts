@@ -2,8 +2,7 @@ import { join } from 'node:path';
 import { ADMIN_TOKEN, startServer } from '../test/support/server-process.ts';
 import { commitPerEvent } from './commit-per-event.ts';
 import { alternate, type Bench, type BenchContext, type Place, type Row } from './measure.ts';
-import { run, runChild } from './processes.ts';
-import { generateRegistry } from './registry-generator.ts';
+import { makeRegistry, run, runChild } from './processes.ts';
 
 const CLIENTS = 64;
 
@@ -24,7 +23,7 @@ async function compareAt({ size, scratch, say }: BenchContext, place: Place): Pr
       : { packages: 200, versions: 2_000, seconds: 2, rounds: 2 };
   const home = scratch(place);
   const data = join(home, 'data');
-  await generateRegistry(data, { packages, versions });
+  await makeRegistry(data, { packages, versions });
   const baseline = await commitPerEvent(data, join(home, 'worktree'));
   const server = await startServer({ data, env: { CAIRN_LOG_LEVEL: 'error' } });
   say(`publish-rate: ${place.name}`);

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { alternate, spreadOf, type Bench, type BenchContext, type Place, type Row } from './measure.ts';
-import { converse, runCairn, type Conversation } from './processes.ts';
-import { generateRegistry } from './registry-generator.ts';
+import { type Conversation, converse, makeRegistry, runCairn } from './processes.ts';
 
 export const publishScale: Bench = {
   name: 'publish-scale',
@@ -22,7 +21,7 @@ async function compareAt(context: BenchContext, place: Place): Promise<Row[]> {
   const open = async (packages: number): Promise<Conversation> => {
     const data = join(home, String(packages));
     context.say(`publish-scale: making ${packages} packages, ${place.name}`);
-    await generateRegistry(data, { packages, versions: 2 * packages });
+    await makeRegistry(data, { packages, versions: 2 * packages });
     await runCairn('regen', '--data', data);
     const publisher = converse('publisher', data, String(packages));
     await publisher.ask<number[]>(String(publishes));

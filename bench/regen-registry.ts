@@ -1,7 +1,7 @@
 /** The registry that the benches of `regen` share: made once for each place of a run. */
 import { join } from 'node:path';
 import type { BenchContext, Place } from './measure.ts';
-import { generateRegistry } from './registry-generator.ts';
+import { makeRegistry } from './processes.ts';
 
 export interface RegenRegistry {
   readonly data: string;
@@ -19,7 +19,7 @@ export function regenRegistry({ size, scratch, say }: BenchContext, place: Place
     size === 'full' ? { packages: 20_000, versions: 200_000 } : { packages: 500, versions: 5_000 };
   const data = join(scratch(place), 'data');
   say(`making ${shape.packages} packages, ${shape.versions} versions, ${place.name}`);
-  const making = generateRegistry(data, shape).then(() => ({ data, ...shape }));
+  const making = makeRegistry(data, shape).then(() => ({ data, ...shape }));
   made.set(key, making);
   return making;
 }

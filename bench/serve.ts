@@ -8,8 +8,8 @@ import { layout } from '../bin/open-registry.ts';
 import { startServer } from '../test/support/server-process.ts';
 import { entryUrlPath } from '../ecosystems/x07/paths.ts';
 import { alternate, type Bench } from './measure.ts';
-import { exitOf, requireProgram, run, runCairn } from './processes.ts';
-import { generateRegistry, packageName } from './registry-generator.ts';
+import { exitOf, makeRegistry, requireProgram, run, runCairn } from './processes.ts';
+import { packageName } from './registry-generator.ts';
 
 const CONNECTIONS = 32;
 const SERVER_CORE = '0';
@@ -27,7 +27,7 @@ export const serveEntries: Bench = {
     if (!place) return [];
     const home = scratch(place);
     const data = join(home, 'data');
-    await generateRegistry(data, { packages, versions: packages * 10 });
+    await makeRegistry(data, { packages, versions: packages * 10 });
     await runCairn('regen', '--data', data);
     const script = writeScript(home, packages);
     const server = await startServer({ data, env: { CAIRN_LOG_LEVEL: 'error' } });

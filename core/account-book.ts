@@ -75,7 +75,10 @@ export class AccountBook {
         `${JSON.stringify(wanted.handle)} is not a handle: use a-z, 0-9, - and _, 64 at most`,
       );
     if (wanted.expiresAt !== undefined && Number.isNaN(Date.parse(wanted.expiresAt)))
-      throw new RegistryError('bad-request', `${JSON.stringify(wanted.expiresAt)} is not a time: use RFC 3339`);
+      throw new RegistryError(
+        'bad-request',
+        `${JSON.stringify(wanted.expiresAt)} is not a time: use RFC 3339`,
+      );
     const tokenId = uuidFrom(this.#deps.ids.next());
     const { handle, label, scopes, limits, expiresAt } = wanted;
     await this.#append((state) => [

@@ -92,7 +92,7 @@ export type RouteMatch<T> =
   | { readonly found: 'path'; readonly allow: readonly string[] }
   | { readonly found: 'nothing' };
 
-/** Finds the route of a request. A pattern with more literal segments wins, whatever the method. */
+/** Finds the route of a request. Where patterns differ first, the one with a literal segment wins, whatever the method. */
 export class RouteTable<T> {
   readonly #byLength = new Map<number, CompiledPattern<T>[]>();
 

@@ -47,7 +47,7 @@ export interface SiteRoute {
 /** Whether a text can be one segment of a path on every disk and object store. */
 export function isSegment(text: string): boolean {
   // Control characters and backslashes mean different things to different disks; 255 bytes is the shortest limit.
-   
+
   if (text === '' || text === '.' || text === '..' || /[/\\\u0000-\u001f\u007f]/.test(text)) return false;
   return !text.startsWith(reservedPrefix) && Buffer.byteLength(text) <= 255;
 }

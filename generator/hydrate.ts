@@ -4,7 +4,8 @@ import type { Package, Release } from '../core/package.ts';
 import type { BlobStore } from '../core/ports.ts';
 
 function lacksMeta(release: Release): boolean {
-  return release.meta === undefined && release.metaDigest !== undefined;
+  // What is withdrawn is not rendered, and its manifest may be gone with its bytes.
+  return release.meta === undefined && release.metaDigest !== undefined && release.withdrawnAt === undefined;
 }
 
 /** Whether every manifest is at hand. */

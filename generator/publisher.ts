@@ -53,7 +53,7 @@ export class Publisher {
   /** Resolves when events below `seq` can be read from the site, or at once with the news that this takes longer. */
   visible(seq: number): Promise<Visibility> {
     if (this.#seq >= seq) return Promise.resolve('visible');
-    if (this.#failure !== undefined) return Promise.resolve('degraded');
+    if (this.#failure !== undefined || this.#closed) return Promise.resolve('degraded');
     return new Promise((resolve) => {
       this.#waiters.push({ seq, resolve });
       this.notify();

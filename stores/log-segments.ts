@@ -145,7 +145,7 @@ export class LogSegments {
     // A scan from the start reads whole segments; a look-up reads its line only.
     if (seq % EVENTS_PER_SEGMENT === 0) return this.segmentBytes(index).toString('utf8', start, end - 1);
     const line = Buffer.allocUnsafe(end - 1 - start);
-    readSync(this.#copy, line, 0, line.length, segment.position + start);
+    this.#readExactly(line, segment.position + start);
     return line.toString('utf8');
   }
 
@@ -155,9 +155,15 @@ export class LogSegments {
     if (segment.bytes) return segment.bytes;
     if (this.#recent?.index === index) return this.#recent.bytes;
     const bytes = Buffer.allocUnsafe(segment.length);
-    readSync(this.#copy, bytes, 0, segment.length, segment.position);
+    this.#readExactly(bytes, segment.position);
     this.#recent = { index, bytes };
     return bytes;
+  }
+
+  /** The copy was checked when it was taken; another process may have cut it since. */
+  #readExactly(bytes: Buffer, position: number): void {
+    if (readSync(this.#copy, bytes, 0, bytes.length, position) !== bytes.length)
+      throw new LogDamage('the local copy of the log has become shorter: start again, and it is made anew');
   }
 
   close(): void {

@@ -6,7 +6,7 @@ import { test, type TestContext } from 'node:test';
 import { isErrno } from '../../stores/durable-files.ts';
 import { eventually } from '../support/eventually.ts';
 import { openSmallDisk, powerCutUnavailable } from '../support/power-cut-disk.ts';
-import { checkReady, checkReleases, checkStores } from '../support/registry-check.ts';
+import { checkAtRest, checkReleases, checkStores } from '../support/registry-check.ts';
 import { ReleaseLedger, type Release } from '../support/release-ledger.ts';
 import type { ServerProcess } from '../support/server-process.ts';
 import { oneFileThread, watchCalls, watchingUnavailable } from '../support/system-calls.ts';
@@ -56,7 +56,7 @@ test(
     await assertNothingIncoming(trial.data);
 
     await rm(reserve);
-    await eventually(() => checkReady(trial.server.url));
+    await eventually(() => checkAtRest(trial.server.url));
     const { status, text } = await publishOne(trial, 'with-space-again', 200_000);
     assert.equal(status, 200, text);
     await assertNothingLost(t, trial);
@@ -135,7 +135,7 @@ async function publishWithFault(
   const outcome = outcomeOf(answered);
   if (outcome === 'degraded') assert.equal(await isReady(server), false);
   const calls = await watched.stop();
-  await eventually(() => checkReady(server.url));
+  await eventually(() => checkAtRest(server.url));
   await checkReleases(server.url, ledger.possible, [answered.release]);
   if (outcome === 'refused') await assertTruthfulRefusal(trial, answered);
   return calls.some((line) => line.includes('(INJECTED)')) ? outcome : undefined;
@@ -199,7 +199,7 @@ function assertClearRefusal({ status, text, headers }: Answered): void {
 
 /** What was acknowledged is there, on the running server and after a restart, and the disk is in order. */
 async function assertNothingLost(t: TestContext, { data, server, ledger }: Trial): Promise<void> {
-  await eventually(() => checkReady(server.url));
+  await eventually(() => checkAtRest(server.url));
   for (const [release, state] of await checkReleases(server.url, ledger.possible))
     ledger.settle(release, state);
   assert.equal(await server.stop(), 0);

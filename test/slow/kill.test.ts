@@ -2,13 +2,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { inLanes } from '../support/lanes.ts';
-import { checkReady, checkReleases, checkStores } from '../support/registry-check.ts';
+import { checkReady, checkReleases, checkStores, leftoversIn } from '../support/registry-check.ts';
 import { ReleaseLedger } from '../support/release-ledger.ts';
 import { chooseSeed, seededRandom, type SeededRandom } from '../support/seeded-random.ts';
 import { ADMIN_TOKEN, cairnCommand } from '../support/server-process.ts';
@@ -47,9 +46,10 @@ test(`${firstStartKills} kills during the first start leave a whole registry or 
       // Also one after the other, on what the earlier one left.
       for (let again = random.below(3); again >= 0; again -= 1) {
         kills += 1;
-        await killDuringStart(data, { isUnderWay: () => existsSync(data), random });
+        await killDuringStart(data, random);
       }
       await expectWorkingRegistry(t, data, random);
+      assert.deepEqual(await leftoversIn(data), []);
     }
   });
 });
@@ -63,6 +63,7 @@ async function killAgainAndAgain(t: TestContext, { kills, random }: Lane): Promi
   const data = await temporaryDirectory(t);
   const ledger = new ReleaseLedger();
   const unknown = { happened: 0, didNot: 0 };
+  let fullCheckDue = KILLS_BETWEEN_FULL_CHECKS;
   let server = await startOwn(t, { data });
   for (let kill = 1; kill <= kills; kill += 1) {
     const traffic = startTraffic(server.url, { ledger, random });
@@ -72,11 +73,11 @@ async function killAgainAndAgain(t: TestContext, { kills, random }: Lane): Promi
     await traffic.broken;
     if (kill < kills && random.chance(RECOVERY_CHANCE)) {
       kill += 1;
-      await killDuringStart(data, { isUnderWay: (pid) => holdsLog(data, pid), random });
+      await killDuringStart(data, random);
     }
     server = await startOwn(t, { data });
     await checkReady(server.url);
-    const isFull = kill % KILLS_BETWEEN_FULL_CHECKS === 0 || kill === kills;
+    const isFull = kill >= fullCheckDue;
     const touched = ledger.takeTouched();
     const looked = isFull ? ledger.releases : [...touched, ...random.sample(ledger.releases, SAMPLE)];
     const open = new Set(ledger.uncertain);
@@ -85,53 +86,36 @@ async function killAgainAndAgain(t: TestContext, { kills, random }: Lane): Promi
         unknown[[...ledger.statesOf(release)].at(-1) === state ? 'happened' : 'didNot'] += 1;
       ledger.settle(release, state);
     }
-    if (isFull) await checkStores(data);
+    if (!isFull) continue;
+    await checkStores(data);
+    fullCheckDue += KILLS_BETWEEN_FULL_CHECKS;
   }
+  await checkReleases(server.url, ledger.possible);
   assert.equal(await server.stop(), 0);
   await checkStores(data);
+  assert.deepEqual(await leftoversIn(data), []);
   t.diagnostic(
     `${kills} kills, ${ledger.acknowledged} writes acknowledged and there; of those without an answer ` +
-      `${unknown.happened} had happened and ${unknown.didNot} had not; left behind: ${await leftBehind(data)}`,
+      `${unknown.happened} had happened and ${unknown.didNot} had not`,
   );
 }
 
-interface StartKill {
-  /** Whether the process with this number has begun to write. */
-  readonly isUnderWay: (pid: number) => boolean;
-  readonly random: SeededRandom;
-}
-
-async function killDuringStart(data: string, { isUnderWay, random }: StartKill): Promise<void> {
+/** Kills a start at some moment between its first trace on the disk and a little after `listening`. */
+async function killDuringStart(data: string, random: SeededRandom): Promise<void> {
+  const before = changeTimeOf(data);
   const child = spawn(
     process.execPath,
     [...cairnCommand, 'serve', '--data', data, '--listen', '127.0.0.1:0'],
     { env: { ...process.env, CAIRN_ADMIN_TOKEN: ADMIN_TOKEN }, stdio: 'ignore' },
   );
   const exited = once(child, 'exit');
-  while (child.exitCode === null && !isUnderWay(child.pid ?? 0)) await pause(2);
+  while (child.exitCode === null && changeTimeOf(data) === before) await pause(2);
   await pause(random.below(LONGEST_START_MS));
   assert.equal(child.exitCode, null, 'the server ended by itself');
   child.kill('SIGKILL');
   await exited;
 }
 
-function holdsLog(data: string, pid: number): boolean {
-  const lock = join(data, 'log.git/cairn-writer.lock');
-  return existsSync(lock) && readFileSync(lock, 'utf8').includes(`"pid":${pid},`);
-}
-
-/** Names below the data directory that no living process needs, counted by kind. */
-async function leftBehind(data: string): Promise<string> {
-  const names = await readdir(data, { recursive: true });
-  const kinds = [
-    /(^|\/)=tmp\./,
-    /\.tmp$/,
-    /tmp_obj/,
-    /\.new$/,
-    /\.probe\./,
-    /\.check-/,
-    /incoming\/./,
-    /\.lock/,
-  ];
-  return kinds.map((kind) => `${kind.source}: ${names.filter((name) => kind.test(name)).length}`).join(', ');
+function changeTimeOf(directory: string): number | undefined {
+  return statSync(directory, { throwIfNoEntry: false })?.mtimeMs;
 }

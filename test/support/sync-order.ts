@@ -19,8 +19,9 @@ export const diskCalls = [
 export interface Moment {
   /** The call that makes something true: a rename, a link, an answer on a socket. */
   readonly call: string;
-  /** Its last argument that is a path; empty when it has none. */
-  readonly target: string;
+  /** Of a rename or a link. */
+  readonly from: string | undefined;
+  readonly to: string | undefined;
   /** Files whose bytes, and names whose directories, the disk may still lose. */
   readonly unsynced: readonly string[];
 }
@@ -66,8 +67,8 @@ class ImaginaryDisk {
     const isMove = /^(rename|link)/.test(call.name);
     const isAnswer = call.name.startsWith('write') && /<(socket|pipe|TCP)/.test(call.text);
     if (!isMove && !isAnswer) return undefined;
-    const target = isMove ? (this.#pathsOf(call).at(-1) ?? '') : '';
-    return { call: call.text, target, unsynced: [...this.#unsynced.keys()] };
+    const [from, to] = isMove ? this.#pathsOf(call) : [];
+    return { call: call.text, from, to, unsynced: [...this.#unsynced.keys()] };
   }
 
   /** What has to be forgotten or remembered once the call has returned. */
@@ -90,11 +91,22 @@ class ImaginaryDisk {
       this.#change(`bytes ${this.#fileOf(text)}`);
     else if (name.startsWith('mkdir')) this.#change(`name ${first}`);
     else if (name.startsWith('unlink')) this.#forget(first);
-    else if (/^(rename|link)/.test(name)) {
+    else if (name.startsWith('rename')) this.#move(first, second);
+    else if (name.startsWith('link')) {
       this.#change(`name ${second}`);
       if (this.#unsynced.has(`bytes ${first}`)) this.#change(`bytes ${second}`);
-      if (name.startsWith('rename')) this.#forget(first);
     }
+  }
+
+  /** A file, or a directory with all that is below it. */
+  #move(from: string, to: string): void {
+    for (const [key, change] of [...this.#unsynced]) {
+      const [kind, path = ''] = key.split(' ', 2);
+      if (path !== from && !path.startsWith(`${from}/`)) continue;
+      this.#unsynced.delete(key);
+      this.#unsynced.set(`${kind} ${to}${path.slice(from.length)}`, change);
+    }
+    this.#change(`name ${to}`);
   }
 
   #change(key: string): void {
@@ -126,6 +138,6 @@ class ImaginaryDisk {
 
 /** An fsync of a file keeps its bytes, an fsync of a directory the names in it. */
 function isHeldBy(key: string, synced: string): boolean {
-  const [kind, path = ''] = [key.slice(0, key.indexOf(' ')), key.slice(key.indexOf(' ') + 1)];
+  const [kind, path = ''] = key.split(' ', 2);
   return kind === 'bytes' ? path === synced : dirname(path) === synced;
 }
