@@ -57,11 +57,15 @@ async function textOf(stream: AsyncIterable<unknown>): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
+/** A process that is stopped or stuck still accepts connections. */
+const PING_TIMEOUT_MS = 5_000;
+
 /** Control through the socket of the process that holds the log. @throws Error when nobody listens there. */
 export function remoteControl(socketPath: string): Control {
   async function call(method: Method, argument: unknown): Promise<unknown> {
     const incoming = await new Promise<IncomingMessage>((resolve, reject) => {
-      const outgoing = request({ socketPath, path: `/${method}`, method: 'POST' }, resolve);
+      const patience = method === 'ping' ? { signal: AbortSignal.timeout(PING_TIMEOUT_MS) } : {};
+      const outgoing = request({ socketPath, path: `/${method}`, method: 'POST', ...patience }, resolve);
       outgoing.on('error', reject);
       outgoing.end(JSON.stringify(argument ?? null));
     });

@@ -197,10 +197,12 @@ function withdraw(
   version: string | undefined,
   change: (version: string, patch: Partial<Release>) => void,
 ): void {
-  if (version !== undefined) return change(version, { withdrawnAt: at });
+  // A tombstone: the manifest goes too, and may be gone from the blobs by the time somebody looks.
+  const tombstone = { withdrawnAt: at, meta: undefined, metaDigest: undefined };
+  if (version !== undefined) return change(version, tombstone);
   state.withdrawnAt = at;
   for (const release of [...state.releases.values()])
-    if (release.withdrawnAt === undefined) change(release.version, { withdrawnAt: at });
+    if (release.withdrawnAt === undefined) change(release.version, tombstone);
 }
 
 type OwnershipEvent = Extract<

@@ -4,8 +4,7 @@ import type { Package, Release } from '../core/package.ts';
 import type { BlobStore } from '../core/ports.ts';
 
 function lacksMeta(release: Release): boolean {
-  // What is withdrawn is not rendered, and its manifest may be gone with its bytes.
-  return release.meta === undefined && release.metaDigest !== undefined && release.withdrawnAt === undefined;
+  return release.meta === undefined && release.metaDigest !== undefined;
 }
 
 /** Whether every manifest is at hand. */

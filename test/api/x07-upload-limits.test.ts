@@ -149,6 +149,6 @@ test('a body that breaks the rules of chunks is refused and leaves nothing behin
   const { socket, ended } = open(t);
   socket.write(head('transfer-encoding: chunked'));
   socket.write('5\r\nhello\r\nnonsense\r\n');
-  await eventually(async () => assert.ok(ended()));
+  await eventually(async () => assert.ok(ended(), 'still open'));
   await eventually(async () => assert.deepEqual(await storedState(server), before));
 });

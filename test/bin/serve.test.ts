@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { assertRefused, cairn, cairnServe } from '../support/command-line.ts';
 import { eventually } from '../support/eventually.ts';
 import { bearer, send, type Answer } from '../support/http.ts';
+import { incomingOf } from '../support/stored-state.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { packX07 } from '../support/x07-package.ts';
 
@@ -139,8 +140,7 @@ test('a stop lets an upload finish, and refuses a write that comes later', async
   slow.setEncoding('utf8').on('data', (text: string) => (received += text));
   slow.write(head(archive.length));
   slow.write(archive.subarray(0, 1000));
-  await eventually(async () => assert.ok(existsSync(join(data, 'blobs/incoming'))));
-  await new Promise((next) => setTimeout(next, 100));
+  await eventually(async () => assert.equal((await incomingOf(data)).length, 1));
   const stopped = server.stop();
   let asked = 0;
   // Reads go on and writes do not, for as long as the slow upload takes.

@@ -54,7 +54,7 @@ async function catalogItem(server: TestServer, name: string, wanted: RegExp): Pr
     const { packages } = JSON.parse(text) as { packages: { name: string }[] };
     const item = JSON.stringify(packages.find((one) => one.name === name) ?? null);
     assert.match(item, wanted);
-    assert.ok(text.includes(item));
+    assert.ok(text.includes(item), `${name} is not in the catalog`);
     return item;
   });
 }

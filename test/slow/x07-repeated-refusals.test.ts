@@ -47,7 +47,7 @@ test('refusals leave no file descriptor, no memory and no file behind', onLinux,
       blobs: before.blobs,
       incoming: before.incoming,
     });
-    assert.ok((await descriptors(server.child.pid)) <= before.files + 2);
+    assert.ok((await descriptors(server.child.pid)) <= before.files + 2, 'file descriptors are left open');
   });
   // 800 uploads of a megabyte each: keeping one in ten would show.
   const grown = (await memory(server.child.pid)) - memoryBefore;
