@@ -29,8 +29,11 @@ async function compareAt(context: BenchContext, place: Place): Promise<Row[]> {
     async () => {
       const follower = converse('follower', data, String(packages));
       const times: Followed[] = [];
-      for (let i = 0; i < publishes; i += 1) times.push(await follower.ask<Followed>('publish'));
-      await follower.end();
+      try {
+        for (let i = 0; i < publishes; i += 1) times.push(await follower.ask<Followed>('publish'));
+      } finally {
+        await follower.end();
+      }
       // The first few of a fresh process are not warm yet.
       const warm = times.slice(publishes >> 2);
       all.push(spreadOf(warm.map(({ documents, roots }) => documents + roots)).median);

@@ -1,0 +1,115 @@
+/** A bare repository made, tidied after a killed writer, and read in bulk: what a log needs of git besides commits. */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { simpleGit } from 'simple-git';
+import { LogDamage } from '../core/errors.ts';
+import { ensureDirectory, nextNumber, syncPath, syncTree } from './durable-files.ts';
+import { startOf } from './writer-lock.ts';
+
+/** The only branch. */
+export const BRANCH = 'main';
+
+/** Made aside and renamed, so that a power cut leaves a whole repository or none. */
+export async function createRepository(repository: string, isPrivate: boolean): Promise<void> {
+  if (existsSync(join(repository, 'HEAD'))) return;
+  const parent = dirname(repository);
+  await ensureDirectory(parent);
+  await clearHalfMade(repository);
+  const aside = join(parent, `.${basename(repository)}.${process.pid}.${nextNumber()}.new`);
+  await ensureDirectory(aside, isPrivate ? 0o700 : 0o755);
+  // No template: a repository of ours has no hooks.
+  const git = simpleGit(aside, { unsafe: { allowUnsafeTemplateDir: true } });
+  await git.raw(['init', '--quiet', '--bare', `--initial-branch=${BRANCH}`, '--template=']);
+  await git.addConfig('gc.auto', '0');
+  await git.addConfig('core.logAllRefUpdates', 'false');
+  await syncTree(aside);
+  try {
+    await rename(aside, repository);
+  } catch (error) {
+    await rm(aside, { recursive: true, force: true });
+    if (!existsSync(join(repository, 'HEAD'))) throw error;
+  }
+  await syncPath(parent);
+}
+
+/** What first starts that were killed have left; in a container they had the number of this process. */
+async function clearHalfMade(repository: string): Promise<void> {
+  const beginning = `.${basename(repository)}.`;
+  for (const name of await readdir(dirname(repository))) {
+    if (!name.startsWith(beginning) || !name.endsWith('.new')) continue;
+    const maker = Number.parseInt(name.slice(beginning.length), 10);
+    if (maker !== process.pid && startOf(maker) !== undefined) continue;
+    // A `git init` may outlive its killed parent by a moment.
+    await rm(join(dirname(repository), name), { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** How long a lock of git may be in use: git holds the lock of a branch for milliseconds. */
+const GIT_LOCK_PATIENCE_MS = 3_000;
+
+/** What a killed writer leaves: half objects and git's own locks. Called by the only writer. */
+export async function clearLeftovers(repository: string): Promise<void> {
+  for (const lock of [
+    `refs/heads/${BRANCH}.lock`,
+    'packed-refs.lock',
+    'HEAD.lock',
+    'config.lock',
+    'objects/pack/multi-pack-index.lock',
+  ])
+    await clearGitLock(join(repository, lock));
+  const objects = join(repository, 'objects');
+  for (const directory of await readdir(objects)) {
+    if (!/^[0-9a-f]{2}$/.test(directory)) continue;
+    for (const name of await readdir(join(objects, directory)))
+      if (name.startsWith('tmp_obj_')) await rm(join(objects, directory, name), { force: true });
+  }
+}
+
+async function clearGitLock(path: string): Promise<void> {
+  const waitUntil = Date.now() + GIT_LOCK_PATIENCE_MS;
+  for (;;) {
+    const found = await stat(path).catch(() => undefined);
+    if (!found) return;
+    // An old lock has no living owner; a young one may: give it the time that git needs.
+    if (Date.now() - found.mtimeMs > GIT_LOCK_PATIENCE_MS || Date.now() > waitUntil) break;
+    await new Promise((resume) => setTimeout(resume, 50));
+  }
+  await rm(path, { force: true });
+}
+
+/** Contents of blobs, in the order asked for, from one git process. */
+export async function readBlobs(
+  repository: string,
+  oids: readonly string[],
+  take: (bytes: Buffer) => void,
+): Promise<void> {
+  if (oids.length === 0) return;
+  const git = spawn('git', ['cat-file', '--batch'], { cwd: repository, stdio: ['pipe', 'pipe', 'ignore'] });
+  git.stdin.on('error', () => undefined); // git died; the count below tells
+  git.stdin.end(oids.map((oid) => `${oid}\n`).join(''));
+  let pending: Buffer = Buffer.alloc(0);
+  let wanted: number | undefined;
+  let taken = 0;
+  for await (const chunk of git.stdout as AsyncIterable<Buffer>) {
+    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+    for (;;) {
+      if (wanted === undefined) {
+        const end = pending.indexOf(10);
+        if (end === -1) break;
+        const [oid, type, size] = pending.toString('latin1', 0, end).split(' ');
+        if (type !== 'blob') throw new LogDamage(`git cannot read segment ${oid}: ${type}`);
+        wanted = Number(size);
+        pending = pending.subarray(end + 1);
+      }
+      if (pending.length < wanted + 1) break;
+      take(Buffer.from(pending.subarray(0, wanted)));
+      pending = pending.subarray(wanted + 1);
+      wanted = undefined;
+      taken += 1;
+    }
+  }
+  if (taken !== oids.length)
+    throw new LogDamage(`git gave ${taken} of ${oids.length} segments: is the repository whole?`);
+}
