@@ -17,6 +17,7 @@ import {
   ObjectWriter,
   type GitObject,
 } from './git-objects.ts';
+import { syncPath } from './durable-files.ts';
 import { keepRepositoryTidy, type Tidying } from './git-maintenance.ts';
 import { BRANCH, clearLeftovers, createRepository, readBlobs } from './git-repository.ts';
 import { EVENTS_PER_SEGMENT, LogSegments } from './log-segments.ts';
