@@ -22,6 +22,8 @@ export async function createRepository(repository: string, isPrivate: boolean): 
   // No template: a repository of ours has no hooks.
   const git = simpleGit(aside, { unsafe: { allowUnsafeTemplateDir: true } });
   await git.raw(['init', '--quiet', '--bare', `--initial-branch=${BRANCH}`, '--template=']);
+  // Packing runs beside the writer, which needs the other cores more.
+  await git.addConfig('pack.threads', '1');
   await git.addConfig('gc.auto', '0');
   await git.addConfig('core.logAllRefUpdates', 'false');
   await syncTree(aside);
