@@ -2,10 +2,13 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RegistryError } from '../core/errors.ts';
 import { ensureDirectory, nextNumber } from './durable-files.ts';
+import { clearLeftovers } from './leftovers.ts';
+
+const PROBE = '.probe.';
 
 /** What is wrong with the disk under a directory; undefined when nothing is. */
 export function unfitDisk(directory: string): string | undefined {
-  const probe = join(directory, `.probe.${process.pid}.${nextNumber()}`);
+  const probe = join(directory, `${PROBE}${process.pid}.${nextNumber()}`);
   mkdirSync(probe);
   try {
     writeFileSync(join(probe, 'a:B'), '');
@@ -23,6 +26,7 @@ export function unfitDisk(directory: string): string | undefined {
 /** @throws RegistryError when packages could overwrite one another on this disk. */
 export async function refuseUnfitDisk(directory: string): Promise<void> {
   await ensureDirectory(directory);
+  await clearLeftovers(directory, PROBE);
   const fault = unfitDisk(directory);
   if (fault !== undefined)
     throw new RegistryError('bad-request', `the disk under ${directory} cannot hold a registry: ${fault}`);

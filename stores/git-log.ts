@@ -19,7 +19,7 @@ import {
 } from './git-objects.ts';
 import { syncPath } from './durable-files.ts';
 import { keepRepositoryTidy, type Tidying } from './git-maintenance.ts';
-import { BRANCH, clearLeftovers, createRepository, readBlobs } from './git-repository.ts';
+import { BRANCH, clearAfterWriter, createRepository, readBlobs } from './git-repository.ts';
 import { EVENTS_PER_SEGMENT, LogSegments } from './log-segments.ts';
 import { LogTrees, segmentPath } from './log-trees.ts';
 import { acquireLock, type WriterLock } from './writer-lock.ts';
@@ -47,7 +47,7 @@ export async function openLogWriter<E extends LogLine>(options: OpenLogOptions<E
   await createRepository(options.repository, options.isPrivate ?? false);
   const lock = acquireLock(writerLockPath(options.repository), options.contact);
   try {
-    await clearLeftovers(options.repository);
+    await clearAfterWriter(options.repository);
     return await GitLog.open(options, LogSegments.openOwn(join(options.repository, COPY_NAME)), lock);
   } catch (error) {
     lock.release();

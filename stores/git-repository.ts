@@ -6,7 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import { simpleGit } from 'simple-git';
 import { LogDamage } from '../core/errors.ts';
 import { ensureDirectory, nextNumber, syncPath, syncTree } from './durable-files.ts';
-import { startOf } from './writer-lock.ts';
+import { clearLeftovers } from './leftovers.ts';
 
 /** The only branch. */
 export const BRANCH = 'main';
@@ -16,8 +16,9 @@ export async function createRepository(repository: string, isPrivate: boolean): 
   if (existsSync(join(repository, 'HEAD'))) return;
   const parent = dirname(repository);
   await ensureDirectory(parent);
-  await clearHalfMade(repository);
-  const aside = join(parent, `.${basename(repository)}.${process.pid}.${nextNumber()}.new`);
+  const beginning = `.${basename(repository)}.`;
+  await clearLeftovers(parent, beginning);
+  const aside = join(parent, `${beginning}${process.pid}.${nextNumber()}.new`);
   await ensureDirectory(aside, isPrivate ? 0o700 : 0o755);
   // No template: a repository of ours has no hooks.
   const git = simpleGit(aside, { unsafe: { allowUnsafeTemplateDir: true } });
@@ -36,23 +37,11 @@ export async function createRepository(repository: string, isPrivate: boolean): 
   await syncPath(parent);
 }
 
-/** What first starts that were killed have left; in a container they had the number of this process. */
-async function clearHalfMade(repository: string): Promise<void> {
-  const beginning = `.${basename(repository)}.`;
-  for (const name of await readdir(dirname(repository))) {
-    if (!name.startsWith(beginning) || !name.endsWith('.new')) continue;
-    const maker = Number.parseInt(name.slice(beginning.length), 10);
-    if (maker !== process.pid && startOf(maker) !== undefined) continue;
-    // A `git init` may outlive its killed parent by a moment.
-    await rm(join(dirname(repository), name), { recursive: true, force: true, maxRetries: 5 });
-  }
-}
-
 /** How long a lock of git may be in use: git holds the lock of a branch for milliseconds. */
 const GIT_LOCK_PATIENCE_MS = 3_000;
 
 /** What a killed writer leaves: half objects and git's own locks. Called by the only writer. */
-export async function clearLeftovers(repository: string): Promise<void> {
+export async function clearAfterWriter(repository: string): Promise<void> {
   for (const lock of [
     `refs/heads/${BRANCH}.lock`,
     'packed-refs.lock',

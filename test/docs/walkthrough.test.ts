@@ -116,7 +116,9 @@ test('the walkthrough shows the bytes that a publish produces', async (t) => {
   const blocks: Record<string, string> = {
     request: settled(request),
     command,
-    blob: filesBelow(join(data, 'blobs/sha256')).map((file) => `blobs/sha256/${file}`).join('\n'),
+    blob: filesBelow(join(data, 'blobs/sha256'))
+      .map((file) => `blobs/sha256/${file}`)
+      .join('\n'),
     lines: lines.join('\n'),
     commit: execFileSync('git', ['cat-file', '-p', 'main'], { cwd: paths.log, encoding: 'utf8' }).trim(),
     progress: readFileSync(join(paths.site, '=progress.json'), 'utf8').trim(),
