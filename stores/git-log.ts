@@ -90,7 +90,7 @@ export class GitLog<E extends LogLine> implements EventLog<E> {
     this.#lines = options.lines;
     this.#segments = segments;
     this.#lock = lock;
-    this.#tidying = lock && keepRepositoryTidy(options.repository, this.#git);
+    this.#tidying = lock && keepRepositoryTidy(options.repository);
   }
 
   static async open<E extends LogLine>(

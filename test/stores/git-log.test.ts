@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { mkdir, open, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { simpleGit } from 'simple-git';
 import { LogDamage, RegistryError } from '../../core/errors.ts';
 import { registryLines, type RegistryEvent } from '../../core/event.ts';
 import { keepRepositoryTidy } from '../../stores/git-maintenance.ts';
@@ -316,7 +315,7 @@ test('maintenance packs a log under its running writer, and everything stays rea
   };
   // As many objects as it takes to start a round; rounds are two-phase, so the loose ones go with the second.
   for (let round = 0; round < 3; round += 1) {
-    const tidying = keepRepositoryTidy(repository, simpleGit(repository));
+    const tidying = keepRepositoryTidy(repository);
     tidying.wrote(1_000_000);
     await Promise.all([appendSome(), tidying.stop()]);
   }
