@@ -123,7 +123,7 @@ export function checkManifestScale(manifest: Manifest): void {
 function requiredText(raw: RawManifest, field: string, code: string): string {
   const value = raw[field];
   if (typeof value !== 'string' || value.trim() === '')
-    throw badManifest(`x07-package.json needs a ${field}`, code);
+    throw badManifest(`x07-package.json needs ${field}, and not only white space`, code);
   return value;
 }
 
