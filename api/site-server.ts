@@ -6,7 +6,7 @@ import type { FoundFile, SiteReader } from '../core/ports.ts';
 import { cacheControl, type SiteRoute } from '../core/site.ts';
 
 /** Up to this size a document is kept in memory, with the hash of its bytes as its ETag. */
-const MAX_KEPT_BYTES = 256 * 1024;
+const MAX_KEPT_BYTES = 1024 * 1024;
 const MAX_KEPT_TOTAL_BYTES = 64 * 1024 * 1024;
 
 interface Kept {

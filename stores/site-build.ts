@@ -1,13 +1,13 @@
 /** A whole site written beside the old one, then merged into it: the way of `regen` when there is nothing to carry on from. */
 import { execFile } from 'node:child_process';
-import { closeSync, linkSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, linkSync, mkdirSync, openSync } from 'node:fs';
 import { link, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Digest } from '../core/digest.ts';
 import type { SiteBuild, SiteRecords } from '../core/ports.ts';
 import { compareTrees } from './compare-trees.ts';
-import { ensureDirectory, isErrno, nextNumber, syncPath, syncTree } from './durable-files.ts';
+import { ensureDirectory, isErrno, nextNumber, syncPath, syncTree, writeWhole } from './durable-files.ts';
 import {
   copySynced,
   readText,
@@ -53,17 +53,17 @@ export async function startBuild({ root, blobPath }: BuildOptions): Promise<Site
       const target = directoryFor(path);
       if ('blob' in body) {
         if (!linkOrCopySync(blobPath(body.blob), target)) copied.add(path);
-      } else if ('bytes' in body) writeWhole(target, body.bytes);
+      } else if ('bytes' in body) writeFile(target, body.bytes);
       else throw new TypeError(`${path} is a stream: add it as a root`);
     },
     async addRoot({ path, body }) {
       rootPaths.push(path);
       const target = directoryFor(path);
       if ('blob' in body) return void linkOrCopySync(blobPath(body.blob), target);
-      if ('bytes' in body) return writeWhole(target, body.bytes);
+      if ('bytes' in body) return writeFile(target, body.bytes);
       const file = openSync(target, 'wx');
       try {
-        for await (const text of body.stream()) writeSync(file, text);
+        for await (const text of body.stream()) writeWhole(file, Buffer.from(text));
       } finally {
         closeSync(file);
       }
@@ -71,7 +71,7 @@ export async function startBuild({ root, blobPath }: BuildOptions): Promise<Site
     read: (path) => readText(join(aside, path)),
     async finish(records) {
       for (const name of Object.keys(recordNames) as (keyof SiteRecords)[])
-        writeWhole(join(aside, recordNames[name]), Buffer.from(`${JSON.stringify(records[name])}\n`));
+        writeFile(join(aside, recordNames[name]), Buffer.from(`${JSON.stringify(records[name])}\n`));
       await syncFileSystem(aside);
       await moveInto({ root, aside, rootPaths, copied });
     },
@@ -142,10 +142,10 @@ async function removeAndPrune(root: string, path: string): Promise<void> {
   }
 }
 
-function writeWhole(path: string, bytes: Uint8Array): void {
+function writeFile(path: string, bytes: Uint8Array): void {
   const file = openSync(path, 'wx');
   try {
-    for (let done = 0; done < bytes.byteLength;) done += writeSync(file, bytes, done);
+    writeWhole(file, bytes);
   } finally {
     closeSync(file);
   }
