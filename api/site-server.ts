@@ -7,12 +7,16 @@ import { cacheControl, type SiteRoute } from '../core/site.ts';
 
 /** Up to this size a document is kept in memory, with the hash of its bytes as its ETag. */
 const MAX_KEPT_BYTES = 1024 * 1024;
+/** Up to this size a body leaves in one write with its header: Node joins texts, and sends bytes after it. */
+const MAX_TEXT_BYTES = 64 * 1024;
 const MAX_KEPT_TOTAL_BYTES = 64 * 1024 * 1024;
 
 interface Kept {
   readonly version: string;
   readonly etag: string;
   readonly bytes: Uint8Array;
+  /** The same bytes, one to a character, where they are few. */
+  readonly text: string | undefined;
 }
 
 export class SiteServer {
@@ -52,7 +56,8 @@ export class SiteServer {
     if (range) headers['content-range'] = `bytes ${start}-${end}/${size}`;
     response.writeHead(range ? 206 : 200, headers);
     if (request.method === 'HEAD' || end < start) response.end();
-    else if (kept) response.end(range ? kept.bytes.subarray(start, end + 1) : kept.bytes);
+    else if (kept?.text !== undefined && !range) response.end(kept.text, 'latin1');
+    else if (kept) response.end(kept.bytes.subarray(start, end + 1));
     // A reader who hangs up, or a disk that fails halfway, ends the connection: the length was promised already.
     else pipeline(file.stream(start, end), response, () => undefined);
     return true;
@@ -62,9 +67,10 @@ export class SiteServer {
     const known = this.#kept.get(path);
     if (known?.version === file.version) return known;
     if (known) this.#forget(path, known);
-    const bytes = file.read();
+    const bytes = Buffer.from(file.read());
     const etag = `"${createHash('sha256').update(bytes).digest('hex')}"`;
-    const kept = { version: file.version, etag, bytes };
+    const text = bytes.byteLength <= MAX_TEXT_BYTES ? bytes.toString('latin1') : undefined;
+    const kept = { version: file.version, etag, bytes, text };
     this.#kept.set(path, kept);
     this.#keptBytes += bytes.byteLength;
     for (const [oldest, entry] of this.#kept) {
