@@ -1,22 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assertRefused, cairn, cairnOk, cairnServe } from '../support/command-line.ts';
-import { bearer, send, type Answer } from '../support/http.ts';
+import { send } from '../support/http.ts';
+import { configOf, publish } from '../support/x07-requests.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { packX07 } from '../support/x07-package.ts';
 
 const ADMIN = 'an-administrators-token-of-the-environment';
-
-function publish(url: string, token: string, name: string, prefix = '/x07'): Promise<Answer> {
-  return send(url, `${prefix}/v1/packages/publish`, {
-    method: 'POST',
-    headers: bearer(token),
-    body: packX07({ name, version: '1.0.0' }),
-  });
-}
-async function configOf(url: string, prefix = '/x07'): Promise<{ dl: string; api: string }> {
-  return JSON.parse((await send(url, `${prefix}/index/config.json`)).text) as { dl: string; api: string };
-}
 
 test('a registry that was made is not moved by a start; the command that is named moves it', async (t) => {
   const data = await temporaryDirectory(t);
