@@ -6,28 +6,32 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import express, { type ErrorRequestHandler } from 'express';
 import { RegistryError } from '../core/errors.ts';
-import type { BlobStore, SiteReader } from '../core/ports.ts';
-import { isIntent, type HttpAnswer, type RequestHead, type Visibility } from '../core/route.ts';
+import type { RegistryEvent } from '../core/event.ts';
+import type { EventLog, SiteReader } from '../core/ports.ts';
+import {
+  isIntent,
+  type ApiRoute,
+  type HttpAnswer,
+  type RequestHead,
+  type Route,
+  type Visibility,
+} from '../core/route.ts';
 import { sitePath } from '../core/site.ts';
-import type { RegistryState } from '../core/state.ts';
 import type { Writer } from '../core/writer.ts';
 import type { Surface } from '../ecosystems/ecosystem.ts';
-import type { Authenticator } from './auth.ts';
-import { openCall } from './call.ts';
+import { openCall, type CallDeps } from './call.ts';
+import { Directory } from './directory.ts';
 import { renderProblem } from './problems.ts';
 import { buildRouting, type MountedRoute, type Routing } from './routing.ts';
+import { corsFor } from './cors.ts';
+import type { Metrics } from './metrics.ts';
+import { ownSurface, type Health } from './own-surface.ts';
 import { SiteServer } from './site-server.ts';
-
-export interface Health {
-  readonly ready: boolean;
-  /** Why it is not, or what lags behind. */
-  readonly problems: readonly string[];
-  readonly events: number;
-  readonly onSite: number;
-}
 
 export interface RequestRecord {
   readonly requestId: string;
+  /** Id of the surface that answered; `none` below no mount. */
+  readonly surface: string;
   readonly method: string;
   readonly path: string;
   readonly status: number;
@@ -36,16 +40,19 @@ export interface RequestRecord {
   readonly code: string | undefined;
 }
 
-export interface AppDeps {
+export interface AppDeps extends CallDeps {
   readonly surfaces: readonly Surface[];
-  readonly state: RegistryState;
+  readonly log: EventLog<RegistryEvent>;
   readonly writer: Writer;
-  readonly blobs: BlobStore;
   readonly site: SiteReader;
-  readonly auth: Authenticator;
   /** Resolves when events below `seq` can be read. */
   readonly visible: (seq: number) => Promise<Visibility>;
   readonly health: () => Health;
+  readonly metrics: Metrics;
+  /** Origins whose pages may read the API; `*` for all. */
+  readonly corsOrigins: readonly string[];
+  /** Of this program. */
+  readonly version: string;
   /** Reads go on; a write that comes now could not be promised to finish. */
   readonly isStopping?: () => boolean;
   readonly onRequest: (record: RequestRecord) => void;
@@ -56,7 +63,7 @@ export interface AppDeps {
 interface Context {
   readonly head: RequestHead;
   readonly startedAt: number;
-  readonly surface: Surface | undefined;
+  surface: Surface | undefined;
   readonly query: string;
   matched: { mounted: MountedRoute; params: Readonly<Record<string, string>> } | undefined;
   actor?: string;
@@ -69,12 +76,22 @@ const DRAIN_MS = 30_000;
 export function createApp(deps: AppDeps): RequestListener {
   const site = new SiteServer(deps.site);
   const contexts = new WeakMap<IncomingMessage, Context>();
-  const api = expressApp(deps, contexts);
+  const cors = corsFor(deps.corsOrigins);
+  const own = ownSurface({
+    ...deps,
+    settings: () => deps.state.settings,
+    metrics: () => deps.metrics.render(),
+  });
+  const directories = new Map(
+    [...deps.surfaces, own].map((surface) => [surface, new Directory(surface, deps)]),
+  );
+  const api = expressApp(deps, contexts, directories);
   let routing: { settings: unknown; value: Routing } | undefined;
 
   function currentRouting(): Routing {
     const { settings } = deps.state;
-    if (routing?.settings !== settings) routing = { settings, value: buildRouting(deps.surfaces, settings) };
+    if (routing?.settings !== settings)
+      routing = { settings, value: buildRouting(deps.surfaces, settings, own) };
     return routing.value;
   }
 
@@ -84,7 +101,10 @@ export function createApp(deps: AppDeps): RequestListener {
     const queryAt = url.indexOf('?');
     const path = pathFor(request.headers.host, queryAt === -1 ? url : url.slice(0, queryAt));
     const method = request.method ?? 'GET';
+    if (cors && method === 'OPTIONS')
+      return void response.writeHead(200, cors.preflightFor(request.headers)).end();
     const requestId = randomUUID().replaceAll('-', '');
+    if (cors) response.setHeaders(new Map(Object.entries(cors.headersFor(request.headers))));
     response.setHeader('x-request-id', requestId);
     const context: Context = {
       head: { method, path, requestId },
@@ -116,12 +136,13 @@ export function createApp(deps: AppDeps): RequestListener {
         );
       if (match.found === 'route') {
         const { surface, mount, route } = match.route;
+        context.surface = surface;
         if (route.from === 'redirect')
           return redirect(response, route.status, `${mount === '/' ? '' : mount}/${route.to}`);
         if (route.from === 'site') {
           const file = sitePath(mount, route, match.params);
           if (file !== undefined && site.serve(file, route, request, response)) return;
-          return refuse(route.miss(match.params), { ...context, surface }, response);
+          if ('miss' in route) return refuse(route.miss(match.params), context, response);
         }
         context.matched = { mounted: match.route, params: match.params };
       }
@@ -132,27 +153,21 @@ export function createApp(deps: AppDeps): RequestListener {
   };
 }
 
-function expressApp(deps: AppDeps, contexts: WeakMap<IncomingMessage, Context>): express.Express {
+type Directories = ReadonlyMap<Surface, Directory>;
+
+function expressApp(
+  deps: AppDeps,
+  contexts: WeakMap<IncomingMessage, Context>,
+  directories: Directories,
+): express.Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
-  app.get('/healthz', (_request, response) => void response.type('text/plain').send('ok'));
-  app.get('/readyz', (_request, response) => {
-    const health = deps.health();
-    response
-      .status(health.ready ? 200 : 503)
-      .set('cache-control', 'no-store')
-      .json(health);
-  });
-  app.get(
-    '/',
-    (_request, response) => void response.json({ service: 'cairn', surfaces: deps.state.settings.mounts }),
-  );
   app.use(async (request, response) => {
     const context = contexts.get(request);
     if (!context) throw new Error('a request without its context');
     if (!context.matched) throw new RegistryError('no-route', `nothing is at ${context.head.path}`);
-    const { headers, ...answer } = await answerCall(request, context, context.matched, deps);
+    const { headers, ...answer } = await answerCall(request, context, context.matched, deps, directories);
     send(response, { ...answer, headers: { 'cache-control': 'no-store', ...headers } });
   });
   const onError: ErrorRequestHandler = (error, request, response, _next) => {
@@ -169,27 +184,37 @@ async function answerCall(
   context: Context,
   { mounted, params }: NonNullable<Context['matched']>,
   deps: AppDeps,
+  directories: Directories,
 ): Promise<HttpAnswer> {
-  const { route, mount } = mounted;
-  if (route.from !== 'api') throw new Error(`${route.pattern} is not the API's`);
+  const { route, mount, surface } = mounted;
+  const directory = directories.get(surface);
+  if (!directory) throw new Error(`${surface.id} has no directory`);
   const { call, discard } = openCall(
     request,
-    { head: context.head, mount, params, query: new URLSearchParams(context.query) },
+    { head: context.head, mount, params, query: new URLSearchParams(context.query), directory },
     deps,
   );
   try {
-    const result = await route.handle(call, deps.state);
+    const result = await handlerOf(route)(call, deps.state);
     if (!isIntent(result)) return result;
     context.actor = result.actor.handle;
     const events = await deps.writer.execute(result);
+    const appendedAt = performance.now();
     // Also without events: what the client asked for may have been appended a moment ago and not be visible yet.
     const visibility = await deps.visible((events.at(-1)?.seq ?? deps.state.length - 1) + 1);
+    if (events.length > 0) deps.metrics.visible((performance.now() - appendedAt) / 1000);
     const answer = result.answer(events, visibility);
     if (visibility === 'visible') return answer;
     return { ...answer, headers: { ...answer.headers, 'x-cairn-degraded': 'accepted, not yet visible' } };
   } finally {
     await discard();
   }
+}
+
+function handlerOf(route: Route): ApiRoute['handle'] {
+  if (route.from === 'api') return route.handle;
+  if ('missFromApi' in route) return route.missFromApi;
+  throw new Error(`${route.pattern} is not the API's`);
 }
 
 function asRegistryError(error: unknown, requestId: string, deps: AppDeps): RegistryError {
@@ -231,12 +256,22 @@ function send(response: ServerResponse, { status, headers, body }: HttpAnswer): 
 
 function finished(request: IncomingMessage, response: ServerResponse, context: Context, deps: AppDeps): void {
   const { head, startedAt, actor, code } = context;
+  const surface = context.surface?.id ?? 'none';
+  const milliseconds = Math.round((performance.now() - startedAt) * 10) / 10;
+  deps.metrics.request({
+    surface,
+    method: head.method,
+    status: response.statusCode,
+    seconds: milliseconds / 1000,
+    ...(code === undefined ? {} : { code }),
+  });
   deps.onRequest({
     requestId: head.requestId,
+    surface,
     method: head.method,
     path: head.path,
     status: response.statusCode,
-    milliseconds: Math.round((performance.now() - startedAt) * 10) / 10,
+    milliseconds,
     actor,
     code,
   });

@@ -1,11 +1,14 @@
 /** One API request, as its handler sees it. */
 import type { IncomingMessage } from 'node:http';
+import { uuidFrom } from '../core/accounts.ts';
 import { canonicalJson } from '../core/canonical-json.ts';
 import { RegistryError } from '../core/errors.ts';
-import type { BlobStore, StagedBlob } from '../core/ports.ts';
-import type { Call, KeptMeta, RequestHead } from '../core/route.ts';
+import type { BlobStore, Ids, Keyring, StagedBlob } from '../core/ports.ts';
+import type { Call, CallAccounts, KeptMeta, RequestHead } from '../core/route.ts';
 import type { RouteParams } from '../core/site.ts';
+import type { RegistryState } from '../core/state.ts';
 import type { Authenticator } from './auth.ts';
+import type { Directory } from './directory.ts';
 
 /** Up to this length a manifest stands in its event; a longer one would crowd the 16 KiB of a line. */
 const MAX_INLINE_META_BYTES = 8 * 1024;
@@ -13,6 +16,10 @@ const MAX_INLINE_META_BYTES = 8 * 1024;
 export interface CallDeps {
   readonly blobs: BlobStore;
   readonly auth: Authenticator;
+  readonly accounts: CallAccounts;
+  readonly keyring: Keyring;
+  readonly state: RegistryState;
+  readonly ids: Ids;
 }
 
 export interface Matched {
@@ -20,19 +27,22 @@ export interface Matched {
   readonly mount: string;
   readonly params: RouteParams;
   readonly query: URLSearchParams;
+  readonly directory: Directory;
 }
 
 /** A call, and the way to drop whatever it staged and nobody committed. */
 export function openCall(
   request: IncomingMessage,
-  matched: Matched,
-  { blobs, auth }: CallDeps,
+  { directory, ...matched }: Matched,
+  { blobs, auth, accounts, keyring, state, ids }: CallDeps,
 ): { call: Call; discard(): Promise<void> } {
   const staged: StagedBlob[] = [];
   const keep = (blob: StagedBlob): StagedBlob => {
     staged.push(blob);
     return blob;
   };
+  const stageText = async (text: string): Promise<StagedBlob> =>
+    keep(await blobs.stage(once(Buffer.from(text)), { maxBytes: Infinity }));
   const call: Call = {
     ...matched,
     authenticate: () => auth.authenticate(request.headers.authorization),
@@ -50,9 +60,23 @@ export function openCall(
     async keepMeta(meta): Promise<KeptMeta> {
       const text = canonicalJson(meta);
       if (Buffer.byteLength(text) <= MAX_INLINE_META_BYTES) return { fields: { meta }, blobs: [] };
-      const blob = keep(await blobs.stage(once(Buffer.from(text)), { maxBytes: Infinity }));
+      const blob = await stageText(text);
       return { fields: { metaDigest: blob.digest }, blobs: [blob] };
     },
+    stageText,
+    readText: async (digest) => Buffer.from(await blobs.read(digest)).toString('utf8'),
+    accounts,
+    requireBootstrapSecret: () => auth.requireBootstrapSecret(request.headers.authorization),
+    signaturesOf: (ecosystem, message) =>
+      (state.settings.keys ?? [])
+        .filter((key) => key.ecosystem === ecosystem && key.retired !== true)
+        .map(({ id, kind }) => ({
+          keyId: id,
+          kind,
+          value: Buffer.from(keyring.sign(id, Buffer.from(message))).toString('base64'),
+        })),
+    summaries: () => directory.all(),
+    newId: () => uuidFrom(ids.next()),
   };
   return {
     call,

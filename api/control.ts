@@ -5,7 +5,7 @@
 import { createServer, request, type IncomingMessage, type Server } from 'node:http';
 import { RegistryError, type ErrorCode } from '../core/errors.ts';
 import type { Command } from '../core/decide.ts';
-import type { NewToken } from '../core/account-book.ts';
+import type { CreatedToken, NewToken } from '../core/account-book.ts';
 import type { Token } from '../core/accounts.ts';
 import type { RegistryEvent } from '../core/event.ts';
 import type { Visibility } from '../core/route.ts';
@@ -15,7 +15,7 @@ export interface Control {
   execute(
     commands: readonly Command[],
   ): Promise<{ events: readonly RegistryEvent[]; visibility: Visibility }>;
-  createToken(wanted: NewToken): Promise<{ token: string; record: Token }>;
+  createToken(wanted: NewToken): Promise<CreatedToken>;
   revokeToken(tokenId: string): Promise<void>;
   listTokens(): Promise<readonly Token[]>;
   /** Answers when it can take orders. */

@@ -3,6 +3,7 @@ import type { Settings } from '../schema/types.ts';
 import { RegistryError } from '../core/errors.ts';
 import { RouteTable, type Route } from '../core/route.ts';
 import type { Surface } from '../ecosystems/ecosystem.ts';
+import { requireFree } from './own-surface.ts';
 
 export interface MountedRoute {
   readonly surface: Surface;
@@ -18,11 +19,8 @@ export interface Routing {
   pathFor(host: string | undefined, path: string): string;
 }
 
-/** The server's own; no surface answers there. */
-const ownPaths = new Set(['/healthz', '/readyz']);
-
-/** @throws RegistryError `conflict` when two surfaces claim one path. */
-export function buildRouting(surfaces: readonly Surface[], settings: Settings): Routing {
+/** @throws RegistryError `conflict` when two surfaces claim one path, or one of them the server's own. */
+export function buildRouting(surfaces: readonly Surface[], settings: Settings, own?: Surface): Routing {
   const table = new RouteTable<MountedRoute>();
   const hosts = new Map<string, string>();
   const mounted = surfaces.flatMap((surface) => {
@@ -30,10 +28,15 @@ export function buildRouting(surfaces: readonly Surface[], settings: Settings): 
     return mount === undefined ? [] : [{ surface, mount }];
   });
   for (const { surface, mount } of mounted) {
+    requireFree(mount);
     const prefix = mount === '/' ? '' : mount;
     for (const route of surface.routes) addRoute(table, prefix, { surface, mount, route });
     for (const [host, path] of Object.entries(surface.hosts ?? {})) hosts.set(host, `${prefix}/${path}`);
   }
+  const hasRoot = table.match('GET', '/').found !== 'nothing';
+  for (const route of own?.routes ?? [])
+    // Whoever is mounted at the root answers there.
+    if (own && !(hasRoot && route.pattern === '')) addRoute(table, '', { surface: own, mount: '/', route });
   const byLength = mounted.toSorted((a, b) => b.mount.length - a.mount.length);
   return {
     table,
@@ -41,7 +44,7 @@ export function buildRouting(surfaces: readonly Surface[], settings: Settings): 
       byLength.find(({ mount }) => mount === '/' || path === mount || path.startsWith(`${mount}/`))?.surface,
     pathFor(host, path) {
       const root = host === undefined ? undefined : hosts.get(host.toLowerCase().replace(/:\d+$/, ''));
-      return root === undefined || ownPaths.has(path) || hasRoute(table, path) ? path : root + path;
+      return root === undefined || hasRoute(table, path) ? path : root + path;
     },
   };
 }

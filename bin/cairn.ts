@@ -1,18 +1,17 @@
 #!/usr/bin/env node
 /** The command line: what can be said, and nothing of how it is done. */
 import { Command, CommanderError, Option } from 'commander';
-import { createRequire } from 'node:module';
 import { doctor } from './doctor.ts';
 import { ExitCode, exitCodeOf, explain } from './exit-codes.ts';
+import { listKeys, rotateKeys } from './keys.ts';
 import { printLog } from './log.ts';
 import { regen } from './regen.ts';
 import { readOptions, type Flags } from './options.ts';
 import { runServe } from './run-serve.ts';
 import { changeSettings } from './settings.ts';
 import { createToken, listTokens, revokeToken } from './token.ts';
+import { version } from './version.ts';
 import { yank } from './yank.ts';
-
-const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
 
 const program = new Command('cairn')
   .description('A package registry made of a git log and a bucket of static files.')
@@ -92,6 +91,16 @@ withData(token.command('revoke'))
   .argument('<id>', 'as token list shows it')
   .action((id: string, flags: Flags) => revokeToken(dataOf(flags), id));
 
+const keys = program.command('keys').description('keys that sign what is published');
+withData(keys.command('list'))
+  .description('list keys, and whether their private halves are here')
+  .option('--json', 'print one JSON object per line')
+  .action((flags: Flags & { json?: boolean }) => listKeys(dataOf(flags), flags));
+withData(keys.command('rotate'))
+  .description('make a new key and retire the old ones, whose signatures stay good; renders everything again')
+  .argument('<ecosystem>', 'such as x07')
+  .action((ecosystem: string, flags: Flags) => rotateKeys(dataOf(flags), ecosystem));
+
 withData(program.command('settings'))
   .description('show what shapes the site; with options, change it on purpose and render everything again')
   .option('--public-url <url>', 'the new origin')
@@ -104,7 +113,8 @@ withData(program.command('doctor'))
   .option('--json', 'print one JSON object per finding')
   .action((flags: Flags & { json?: boolean }) => doctor(dataOf(flags), flags));
 
-for (const command of [program, ...program.commands, ...token.commands]) command.exitOverride();
+for (const command of [program, ...program.commands, ...token.commands, ...keys.commands])
+  command.exitOverride();
 
 try {
   await program.parseAsync();

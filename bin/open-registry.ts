@@ -1,6 +1,7 @@
 /** The only place where the parts are wired together: stores, state, writer and generator over one data directory. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { ADMINISTRATOR } from '../api/auth.ts';
 import { AccountBook } from '../core/account-book.ts';
 import {
   EVENT_FORMAT,
@@ -12,7 +13,7 @@ import {
 import { LogDamage } from '../core/errors.ts';
 import type { Clock, EventLog, Ids } from '../core/ports.ts';
 import { RegistryState } from '../core/state.ts';
-import { Writer } from '../core/writer.ts';
+import { Writer, type WriterDeps } from '../core/writer.ts';
 import { allSurfaces, rulesOf } from '../ecosystems/index.ts';
 import { Generator } from '../generator/generator.ts';
 import { Publisher } from '../generator/publisher.ts';
@@ -20,18 +21,27 @@ import type { Settings } from '../schema/types.ts';
 import { asSettings } from '../schema/validate.ts';
 import { BlobDirectory } from '../stores/blob-directory.ts';
 import { openLogReader, openLogWriter } from '../stores/git-log.ts';
+import { KeyDirectory } from '../stores/key-directory.ts';
 import { SiteDirectory } from '../stores/site-directory.ts';
+import { TokenUseFile } from '../stores/token-use.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
-export const randomIds: Ids = { next: () => randomBytes(16).toString('hex') };
+export const randomIds: Ids = {
+  next: () => randomBytes(16).toString('hex'),
+  secret: () => randomBytes(32).toString('hex'),
+};
 
 /** Where everything lies below a data directory. Scripts rely on these names. */
-export function layout(dataDirectory: string): Record<'log' | 'privateLog' | 'blobs' | 'site', string> {
+export function layout(
+  dataDirectory: string,
+): Record<'log' | 'privateLog' | 'blobs' | 'site' | 'keys' | 'tokenUse', string> {
   return {
     log: join(dataDirectory, 'log.git'),
     privateLog: join(dataDirectory, 'private.git'),
     blobs: join(dataDirectory, 'blobs'),
     site: join(dataDirectory, 'site'),
+    keys: join(dataDirectory, 'keys'),
+    tokenUse: join(dataDirectory, 'token-use.json'),
   };
 }
 
@@ -39,6 +49,7 @@ export interface Registry {
   readonly log: EventLog<RegistryEvent>;
   readonly state: RegistryState;
   readonly accounts: AccountBook;
+  readonly keys: KeyDirectory;
   readonly blobs: BlobDirectory;
   readonly site: SiteDirectory;
   readonly generator: Generator;
@@ -52,6 +63,7 @@ export interface OpenOptions {
   /** How other processes reach this one; recorded in the writer's lock. */
   readonly contact?: string;
   readonly onSiteError?: (error: unknown) => void;
+  readonly onBatch?: WriterDeps['onBatch'];
   readonly clock?: Clock;
   readonly ids?: Ids;
 }
@@ -62,6 +74,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
     dataDirectory,
     contact,
     onSiteError = () => undefined,
+    onBatch,
     clock = systemClock,
     ids = randomIds,
   } = options;
@@ -74,7 +87,9 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
     await blobs.clearIncoming();
     const site = new SiteDirectory({ root: paths.site, blobPath: (digest) => blobs.pathOf(digest) });
     const state = new RegistryState(log, rulesOf);
-    const accounts = new AccountBook({ log: privateLog, clock, ids });
+    const tokenUse = new TokenUseFile(paths.tokenUse);
+    const accounts = new AccountBook({ log: privateLog, clock, ids, tokenUse });
+    const keys = new KeyDirectory(paths.keys);
     const generator = new Generator({ log, state, target: site, blobs, surfaces: allSurfaces });
     const publisher = new Publisher({
       generator,
@@ -88,13 +103,16 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       rulesOf,
       clock,
       ids,
+      isAccount: (handle) => handle === ADMINISTRATOR || accounts.account(handle) !== undefined,
       onAppended: () => publisher.notify(),
+      ...(onBatch ? { onBatch } : {}),
     });
     const opened = privateLog;
     return {
       log,
       state,
       accounts,
+      keys,
       blobs,
       site,
       generator,
@@ -103,6 +121,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       async close() {
         await writer.close();
         await publisher.close();
+        tokenUse.close();
         await Promise.all([log.close(), opened.close()]);
       },
     };

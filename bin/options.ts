@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { RegistryError } from '../core/errors.ts';
 import type { Settings } from '../schema/types.ts';
 import { asSettings } from '../schema/validate.ts';
+import type { Aliases } from '../ecosystems/ecosystem.ts';
 import { allSurfaces, ecosystems } from '../ecosystems/index.ts';
 
 export interface Options {
@@ -12,6 +13,11 @@ export interface Options {
   /** Only what was said; what was not follows from what the registry has recorded, or from defaults at first start. */
   readonly said: Said;
   readonly administratorToken: string | undefined;
+  readonly bootstrapSecret: string | undefined;
+  /** Origins whose pages may read the API; `*` for all. */
+  readonly corsOrigins: readonly string[];
+  /** What was said in another server's words and does nothing here. */
+  readonly notes: readonly string[];
 }
 
 export interface Said {
@@ -34,21 +40,27 @@ interface ConfigFile {
   readonly ecosystems?: readonly string[];
   readonly mounts?: Readonly<Record<string, string>>;
   readonly x07?: Settings['x07'];
+  readonly corsOrigins?: readonly string[];
 }
 
 /** @throws RegistryError `bad-request`, or SchemaViolation, naming the option that cannot be understood. */
 export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = process.env): Options {
   const file = flags.config === undefined ? {} : readConfigFile(flags.config);
-  const env = (name: string): string | undefined => environment[name]?.trim() || undefined;
-  const list =
-    env('CAIRN_ECOSYSTEMS')
+  const aliases = aliasesIn(environment);
+  const env = (name: string): string | undefined =>
+    environment[name]?.trim() || aliases.variables[name]?.trim() || undefined;
+  const listIn = (name: string): readonly string[] | undefined =>
+    env(name)
       ?.split(',')
-      .map((id) => id.trim()) ?? file.ecosystems;
+      .map((part) => part.trim())
+      .filter((part) => part !== '');
+  const list = listIn('CAIRN_ECOSYSTEMS') ?? file.ecosystems;
+  const verifiedNamespaces = listIn('CAIRN_X07_VERIFIED_NAMESPACES');
   const mounts = parseMounts(env('CAIRN_MOUNTS') ?? pairsOf(file.mounts));
   const said: Said = {
     publicUrl: parsePublicUrl(flags.publicUrl ?? env('CAIRN_PUBLIC_URL') ?? file.publicUrl),
     mounts: list || mounts ? mountsOf(list, mounts ?? {}) : undefined,
-    x07: file.x07,
+    x07: verifiedNamespaces ? { ...file.x07, verifiedNamespaces: [...verifiedNamespaces] } : file.x07,
   };
   checkSettings(said);
   return {
@@ -56,6 +68,18 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
     listen: parseListen(flags.listen ?? env('CAIRN_LISTEN') ?? file.listen ?? '127.0.0.1:8080'),
     said,
     administratorToken: env('CAIRN_ADMIN_TOKEN'),
+    bootstrapSecret: env('CAIRN_BOOTSTRAP_TOKEN'),
+    corsOrigins: listIn('CAIRN_CORS_ORIGINS') ?? file.corsOrigins ?? [],
+    notes: aliases.notes,
+  };
+}
+
+/** Settings in the words of the servers that ecosystems come from. What is said in both words counts in ours. */
+function aliasesIn(environment: NodeJS.ProcessEnv): Aliases {
+  const all = Object.values(ecosystems).flatMap((ecosystem) => ecosystem.environment?.(environment) ?? []);
+  return {
+    variables: Object.assign({}, ...all.map(({ variables }) => variables)) as Aliases['variables'],
+    notes: all.flatMap(({ notes }) => notes),
   };
 }
 
@@ -75,6 +99,7 @@ const configFields: { readonly [Field in keyof ConfigFile]-?: (value: unknown) =
   ecosystems: (value) => Array.isArray(value) && value.every(isText),
   mounts: (value) => isObject(value) && Object.values(value).every(isText),
   x07: isObject,
+  corsOrigins: (value) => Array.isArray(value) && value.every(isText),
 };
 
 function readConfigFile(path: string): ConfigFile {

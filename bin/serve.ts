@@ -7,20 +7,23 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { createApp, type Health } from '../api/app.ts';
+import { createApp } from '../api/app.ts';
 import { ADMINISTRATOR, authenticator } from '../api/auth.ts';
 import { createControlServer } from '../api/control.ts';
+import { createMetrics, type Metrics } from '../api/metrics.ts';
+import type { Health } from '../api/own-surface.ts';
 import { buildRouting } from '../api/routing.ts';
 import { canonicalJson } from '../core/canonical-json.ts';
 import { LogDamage, RegistryError } from '../core/errors.ts';
 import { allScopes } from '../core/permission.ts';
-import { allSurfaces } from '../ecosystems/index.ts';
+import { allSurfaces, ecosystems } from '../ecosystems/index.ts';
 import type { Settings } from '../schema/types.ts';
 import { refuseUnfitDisk } from '../stores/disk-check.ts';
 import { siteReader } from '../stores/site-reader.ts';
 import { localControl } from './control.ts';
-import { createRegistry, openRegistry, type Registry } from './open-registry.ts';
+import { createRegistry, openRegistry, randomIds, systemClock, type Registry } from './open-registry.ts';
 import { mountsOf, pairsOf, type Options, type Said } from './options.ts';
+import { version } from './version.ts';
 
 /** A slow line may take this long for one upload. */
 const REQUEST_TIMEOUT_MS = 60 * 60_000;
@@ -37,6 +40,7 @@ export interface RunningServer {
 
 /** Starts a server. `say` gets what a person should read; logs go to standard error. */
 export async function serve(options: Options, say: (line: string) => void): Promise<RunningServer> {
+  for (const note of options.notes) say(`note       ${note}`);
   const log = pino({ level: process.env['CAIRN_LOG_LEVEL'] ?? 'info', base: null }, pino.destination(2));
   await prepareDirectory(options.dataDirectory);
   let handler: RequestListener = starting;
@@ -55,7 +59,17 @@ export async function serve(options: Options, say: (line: string) => void): Prom
   const socketPath = controlSocketPath(options.dataDirectory);
   let registry: Registry | undefined;
   try {
+    const metrics = createMetrics(
+      {
+        queueDepth: () => registry?.writer.waiting ?? 0,
+        logEvents: () => registry?.state.length ?? 0,
+        siteEvents: () => registry?.publisher.status.seq ?? 0,
+        siteAgeSeconds: () => (registry ? siteAgeSeconds(registry) : 0),
+      },
+      version,
+    );
     registry = await openRegistry({
+      onBatch: (batch) => metrics.batch(batch),
       dataDirectory: options.dataDirectory,
       contact: socketPath,
       onSiteError: (error) => log.error({ err: error }, 'the site lags behind the log; retrying'),
@@ -63,7 +77,7 @@ export async function serve(options: Options, say: (line: string) => void): Prom
     await startRegistry(registry, options, server);
     const control = createControlServer(localControl(registry));
     await listenOn(control, socketPath);
-    handler = appFor(registry, options, log, () => isStopping);
+    handler = appFor({ registry, options, log, metrics, isStopping: () => isStopping });
     await introduce(registry, options, say);
     say(`listening on ${urlOf(server, options.listen.host)}`);
     return running({
@@ -118,7 +132,7 @@ async function startRegistry(
       ...(said.x07 ? { x07: said.x07 } : {}),
     };
     buildRouting(allSurfaces, settings);
-    await createRegistry(registry, settings);
+    await createRegistry(registry, { ...settings, ...(await firstKeys(registry, settings)) });
   } else refuseOtherSettings(registry.state.settings, said, dataDirectory);
   try {
     await registry.generator.update();
@@ -128,6 +142,15 @@ async function startRegistry(
     // A full disk must not stop reads: what is on the site is served, and the publisher goes on trying.
   }
   registry.publisher.notify();
+}
+
+/** A key for each ecosystem that is on and whose clients check signatures. */
+async function firstKeys({ keys }: Registry, { mounts }: Settings): Promise<Pick<Settings, 'keys'>> {
+  const made = [];
+  for (const { id: ecosystem, signsWith, surfaces } of Object.values(ecosystems))
+    if (signsWith && surfaces.some(({ id }) => mounts[id] !== undefined))
+      made.push({ ...(await keys.create()), ecosystem, kind: signsWith });
+  return made.length > 0 ? { keys: made } : {};
 }
 
 /** Clients store URLs: a registry never moves because somebody started it with another flag. */
@@ -145,13 +168,24 @@ function refuseOtherSettings(recorded: Settings, said: Said, dataDirectory: stri
   differ('x07 settings', recorded.x07, said.x07, `--x07 '${canonicalJson(said.x07 ?? {})}'`);
 }
 
-function appFor(
-  registry: Registry,
-  options: Options,
-  log: pino.Logger,
-  isStopping: () => boolean,
-): RequestListener {
-  const { state, writer, blobs, site, publisher, accounts } = registry;
+/** How long readers have not seen what was accepted. */
+function siteAgeSeconds({ log, publisher }: Registry): number {
+  const { seq } = publisher.status;
+  if (seq >= log.length) return 0;
+  return Math.max(0, (systemClock.now() - Date.parse(log.read(seq).at)) / 1000);
+}
+
+interface AppParts {
+  readonly registry: Registry;
+  readonly options: Options;
+  readonly log: pino.Logger;
+  readonly metrics: Metrics;
+  readonly isStopping: () => boolean;
+}
+
+function appFor({ registry, options, log, metrics, isStopping }: AppParts): RequestListener {
+  const { state, writer, blobs, site, publisher, accounts, keys } = registry;
+  const { administratorToken, bootstrapSecret, corsOrigins } = options;
   const health = (): Health => {
     const { seq, failure } = publisher.status;
     const problems = failure === undefined ? [] : [`the site lags behind the log: ${failure}`];
@@ -159,11 +193,18 @@ function appFor(
   };
   return createApp({
     surfaces: allSurfaces,
+    log: registry.log,
     state,
     writer,
     blobs,
+    accounts,
+    keyring: keys,
+    ids: randomIds,
     site: siteReader(site.root),
-    auth: authenticator({ accounts, administratorToken: options.administratorToken }),
+    auth: authenticator({ accounts, administratorToken, bootstrapSecret }),
+    metrics,
+    corsOrigins,
+    version,
     visible: (seq) => publisher.visible(seq),
     health,
     isStopping,

@@ -31,7 +31,7 @@ export async function changeSettings(dataDirectory: string, flags: SettingsFlags
   console.log(JSON.stringify(settings, null, 2));
 }
 
-async function recordedSettings(dataDirectory: string): Promise<Settings> {
+export async function recordedSettings(dataDirectory: string): Promise<Settings> {
   const registry = await readRegistry(dataDirectory);
   try {
     return registry.state.settings;

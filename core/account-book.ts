@@ -1,6 +1,6 @@
 /** Writes to the private log: accounts and tokens. Rare, so one event at a time. */
 import { createHash } from 'node:crypto';
-import { applyPrivate, noAccounts, type Accounts, type Token } from './accounts.ts';
+import { applyPrivate, noAccounts, uuidFrom, type Account, type Accounts, type Token } from './accounts.ts';
 import { RegistryError } from './errors.ts';
 import type { PrivateDraft, PrivateEvent } from './event.ts';
 import type { Actor, Scope, TokenLimit } from './permission.ts';
@@ -11,6 +11,20 @@ export interface AccountBookDeps {
   readonly log: EventLog<PrivateEvent>;
   readonly clock: Clock;
   readonly ids: Ids;
+  readonly tokenUse: TokenUse;
+}
+
+/** When tokens were last used. Kept beside the log and not in it: after a crash the last minutes may be missing. */
+export interface TokenUse {
+  record(tokenId: string, atMs: number): void;
+  /** RFC 3339, UTC. */
+  lastUsedAt(tokenId: string): string | undefined;
+}
+
+export interface CreatedToken {
+  /** Shown to its holder now, and kept nowhere. */
+  readonly token: string;
+  readonly record: Token;
 }
 
 export interface NewToken {
@@ -45,8 +59,21 @@ export class AccountBook {
     return [...this.#state.tokens.values()];
   }
 
-  hasAccount(handle: string): boolean {
-    return this.#state.accounts.has(handle);
+  account(handle: string): Account | undefined {
+    return this.#state.accounts.get(handle);
+  }
+
+  /** Newest first, revoked ones included. */
+  tokensOf(handle: string): readonly Token[] {
+    return this.tokens.filter((token) => token.handle === handle).reverse();
+  }
+
+  token(tokenId: string): Token | undefined {
+    return this.#state.tokens.get(tokenId);
+  }
+
+  lastUsedAt(tokenId: string): string | undefined {
+    return this.#deps.tokenUse.lastUsedAt(tokenId);
   }
 
   /** The actor behind a token, or undefined when it is unknown, revoked or expired. */
@@ -56,6 +83,7 @@ export class AccountBook {
     if (!known || known.revokedAt !== undefined) return undefined;
     if (known.expiresAt !== undefined && Date.parse(known.expiresAt) <= this.#deps.clock.now())
       return undefined;
+    this.#deps.tokenUse.record(known.tokenId, this.#deps.clock.now());
     return {
       handle: known.handle,
       scopes: new Set(known.scopes),
@@ -64,16 +92,29 @@ export class AccountBook {
     };
   }
 
+  /** Safe to repeat. @throws RegistryError `bad-request` when the handle is not one. */
+  async ensureAccount(handle: string): Promise<Account> {
+    requireHandle(handle);
+    await this.#append((state) =>
+      state.accounts.has(handle) ? [] : [{ kind: 'account-created', by: handle, handle }],
+    );
+    const account = this.account(handle);
+    if (!account) throw new Error('the account that was just recorded is not there');
+    return account;
+  }
+
+  /** A new token: `prefix` lets clients and secret scanners know it. @throws RegistryError as `addToken` does. */
+  async createToken(prefix: string, wanted: NewToken): Promise<CreatedToken> {
+    const token = prefix + this.#deps.ids.secret();
+    return { token, record: await this.addToken(token, wanted) };
+  }
+
   /**
    * Records a token by its hash; creates the account when it is new.
    * @throws RegistryError `bad-request` when the handle is not one, or the end is no time.
    */
   async addToken(token: string, wanted: NewToken): Promise<Token> {
-    if (!handleGrammar.test(wanted.handle))
-      throw new RegistryError(
-        'bad-request',
-        `${JSON.stringify(wanted.handle)} is not a handle: use a-z, 0-9, - and _, 64 at most`,
-      );
+    requireHandle(wanted.handle);
     if (wanted.expiresAt !== undefined && Number.isNaN(Date.parse(wanted.expiresAt)))
       throw new RegistryError(
         'bad-request',
@@ -138,11 +179,15 @@ export class AccountBook {
   }
 }
 
+function requireHandle(handle: string): void {
+  if (handleGrammar.test(handle)) return;
+  throw new RegistryError(
+    'bad-request',
+    `${JSON.stringify(handle)} is not a handle: use a-z, 0-9, - and _, 64 at most`,
+  );
+}
+
 /** Tokens are random, so a plain hash keeps them: there is nothing to guess. */
 export function tokenDigest(token: string): string {
   return createHash('sha256').update(token).digest('hex');
-}
-
-function uuidFrom(hex: string): string {
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }

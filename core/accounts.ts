@@ -1,6 +1,8 @@
 import type { PrivateEvent, Scope, TokenLimit } from '../schema/types.ts';
 
 export interface Account {
+  /** A UUID, for protocols that know accounts by one. */
+  readonly id: string;
   readonly handle: string;
   readonly createdAt: string;
 }
@@ -26,6 +28,11 @@ export interface Accounts {
   readonly byDigest: Map<string, string>;
 }
 
+/** 32 hex digits in the form of a UUID. */
+export function uuidFrom(hex: string): string {
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
+
 export function noAccounts(): Accounts {
   return { accounts: new Map(), tokens: new Map(), byDigest: new Map() };
 }
@@ -33,7 +40,11 @@ export function noAccounts(): Accounts {
 export function applyPrivate(state: Accounts, event: PrivateEvent): void {
   switch (event.kind) {
     case 'account-created':
-      state.accounts.set(event.handle, { handle: event.handle, createdAt: event.at });
+      state.accounts.set(event.handle, {
+        id: uuidFrom(event.id),
+        handle: event.handle,
+        createdAt: event.at,
+      });
       return;
     case 'token-created':
       state.tokens.set(event.tokenId, {

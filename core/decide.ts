@@ -80,6 +80,8 @@ export interface Circumstances {
   readonly rules: Rules;
   /** RFC 3339, UTC. */
   readonly now: string;
+  /** Whether somebody of this name is known here: nobody else can be made an owner. */
+  readonly isAccount: (handle: string) => boolean;
 }
 
 /** @throws RegistryError with the first rule that the command breaks. */
@@ -209,15 +211,18 @@ function changeOwnership(command: OwnershipChange, slices: Slices, at: Circumsta
   requireOwner(holder, at);
   switch (command.kind) {
     case 'add-owner':
+      requireAccount(command.owner, at);
       return holder.owners.includes(command.owner)
         ? []
         : [{ kind: 'owner-added', ...draft, owner: command.owner }];
     case 'remove-owner':
+      // Not whether there is such an account: an owner whose account is gone must be removable.
       if (!holder.owners.includes(command.owner))
         throw new RegistryError('owner-not-found', `${command.owner} does not own ${name}`);
       if (holder.owners.length === 1) throw new RegistryError('last-owner', 'cannot remove last owner');
       return [{ kind: 'owner-removed', ...draft, owner: command.owner }];
     case 'offer-transfer':
+      requireAccount(command.to, at);
       if (holder.transfer && holder.transfer.expiresAt > at.now)
         throw new RegistryError(
           'transfer-pending',
@@ -228,6 +233,10 @@ function changeOwnership(command: OwnershipChange, slices: Slices, at: Circumsta
       pendingTransfer(holder, at.now);
       return [{ kind: 'transfer-cancelled', ...draft }];
   }
+}
+
+function requireAccount(handle: string, { isAccount }: Circumstances): void {
+  if (!isAccount(handle)) throw new RegistryError('account-not-found', `user ${handle} not found`);
 }
 
 function pendingTransfer(holder: Ownership, now: string): { to: string } {
@@ -242,6 +251,8 @@ function changePackage(command: PackageChange, slices: Slices, at: Circumstances
   if (!target || target.releases.size === 0)
     throw new RegistryError('package-not-found', `package ${command.name} not found`);
   const versioned = 'version' in command && command.version !== undefined;
+  if (command.kind === 'file-advisory')
+    for (const version of command.advisory.versions ?? []) existingRelease(target, version, at.rules);
   const release = versioned ? existingRelease(target, command.version, at.rules) : undefined;
   const holder = at.rules.ownedBy === 'package' ? target : slices.namespace;
   if (command.kind !== 'expire') requireOwner(holder ?? target, at);
@@ -297,7 +308,6 @@ function changePackage(command: PackageChange, slices: Slices, at: Circumstances
     case 'file-advisory':
       if (target.advisories.has(command.advisory.id))
         throw new RegistryError('conflict', `advisory ${command.advisory.id} is already filed`);
-      for (const version of command.advisory.versions ?? []) existingRelease(target, version, at.rules);
       return [{ kind: 'advisory-filed', ...draft, advisory: command.advisory }];
     case 'withdraw-advisory': {
       const advisory = target.advisories.get(command.advisoryId);

@@ -15,6 +15,17 @@ export interface Clock {
 export interface Ids {
   /** 32 lower-case hex digits, never the same twice. */
   next(): string;
+  /** 64 lower-case hex digits that nobody can guess: what tokens are made of. */
+  secret(): string;
+}
+
+/** Private halves of the registry's keys. */
+export interface Keyring {
+  /**
+   * Signs with the key of this id. For `ed25519`: RFC 8032, plain; the same message gives the same signature.
+   * @throws RegistryError `storage-failed` when the private half is not there.
+   */
+  sign(keyId: string, message: Uint8Array): Uint8Array;
 }
 
 /** An append-only list of events with one writer. Sequence numbers start at 0 and have no gaps. */

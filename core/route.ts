@@ -1,10 +1,14 @@
 /** One table of routes decides what a request means: to the embedded server, to the API, to a generated edge configuration. */
+import type { AccountBook } from './account-book.ts';
 import type { Command } from './decide.ts';
+import type { Digest } from './digest.ts';
 import { RegistryError } from './errors.ts';
 import type { RegistryEvent } from './event.ts';
 import type { Actor } from './permission.ts';
 import type { StagedBlob } from './ports.ts';
-import type { RouteParams, SiteRoute } from './site.ts';
+import type { EcosystemId, Signature } from '../schema/types.ts';
+import type { RouteDoc } from './route-doc.ts';
+import type { RouteParams, SiteRoute, Summary } from './site.ts';
 import type { StateView } from './state.ts';
 
 export interface RequestHead {
@@ -35,7 +39,26 @@ export interface Call {
   readJson(limits: { readonly maxBytes: number }): Promise<unknown>;
   /** What a `published` event keeps of the manifest: inline, or as a blob of its own when it is long. */
   keepMeta(meta: object): Promise<KeptMeta>;
+  /** A text that is too long for its event. */
+  stageText(text: string): Promise<StagedBlob>;
+  /** A text that an event names. */
+  readText(digest: Digest): Promise<string>;
+  readonly accounts: CallAccounts;
+  /** @throws RegistryError `bootstrap-disabled`, `unauthenticated` or `token-invalid` unless the request has the secret. */
+  requireBootstrapSecret(): void;
+  /** Signatures by the keys of an ecosystem that are in use; none where it has none. */
+  signaturesOf(ecosystem: EcosystemId, message: string): readonly Signature[];
+  /** What every package of the surface says of itself, in ascending order of name, as of now. */
+  summaries(): Promise<readonly Summary[]>;
+  /** A new UUID. */
+  newId(): string;
 }
+
+/** Accounts and their tokens, which live in the private log. */
+export type CallAccounts = Pick<
+  AccountBook,
+  'account' | 'token' | 'tokensOf' | 'lastUsedAt' | 'ensureAccount' | 'createToken' | 'revokeToken'
+>;
 
 export interface KeptMeta {
   readonly fields: { readonly meta: object } | { readonly metaDigest: string };
@@ -71,12 +94,22 @@ export interface RedirectRoute {
   readonly to: string;
 }
 
-export type ReadRoute = SiteRoute & {
-  /** What a miss of exactly this path means; the surface renders it. */
-  readonly miss: (params: RouteParams) => RegistryError;
-};
+export type ReadRoute = SiteRoute &
+  (
+    | {
+        /** What a miss of exactly this path means; the surface renders it. */
+        readonly miss: (params: RouteParams) => RegistryError;
+      }
+    | {
+        /** Answers where there is no file. A static host has nothing to say there but 404. */
+        missFromApi(call: Call, view: StateView): Promise<HttpAnswer>;
+      }
+  );
 
 export type Route = ReadRoute | ApiRoute | RedirectRoute;
+
+/** `doc` is undefined for what nobody should ask for: such a path only answers with a refusal. */
+export type DocumentedRoute = Route & { readonly doc: RouteDoc | undefined };
 
 export function isIntent(result: HttpAnswer | Intent): result is Intent {
   return 'plan' in result;

@@ -16,6 +16,13 @@ export type SiteBody =
   /** For documents that grow with the registry; may be opened more than once and yields the same bytes. */
   | { readonly stream: () => AsyncIterable<string> };
 
+/** What one package contributes to the roots of a surface, and to its search. */
+export interface Summary {
+  readonly name: string;
+  /** One line of text, in whatever form the surface's roots are made of. */
+  readonly text: string;
+}
+
 export interface SiteFile {
   /** Below the root of the site, without a leading slash; made by `sitePath` only. */
   readonly path: string;

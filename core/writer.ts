@@ -32,8 +32,11 @@ export interface WriterDeps {
   readonly rulesOf: RulesOf;
   readonly clock: Clock;
   readonly ids: Ids;
+  readonly isAccount: (handle: string) => boolean;
   /** Called after each durable append, before its requests are answered. */
   readonly onAppended?: (events: readonly RegistryEvent[]) => void;
+  /** Called after each durable append, with how long it took. */
+  readonly onBatch?: (batch: { requests: number; events: number; seconds: number }) => void;
 }
 
 /** More would let one commit grow without bound under load; four segments is where a batch stops gaining. */
@@ -57,6 +60,11 @@ export class Writer {
 
   constructor(deps: WriterDeps) {
     this.#deps = deps;
+  }
+
+  /** Requests that wait for the next append. */
+  get waiting(): number {
+    return this.#queue.length;
   }
 
   /**
@@ -95,7 +103,8 @@ export class Writer {
   }
 
   async #runBatch(): Promise<void> {
-    const { log, state } = this.#deps;
+    const { log, state, clock, onBatch } = this.#deps;
+    const startedMs = onBatch ? clock.now() : 0;
     const batch = await this.#openBatch();
     if (!batch) return;
     const accepted: { waiting: Waiting; events: readonly RegistryEvent[] }[] = [];
@@ -120,7 +129,13 @@ export class Writer {
       return;
     }
     state.catchUp();
-    if (batch.events.length > 0) this.#deps.onAppended?.(batch.events);
+    if (batch.events.length > 0) {
+      this.#deps.onAppended?.(batch.events);
+      if (onBatch) {
+        const seconds = (clock.now() - startedMs) / 1000;
+        onBatch({ requests: accepted.length, events: batch.events.length, seconds });
+      }
+    }
     for (const { waiting, events } of accepted) waiting.resolve(events);
   }
 
@@ -224,7 +239,7 @@ class Batch implements StateView {
         namespace: wanted.namespace && this.namespace(wanted.namespace.ecosystem, wanted.namespace.name),
         settings: this.settings,
       },
-      { actor, rules: rules ?? noRules, now: this.#at },
+      { actor, rules: rules ?? noRules, now: this.#at, isAccount: this.#deps.isAccount },
     );
     for (const draft of drafts) this.#take(draft);
   }

@@ -5,14 +5,30 @@
 import type { EcosystemId, Settings } from '../schema/types.ts';
 import type { RegistryError } from '../core/errors.ts';
 import type { Package, Ref, Release } from '../core/package.ts';
-import type { HttpAnswer, RequestHead, Route } from '../core/route.ts';
+import type { DocumentedRoute, HttpAnswer, RequestHead } from '../core/route.ts';
 import type { Rules } from '../core/rules.ts';
-import type { SiteFile } from '../core/site.ts';
+import type { JsonSchema } from '../core/route-doc.ts';
+import type { SiteFile, Summary } from '../core/site.ts';
+
+export type { Summary };
 
 export interface Ecosystem<Id extends EcosystemId = EcosystemId> {
   readonly id: Id;
   readonly rules: Rules;
   readonly surfaces: readonly Surface[];
+  /** What its releases are signed with, where its clients know signatures; the registry makes such a key. */
+  readonly signsWith?: 'ed25519';
+  /** What settings of the server it replaces are called here. */
+  readonly environment?: (environment: Environment) => Aliases;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Variables of another server, in Cairn's own names; a variable that is set already wins. */
+export interface Aliases {
+  readonly variables: Environment;
+  /** What is accepted and does nothing, and why: said at start. */
+  readonly notes: readonly string[];
 }
 
 /** Where a surface stands, and the settings that shape its files. */
@@ -24,13 +40,6 @@ export interface SiteContext {
   readonly baseUrl: string;
 }
 
-/** What one package contributes to the roots of a surface. */
-export interface Summary {
-  readonly name: string;
-  /** One line of text, in whatever form the surface's roots are made of. */
-  readonly text: string;
-}
-
 /**
  * One protocol. Projections are pure: the same state gives the same bytes. They are called for public packages only,
  * and by what changed, so that a publish costs the same in a package with many versions.
@@ -39,7 +48,8 @@ export interface Surface {
   readonly id: string;
   readonly reads: readonly EcosystemId[];
   readonly defaultMount: string;
-  readonly routes: readonly Route[];
+  readonly routes: readonly DocumentedRoute[];
+  readonly doc: SurfaceDoc;
   /** Other host names under which a part of the surface answers at the root: host to path below the mount. */
   readonly hosts?: Readonly<Record<string, string>>;
   /** Files of one release. May depend on the release, on ownership and on settings; never on other releases or refs. */
@@ -54,6 +64,15 @@ export interface Surface {
   filesForRoot(summaries: AsyncIterable<Summary>, site: SiteContext): Iterable<SiteFile>;
   /** Status, headers and body of a refusal, in the words of this protocol's clients. */
   renderError(error: RegistryError, head: RequestHead): HttpAnswer;
+}
+
+/** What the API's document says of a surface as a whole. */
+export interface SurfaceDoc {
+  readonly title: string;
+  /** Named schemas that its routes refer to as `#/components/schemas/NAME`. */
+  readonly schemas: Readonly<Record<string, JsonSchema>>;
+  /** Bodies of refusals, by content type. */
+  readonly refusals: Readonly<Record<string, JsonSchema>>;
 }
 
 export function siteContext(surface: Surface, settings: Settings): SiteContext | undefined {

@@ -9,15 +9,22 @@ import type { BlobStore, EventLog, SiteBuild, SiteProgress, SiteTarget } from '.
 import type { SiteFile } from '../core/site.ts';
 import type { RegistryState } from '../core/state.ts';
 import { siteContext, type Summary, type Surface } from '../ecosystems/ecosystem.ts';
-import { hydrate, isHydrated } from './hydrate.ts';
+import { hydrate, isHydrated } from '../core/hydrate.ts';
 import { allFiles, planPackage, type Mounted, type Plan } from './plan.ts';
-import { mergeSummaries, summariesIn, summariesPath, summaryLine } from './summaries.ts';
+import {
+  mergeSummaries,
+  summariesHeader,
+  summariesIn,
+  summariesPath,
+  summaryLine,
+  summaryOf,
+} from '../ecosystems/summaries.ts';
 
 /**
  * Raise it with every change of the bytes that any projection makes: the next start then renders the whole site
  * again. A golden test fails when bytes change and this does not.
  */
-export const SITE_REVISION = 1;
+export const SITE_REVISION = 2;
 
 export interface GeneratorDeps {
   readonly log: EventLog<RegistryEvent>;
@@ -224,10 +231,9 @@ export class Generator {
     const changed = new Map<string, Summary | undefined>();
     for (const key of keys) {
       const found = await this.#packageAt(key, seq);
-      if (found && surface.reads.includes(found.ecosystem))
-        changed.set(key, summaryOf(found, { surface, site }));
+      if (found && surface.reads.includes(found.ecosystem)) changed.set(key, summaryOf(found, surface, site));
     }
-    await target.put([textFile(path, () => mergeSummaries(target.read(path), changed))]);
+    await target.put([textFile(path, () => mergeSummaries(target.read(path), changed, seq))]);
     await target.put([
       ...surface.filesForRoot(
         summariesIn(() => target.read(path)),
@@ -274,13 +280,13 @@ export class Generator {
   /** Adds every file of every package to a build and, on the way, yields their summaries: one pass over the log. */
   async *#renderAll(mounted: Mounted, seq: number, build: SiteBuild): AsyncGenerator<string> {
     const { state, blobs } = this.#deps;
-    let lines = '';
+    let lines = summariesHeader(seq);
     for (const key of state.packageKeys(mounted.surface.reads)) {
       const found = state.packageAt(key, seq);
       if (!found) continue;
       const shown = isHydrated(found) ? found : await hydrate(found, blobs);
       for (const file of allFiles(shown, mounted)) build.add(file);
-      const summary = summaryOf(shown, mounted);
+      const summary = summaryOf(shown, mounted.surface, mounted.site);
       if (summary) lines += summaryLine(key, summary);
       if (lines.length < 64 * 1024) continue;
       yield lines;
@@ -288,10 +294,6 @@ export class Generator {
     }
     yield lines;
   }
-}
-
-function summaryOf(of: Package, { surface, site }: Mounted): Summary | undefined {
-  return of.visibility === 'public' ? surface.summarize?.(of, site) : undefined;
 }
 
 function textFile(path: string, stream: () => AsyncIterable<string>): SiteFile {

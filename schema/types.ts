@@ -176,6 +176,10 @@ export interface Settings {
     [k: string]: string;
   };
   /**
+   * Public halves of the keys that sign what is published. Old ones stay, so that old signatures can be checked.
+   */
+  keys?: RegistryKey[];
+  /**
    * Settings of the X07 surface.
    */
   x07?: {
@@ -190,6 +194,31 @@ export interface Settings {
      */
     officialOwner?: string;
   };
+}
+/**
+ * One key.
+ */
+export interface RegistryKey {
+  /**
+   * What signatures call it.
+   */
+  id: string;
+  /**
+   * Whose packages it signs.
+   */
+  ecosystem: string;
+  /**
+   * Algorithm.
+   */
+  kind: 'ed25519';
+  /**
+   * The public key in base64; for ed25519 its 32 bytes (RFC 8032).
+   */
+  publicKey: string;
+  /**
+   * It checks old signatures and makes no new ones.
+   */
+  retired?: boolean;
 }
 export interface SettingsChanged {
   /**

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { digestOf, type Digest } from '../core/digest.ts';
 import { LogDamage, RegistryError } from '../core/errors.ts';
+import type { TokenUse } from '../core/account-book.ts';
 import type { LineCodec, LogLine } from '../core/event.ts';
 import type { BlobStore, EventLog, SiteBuild, SiteRecords, SiteTarget, StagedBlob } from '../core/ports.ts';
 import type { SiteBody, SiteFile } from '../core/site.ts';
@@ -227,4 +228,17 @@ async function bodyOf(body: SiteBody): Promise<StoredBody> {
 function sameBody(a: StoredBody, b: StoredBody): boolean {
   if (a instanceof Uint8Array) return b instanceof Uint8Array && Buffer.compare(a, b) === 0;
   return !(b instanceof Uint8Array) && a.blob === b.blob;
+}
+
+export class MemoryTokenUse implements TokenUse {
+  readonly #lastUsedMs = new Map<string, number>();
+
+  record(tokenId: string, atMs: number): void {
+    this.#lastUsedMs.set(tokenId, atMs);
+  }
+
+  lastUsedAt(tokenId: string): string | undefined {
+    const ms = this.#lastUsedMs.get(tokenId);
+    return ms === undefined ? undefined : new Date(ms).toISOString();
+  }
 }

@@ -13,7 +13,7 @@ const WARM_UP_SECONDS = 1;
 const [data = '', seconds, inFlight, packages] = process.argv.slice(2);
 const log = await openLogWriter({ repository: layout(data).log, lines: registryLines });
 const state = new RegistryState(log, rulesOf);
-const writer = new Writer({ log, state, rulesOf, clock: systemClock, ids: randomIds });
+const writer = new Writer({ log, state, rulesOf, clock: systemClock, ids: randomIds, isAccount: () => true });
 const actor = operator('bench');
 const before = state.length;
 let asked = 0;

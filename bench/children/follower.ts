@@ -2,7 +2,7 @@
  * `follower.ts DATA PACKAGES`: a process that follows the log, as `regen --watch` does. Each line makes one publish
  * and brings the site up to it; the answer is how long the documents took, and the roots after them, in seconds.
  */
-import { openRegistry, readRegistry } from '../../bin/open-registry.ts';
+import { openRegistry, randomIds, readRegistry } from '../../bin/open-registry.ts';
 import { operator } from '../../core/permission.ts';
 import { Writer } from '../../core/writer.ts';
 import { rulesOf } from '../../ecosystems/index.ts';
@@ -16,7 +16,14 @@ await unused.close();
 const clock = { now: () => Date.now() };
 let ids = 0;
 const nextId = (): string => `${process.pid.toString(16)}${(ids += 1).toString(16)}`.padStart(32, 'f');
-const writer = new Writer({ log, state, rulesOf, clock, ids: { next: nextId } });
+const writer = new Writer({
+  log,
+  state,
+  rulesOf,
+  clock,
+  ids: { ...randomIds, next: nextId },
+  isAccount: () => true,
+});
 const follower = await readRegistry(dataDirectory);
 const { generator } = follower.generatorFor();
 await generator.update();

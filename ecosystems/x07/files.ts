@@ -3,11 +3,15 @@ import { asDigest } from '../../core/digest.ts';
 import type { Package, Release } from '../../core/package.ts';
 import { siteFile, type SiteFile } from '../../core/site.ts';
 import type { SiteContext, Summary } from '../ecosystem.ts';
+import { openApiDocument, type DocumentedSurface } from '../openapi.ts';
+import { advisoriesOf, advisoryList, advisoryObject } from './advisories.ts';
 import { facetsOf } from './facets.ts';
 import type { Manifest } from './manifest.ts';
 import { compareVersions } from './names.ts';
 import { entryPath, paths } from './paths.ts';
 import { scaleOf } from './scale.ts';
+import { signingConfig } from './signing.ts';
+import { itemText, writeSummary } from './summary.ts';
 
 /** What a `published` event keeps: the manifest as text, because a manifest may hold numbers that events may not. */
 export interface X07Meta {
@@ -95,6 +99,11 @@ export function* filesForPackage(of: Package, site: SiteContext): Iterable<SiteF
     ...(facets.length > 0 ? { facets } : {}),
   };
   yield siteFile(site.mount, paths.package, { name }, JSON.stringify(detail));
+  for (const { release } of releases)
+    if (advisoriesOf(of, release.version).length > 0) {
+      const list = advisoryList(of, release.version);
+      yield siteFile(site.mount, paths.advisories, { name, version: release.version }, JSON.stringify(list));
+    }
   const ownership = { ok: true, name, is_official: isOfficial(of, site), owners };
   yield siteFile(site.mount, paths.owners, { name }, JSON.stringify(ownership));
 }
@@ -106,21 +115,9 @@ function latestOf(ascendingReleases: readonly Read[]): Read | undefined {
 
 function entryLine(of: Package, { release, manifest, cksum }: Read): string {
   const signature = release.signatures.find(({ kind }) => kind === 'ed25519');
-  const advisories = [...of.advisories.values()]
-    .filter((advisory) => advisory.withdrawnAt === undefined && advisory.versions?.includes(release.version))
-    .sort((a, b) => (a.filedAt + a.id < b.filedAt + b.id ? -1 : 1))
-    .map((advisory) => ({
-      schema_version: 'x07.pkg.advisory@0.1.0',
-      id: advisory.id,
-      package: of.name,
-      version: release.version,
-      kind: advisory.kind,
-      severity: advisory.severity,
-      summary: advisory.summary,
-      ...(advisory.url === undefined ? {} : { url: advisory.url }),
-      ...(advisory.details === undefined ? {} : { details: advisory.details }),
-      created_at_utc: advisory.filedAt,
-    }));
+  const advisories = advisoriesOf(of, release.version)
+    .filter(({ withdrawnAt }) => withdrawnAt === undefined)
+    .map((advisory) => advisoryObject(of, release.version, advisory));
   return JSON.stringify({
     schema_version: 'x07.index-entry@0.1.0',
     name: of.name,
@@ -136,7 +133,7 @@ function entryLine(of: Package, { release, manifest, cksum }: Read): string {
   });
 }
 
-/** The package's item of the catalog, ready to be joined with the others. */
+/** The package's item of the catalog, and what searches want to know beside it. */
 export function summarize(of: Package, site: SiteContext): Summary | undefined {
   const releases = ascending(of);
   if (releases.length === 0) return undefined;
@@ -145,7 +142,6 @@ export function summarize(of: Package, site: SiteContext): Summary | undefined {
   const item = {
     name: of.name,
     is_official: isOfficial(of, site),
-    // Left out and never null when every version is yanked: the user interface refuses the whole catalog (4.2).
     ...(latest
       ? {
           latest: latest.release.version,
@@ -155,10 +151,18 @@ export function summarize(of: Package, site: SiteContext): Summary | undefined {
       : {}),
     ...(facets.length > 0 ? { facets } : {}),
   };
-  return { name: of.name, text: JSON.stringify(item) };
+  return writeSummary({
+    item,
+    modulesCount: latest?.manifest.modules.length ?? 0,
+    scaleTested: latest?.manifest.meta['scale_tested'] === true,
+  });
 }
 
-export function* filesForRoot(summaries: AsyncIterable<Summary>, site: SiteContext): Iterable<SiteFile> {
+export function* filesForRoot(
+  summaries: AsyncIterable<Summary>,
+  site: SiteContext,
+  surface: DocumentedSurface['surface'],
+): Iterable<SiteFile> {
   const { mount, baseUrl, settings } = site;
   const verified = settings.x07?.verifiedNamespaces ?? [];
   const config = {
@@ -167,6 +171,7 @@ export function* filesForRoot(summaries: AsyncIterable<Summary>, site: SiteConte
     'auth-required': false,
     sparse: true,
     ...(verified.length > 0 ? { 'verified-namespaces': verified } : {}),
+    ...signingConfig(settings),
   };
   yield siteFile(mount, paths.config, {}, JSON.stringify(config));
   const root = mount === '/' ? '' : mount;
@@ -174,17 +179,29 @@ export function* filesForRoot(summaries: AsyncIterable<Summary>, site: SiteConte
     catalog: `${root}/index/catalog.json`,
     healthz: '/healthz',
     index: `${root}/index/`,
+    openapi: `${root}/openapi/openapi.json`,
     service: 'x07-registry',
+    web: `${settings.publicUrl}/`,
   };
   yield siteFile(mount, paths.service, {}, JSON.stringify(service));
+  const document = openApiDocument(
+    {
+      title: 'X07 package registry',
+      description: 'The API of this registry for X07 packages.',
+      version: '1.0.0',
+      serverUrl: baseUrl,
+    },
+    [{ surface, prefix: '' }],
+  );
+  yield siteFile(mount, paths.openapi, {}, `${JSON.stringify(document, null, 2)}\n`);
   yield siteFile(mount, paths.catalog, {}, { stream: () => catalog(summaries) });
 }
 
 async function* catalog(summaries: AsyncIterable<Summary>): AsyncIterable<string> {
   yield '{"schema_version":"x07.index-catalog@0.1.0","packages":[';
   let separator = '';
-  for await (const { text } of summaries) {
-    yield separator + text;
+  for await (const summary of summaries) {
+    yield separator + itemText(summary);
     separator = ',';
   }
   yield ']}\n';

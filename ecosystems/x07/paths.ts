@@ -2,6 +2,7 @@
 import { RegistryError } from '../../core/errors.ts';
 import type { ReadRoute } from '../../core/route.ts';
 import type { RouteParams, SiteRoute } from '../../core/site.ts';
+import { noAdvisories } from './advisories.ts';
 import { isAskableName, isVersion, shardOf } from './names.ts';
 
 const json = { from: 'site', contentType: 'application/json', cache: 'document' } as const;
@@ -24,6 +25,13 @@ export const paths = {
     stored: 'file',
     miss: packageMissing,
   },
+  advisories: {
+    ...json,
+    pattern: 'v1/packages/{name}/{version}/advisories',
+    stored: 'file',
+    missFromApi: noAdvisories,
+  },
+  openapi: { ...json, pattern: 'openapi/openapi.json', stored: 'file', miss: notFound },
   download: {
     from: 'site',
     contentType: 'application/octet-stream',

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { AccountBook, tokenDigest } from '../../core/account-book.ts';
 import { RegistryError } from '../../core/errors.ts';
 import { privateLines, type PrivateEvent } from '../../core/event.ts';
-import { MemoryLog } from '../../stores/memory.ts';
+import { MemoryLog, MemoryTokenUse } from '../../stores/memory.ts';
 import { aClock, countedIds, type TestClock } from '../support/registry.ts';
 
 interface Bench {
@@ -15,7 +15,11 @@ interface Bench {
 function openBench(): Bench {
   const log = new MemoryLog(privateLines);
   const clock = aClock();
-  return { log, clock, book: new AccountBook({ log, clock, ids: countedIds() }) };
+  return {
+    log,
+    clock,
+    book: new AccountBook({ log, clock, ids: countedIds(), tokenUse: new MemoryTokenUse() }),
+  };
 }
 
 const ofAnn = { handle: 'ann', label: 'laptop', scopes: ['publish', 'yank'] } as const;
@@ -35,8 +39,8 @@ test('a token acts for its account, with its scopes and nowhere beyond its limit
     limits,
     tokenId: made.tokenId,
   });
-  assert.equal(book.hasAccount('ann'), true);
-  assert.equal(book.hasAccount('bob'), false);
+  assert.equal(book.account('ann')?.handle, 'ann');
+  assert.equal(book.account('bob'), undefined);
   assert.match(made.tokenId, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 });
 
@@ -119,13 +123,16 @@ test('what is no handle is refused', async () => {
 
 test('a book that is opened again, and one beside it, know the same', async () => {
   const { book, log, clock } = openBench();
-  const beside = new AccountBook({ log, clock, ids: countedIds() });
+  const beside = new AccountBook({ log, clock, ids: countedIds(), tokenUse: new MemoryTokenUse() });
   const { tokenId } = await book.addToken('one', ofAnn);
   await book.addToken('two', ofAnn);
   await book.revokeToken(tokenId, 'ann');
   assert.equal(beside.actorOf('two'), undefined);
   beside.catchUp();
-  for (const other of [beside, new AccountBook({ log, clock, ids: countedIds() })]) {
+  for (const other of [
+    beside,
+    new AccountBook({ log, clock, ids: countedIds(), tokenUse: new MemoryTokenUse() }),
+  ]) {
     assert.equal(other.actorOf('one'), undefined);
     assert.deepEqual(other.actorOf('two'), book.actorOf('two'));
     assert.deepEqual(other.tokens, book.tokens);

@@ -23,6 +23,7 @@ import { namespacedRules, toyRules } from '../support/toy-surface.ts';
 
 const [ann, bob] = [anActor('ann'), anActor('bob')];
 const now = '2026-06-01T00:00:00.000Z';
+const isAccount = (handle: string): boolean => handle !== 'nobody';
 const [later, earlier] = ['2026-07-01T00:00:00.000Z', '2026-05-01T00:00:00.000Z'];
 const ofFoo = { ecosystem: 'x07', name: 'foo' } as const;
 
@@ -554,7 +555,7 @@ function outcome(
   rules: Rules,
 ): readonly EventDraft[] | ErrorCode {
   try {
-    return decide(command, slices, { actor: by, rules, now });
+    return decide(command, slices, { actor: by, rules, now, isAccount });
   } catch (error) {
     if (error instanceof RegistryError) return error.code;
     throw error;
@@ -598,20 +599,29 @@ test('the table has rows for every command, and refusals for all that can be ref
 });
 
 test('a first publish makes its author the owner', () => {
-  const drafts = decide(publishOf('foo', '1.0.0'), {}, { actor: bob, rules: x07Rules, now });
+  const drafts = decide(publishOf('foo', '1.0.0'), {}, { actor: bob, rules: x07Rules, now, isAccount });
   assert.deepEqual(aPackage(drafts).owners, ['bob']);
 });
 
 test('events name the version as it was published, however the client spelled it', () => {
   const given = { package: aPackage([fact.claimed(), fact.published('1.0.0-rc')], toyRules.versionKey) };
-  const [draft] = decide({ ...of('yank', '1.0.0-RC') }, given, { actor: ann, rules: toyRules, now });
+  const [draft] = decide({ ...of('yank', '1.0.0-RC') }, given, {
+    actor: ann,
+    rules: toyRules,
+    now,
+    isAccount,
+  });
   assert.deepEqual(draft, fact.yanked('1.0.0-rc'));
 });
 
 test('settings change only by an administrator, and only when they change', () => {
   const settings = someSettings();
   const change = (to: typeof settings, by: Actor): readonly EventDraft[] =>
-    decide({ kind: 'change-settings', settings: to }, { settings }, { actor: by, rules: x07Rules, now });
+    decide(
+      { kind: 'change-settings', settings: to },
+      { settings },
+      { actor: by, rules: x07Rules, now, isAccount },
+    );
   assert.deepEqual(change({ mounts: { ...settings.mounts }, publicUrl: settings.publicUrl }, admin), []);
   const other = someSettings({ publicUrl: 'https://other.example' });
   assert.deepEqual(change(other, admin), [{ kind: 'settings-changed', by: 'root', settings: other }]);
@@ -628,7 +638,7 @@ describe('namespaces', () => {
 
   test('the first publish into one claims it, not the package', () => {
     assert.deepEqual(
-      decide(publish, {}, { actor: bob, rules: namespacedRules, now }).map((draft) => [
+      decide(publish, {}, { actor: bob, rules: namespacedRules, now, isAccount }).map((draft) => [
         draft.kind,
         'name' in draft && draft.name,
       ]),

@@ -53,7 +53,15 @@ async function openBench(rules = rulesOf): Promise<Bench> {
   const announced: number[] = [];
   const onAppended = (events: readonly RegistryEvent[]): void =>
     void announced.push(...events.map(({ seq }) => seq));
-  const writer = new Writer({ log, state, rulesOf: rules, clock, ids: countedIds(), onAppended });
+  const writer = new Writer({
+    log,
+    state,
+    rulesOf: rules,
+    clock,
+    ids: countedIds(),
+    isAccount: () => true,
+    onAppended,
+  });
   const blobs = new MemoryBlobs();
   return {
     log,

@@ -8,6 +8,7 @@ import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { createApp } from '../../api/app.ts';
 import { authenticator } from '../../api/auth.ts';
+import { createMetrics } from '../../api/metrics.ts';
 import type { Clock, Ids } from '../../core/ports.ts';
 import { createRegistry, layout, openRegistry, type Registry } from '../../bin/open-registry.ts';
 import { allSurfaces } from '../../ecosystems/index.ts';
@@ -25,7 +26,10 @@ function stillClock(): Clock {
 
 function countingIds(): Ids {
   let count = 0;
-  return { next: () => (count += 1).toString(16).padStart(32, '0') };
+  return {
+    next: () => (count += 1).toString(16).padStart(32, '0'),
+    secret: () => (count += 1).toString(16).padStart(64, '0'),
+  };
 }
 
 /** Sends bytes and returns the bytes that come back, as they are on the wire. */
@@ -53,7 +57,17 @@ async function publishOnce(
     }),
     blobs,
     site: siteReader(site.root),
-    auth: authenticator({ accounts, administratorToken: token }),
+    auth: authenticator({ accounts, administratorToken: token, bootstrapSecret: undefined }),
+    metrics: createMetrics(
+      { queueDepth: () => 0, logEvents: () => 0, siteEvents: () => 0, siteAgeSeconds: () => 0 },
+      '0',
+    ),
+    corsOrigins: [],
+    version: '0',
+    log: registry.log,
+    accounts,
+    keyring: registry.keys,
+    ids: countingIds(),
     visible: (seq) => publisher.visible(seq),
     health: () => ({ ready: true, problems: [], events: 0, onSite: 0 }),
     onRequest: () => undefined,

@@ -49,7 +49,15 @@ async function openBench(t: TestContext): Promise<Bench> {
     onError: (error) => errors.push(error),
   });
   const onAppended = (): void => publisher.notify();
-  const writer = new Writer({ log, state, rulesOf, clock: aClock(), ids: countedIds(), onAppended });
+  const writer = new Writer({
+    log,
+    state,
+    rulesOf,
+    clock: aClock(),
+    ids: countedIds(),
+    isAccount: () => true,
+    onAppended,
+  });
   const execute: World['execute'] = (command, actor = admin) =>
     writer.execute({ actor, plan: () => [command].flat() });
   t.after(() => publisher.close());

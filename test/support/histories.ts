@@ -6,7 +6,7 @@ import { RegistryError } from '../../core/errors.ts';
 import { RegistryState } from '../../core/state.ts';
 import { siteContext } from '../../ecosystems/ecosystem.ts';
 import { Generator } from '../../generator/generator.ts';
-import { summariesPath } from '../../generator/summaries.ts';
+import { summariesPath } from '../../ecosystems/summaries.ts';
 import { MemorySite } from '../../stores/memory.ts';
 import { anArtifact, someSettings, type World } from './registry.ts';
 

@@ -36,7 +36,10 @@ export function aClock(stepMs = 1000): TestClock {
 
 export function countedIds(): Ids {
   let count = 0;
-  return { next: () => (count += 1).toString(16).padStart(32, '0') };
+  return {
+    next: () => (count += 1).toString(16).padStart(32, '0'),
+    secret: () => (count += 1).toString(16).padStart(64, '0'),
+  };
 }
 
 export function someSettings(over: Partial<Settings> = {}): Settings {
@@ -118,7 +121,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const state = new RegistryState(log, rulesOf);
   const blobs = new MemoryBlobs();
   const site = new MemorySite();
-  const writer = new Writer({ log, state, rulesOf, clock, ids });
+  const writer = new Writer({ log, state, rulesOf, clock, ids, isAccount: () => true });
   const generator = new Generator({ log, state, target: site, blobs, surfaces });
   const keep = (bytes: Buffer): string => {
     const digest = digestOf(bytes);

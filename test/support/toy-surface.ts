@@ -34,6 +34,7 @@ export const toySurface: Surface = {
   reads: ['x07'],
   defaultMount: '/toy',
   routes: [],
+  doc: { title: 'Toys', schemas: {}, refusals: {} },
   *filesForRelease(release, of, { mount, baseUrl }) {
     const params = { name: of.name, version: release.version };
     const artifact = release.artifacts[0];

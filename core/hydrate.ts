@@ -1,0 +1,37 @@
+import type { Json } from './canonical-json.ts';
+import { asDigest } from './digest.ts';
+import type { FiledAdvisory, Package, Release } from './package.ts';
+import type { BlobStore } from './ports.ts';
+
+function lacksMeta(release: Release): boolean {
+  return release.meta === undefined && release.metaDigest !== undefined;
+}
+
+function lacksDetails(advisory: FiledAdvisory): boolean {
+  return advisory.details === undefined && advisory.detailsDigest !== undefined;
+}
+
+/** Whether every manifest and every advisory is at hand. */
+export function isHydrated(of: Package): boolean {
+  for (const release of of.releases.values()) if (lacksMeta(release)) return false;
+  for (const advisory of of.advisories.values()) if (lacksDetails(advisory)) return false;
+  return true;
+}
+
+/** The package with the texts at hand that were too long for their events. Other releases keep their identity. */
+export async function hydrate(of: Package, blobs: BlobStore): Promise<Package> {
+  if (isHydrated(of)) return of;
+  const releases = new Map(of.releases);
+  for (const [key, release] of releases) {
+    if (!lacksMeta(release) || release.metaDigest === undefined) continue;
+    const bytes = await blobs.read(asDigest(release.metaDigest));
+    releases.set(key, { ...release, meta: JSON.parse(Buffer.from(bytes).toString('utf8')) as Json });
+  }
+  const advisories = new Map(of.advisories);
+  for (const [id, advisory] of advisories) {
+    if (!lacksDetails(advisory) || advisory.detailsDigest === undefined) continue;
+    const bytes = await blobs.read(asDigest(advisory.detailsDigest));
+    advisories.set(id, { ...advisory, details: Buffer.from(bytes).toString('utf8') });
+  }
+  return { ...of, releases, advisories };
+}

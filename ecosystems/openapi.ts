@@ -1,0 +1,125 @@
+/** The API's document (OpenAPI 3.1), made from the routes themselves: what is served is what is described. */
+import type { AnswerDoc, JsonSchema, RouteDoc } from '../core/route-doc.ts';
+import type { DocumentedRoute } from '../core/route.ts';
+import type { Surface } from './ecosystem.ts';
+
+export interface DocumentedSurface {
+  readonly surface: Pick<Surface, 'id' | 'routes' | 'doc'>;
+  /** What its paths start with in this document; empty for none. */
+  readonly prefix: string;
+}
+
+export interface DocumentHead {
+  readonly title: string;
+  readonly description: string;
+  readonly version: string;
+  readonly serverUrl: string;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+export function openApiDocument(head: DocumentHead, surfaces: readonly DocumentedSurface[]): Json {
+  const { title, description, version, serverUrl } = head;
+  const paths: Record<string, Record<string, Json>> = {};
+  for (const { surface, prefix } of surfaces)
+    for (const route of surface.routes) {
+      if (!route.doc) continue;
+      const path = `${prefix}/${route.pattern}`;
+      const method = route.from === 'api' ? route.method.toLowerCase() : 'get';
+      (paths[path] ??= {})[method] = operation(route, route.doc, surface);
+    }
+  return {
+    openapi: '3.1.0',
+    info: { title, version, description, license: { name: 'MIT', identifier: 'MIT' } },
+    servers: [{ url: serverUrl }],
+    tags: surfaces.map(({ surface }) => ({ name: surface.id, description: surface.doc.title })),
+    paths,
+    components: {
+      securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
+      schemas: Object.assign({}, ...surfaces.map(({ surface }) => surface.doc.schemas)) as Json,
+    },
+  };
+}
+
+function operation(route: DocumentedRoute, doc: RouteDoc, surface: DocumentedSurface['surface']): Json {
+  const { id, summary, description, scope, query = {}, body, refusals = {} } = doc;
+  const inPath = [...route.pattern.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }));
+  const inQuery = Object.entries(query).map(([name, { description, schema }]) => ({
+    name,
+    in: 'query',
+    required: false,
+    description,
+    schema,
+  }));
+  const refused = Object.entries(refusals).map(([status, meaning]) => [
+    status,
+    { description: meaning, content: contents(surface.doc.refusals) },
+  ]);
+  return {
+    operationId: `${surface.id}.${id}`,
+    tags: [surface.id],
+    summary,
+    ...(description === undefined ? {} : { description }),
+    ...(scope === undefined ? { security: [{}] } : { security: [{ token: [] }], 'x-scope': scope }),
+    ...(inPath.length + inQuery.length > 0 ? { parameters: [...inPath, ...inQuery] } : {}),
+    ...(body
+      ? { requestBody: { required: true, content: { [body.contentType]: { schema: body.schema } } } }
+      : {}),
+    responses: {
+      ...successes(route, doc.success ?? { description: 'Done.' }),
+      ...(Object.fromEntries(refused) as Json),
+      default: {
+        description: 'Something is wrong with the registry itself; the request may be sent again.',
+        content: contents(surface.doc.refusals),
+      },
+    },
+  };
+}
+
+function contents(byType: Readonly<Record<string, JsonSchema>>): Json {
+  return Object.fromEntries(Object.entries(byType).map(([type, schema]) => [type, { schema }]));
+}
+
+const requestId = {
+  'x-request-id': {
+    description: 'What the log of the registry calls this request.',
+    schema: { type: 'string', pattern: '^[0-9a-f]{32}$' },
+  },
+};
+
+function successes(route: DocumentedRoute, success: AnswerDoc): Json {
+  const { description, schema } = success;
+  switch (route.from) {
+    case 'redirect':
+      return {
+        [route.status]: {
+          description,
+          headers: { ...requestId, location: { description: 'Where it is.', schema: { type: 'string' } } },
+        },
+      };
+    case 'api': {
+      const { status = 200, contentType = 'application/json' } = success;
+      const content = schema ? { content: { [contentType]: { schema } } } : {};
+      return { [status]: { description, headers: requestId, ...content } };
+    }
+    case 'site': {
+      // A file may be asked for in part (RFC 9110, section 14), or only if it has changed (section 13).
+      const headers = {
+        ...requestId,
+        etag: { description: 'Names these bytes.', schema: { type: 'string' } },
+        'cache-control': { description: 'How long anyone may keep them.', schema: { type: 'string' } },
+      };
+      return {
+        200: { description, headers, content: { [route.contentType]: { schema: schema ?? {} } } },
+        206: { description: 'The part that was asked for.', headers, content: { [route.contentType]: {} } },
+        304: { description: 'Not changed.', headers },
+        416: { description: 'There is no such part.', headers },
+      };
+    }
+  }
+}
