@@ -13,8 +13,8 @@ export interface RouteDoc {
   readonly scope?: string;
   readonly query?: Readonly<Record<string, ParameterDoc>>;
   readonly body?: BodyDoc;
-  /** The one answer of success; its content type is the route's own where it is a file. */
-  readonly success?: AnswerDoc;
+  /** The one answer of success; its content type is the route's own where it is a file. `never`: it only refuses. */
+  readonly success?: AnswerDoc | 'never';
   /** What a refusal of each status means. */
   readonly refusals?: Readonly<Record<number, string>>;
 }

@@ -71,7 +71,7 @@ function operation(route: DocumentedRoute, doc: RouteDoc, surface: DocumentedSur
       ? { requestBody: { required: true, content: { [body.contentType]: { schema: body.schema } } } }
       : {}),
     responses: {
-      ...successes(route, doc.success ?? { description: 'Done.' }),
+      ...(doc.success === 'never' ? {} : successes(route, doc.success ?? { description: 'Done.' })),
       ...(Object.fromEntries(refused) as Json),
       default: {
         description: 'Something is wrong with the registry itself; the request may be sent again.',

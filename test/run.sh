@@ -13,10 +13,20 @@ esac
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 status=0
+seen=
+if [ "$suite" = unit ]; then
+  seen=$(mktemp)
+  trap 'rm -f "$output" "$seen"' EXIT
+  export CAIRN_OPENAPI_SEEN=$seen
+fi
 node --import tsx --test --test-reporter=spec "${files[@]}" 2>&1 | tee "$output" || status=$?
 count=$(sed -n 's/^ℹ tests \([0-9]*\)$/\1/p' "$output" | tail -n 1)
 if [ "${count:-0}" -eq 0 ]; then
   echo "suite $suite ran no test" >&2
   exit 1
+fi
+# Every answer that the API's document describes has to come up in some test.
+if [ "$status" -eq 0 ] && [ -n "$seen" ]; then
+  node --import tsx test/support/openapi-coverage.ts "$seen" || status=1
 fi
 exit "$status"

@@ -462,19 +462,19 @@ export const docs = {
   startGitHub: {
     id: 'startGitHub',
     summary: 'Sign-in with GitHub, which is not configured',
-    success: { status: 302, description: 'Never answered.' },
+    success: 'never',
     refusals: { 400: 'It is not configured.' },
   },
   finishGitHub: {
     id: 'finishGitHub',
     summary: 'The way back from GitHub',
-    success: { status: 302, description: 'Never answered.' },
+    success: 'never',
     refusals: { 400: 'It is not configured.' },
   },
   logout: {
     id: 'logout',
     summary: 'End a browser session',
-    success: { status: 204, description: 'Never answered: there is none to end.' },
+    success: 'never',
     refusals: { 401: 'There is no session.' },
   },
 } as const satisfies Record<string, RouteDoc | undefined>;

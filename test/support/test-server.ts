@@ -2,6 +2,7 @@
 import type { TestContext } from 'node:test';
 import { readOptions } from '../../bin/options.ts';
 import { serve } from '../../bin/serve.ts';
+import { checkExchanges } from './openapi-check.ts';
 import { ADMIN_TOKEN } from './server-process.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 import { packX07, type X07Package } from './x07-package.ts';
@@ -26,7 +27,13 @@ export async function openTestServer(
     { CAIRN_ADMIN_TOKEN: ADMIN_TOKEN, ...environment },
   );
   const server = await serve(options, () => undefined);
-  t.after(() => server.stop());
+  t.after(async () => {
+    try {
+      await checkExchanges(server.url);
+    } finally {
+      await server.stop();
+    }
+  });
   const x07 = `${server.url}/x07`;
   return {
     url: server.url,

@@ -1,0 +1,47 @@
+/** `openapi-coverage.ts FILE`: fails when the API's document describes an answer that no test has seen. */
+import { readFileSync } from 'node:fs';
+import { buildRouting } from '../../api/routing.ts';
+import { ownSurface } from '../../api/own-surface.ts';
+import { allSurfaces } from '../../ecosystems/index.ts';
+import type { Document } from './openapi-check.ts';
+
+const mounts = Object.fromEntries(allSurfaces.map(({ id, defaultMount }) => [id, defaultMount]));
+const settings = { publicUrl: 'http://localhost', mounts };
+buildRouting(allSurfaces, settings);
+
+/** The document without a server. */
+export async function wholeDocument(): Promise<Document> {
+  const own = ownSurface({
+    surfaces: allSurfaces,
+    version: '0.0.0',
+    settings: () => settings,
+    health: () => ({ ready: true, problems: [], events: 0, onSite: 0 }),
+    metrics: async () => ({ contentType: 'text/plain', text: '' }),
+  });
+  const route = own.routes.find(({ pattern }) => pattern.endsWith('openapi.json'));
+  if (route?.from !== 'api') throw new Error('the document has no route');
+  const answer = await route.handle(undefined as never, undefined as never);
+  return JSON.parse('body' in answer ? (answer.body ?? '') : '') as Document;
+}
+
+/** Any file can be asked for in part or conditionally; that is shown for some of them. */
+const common = new Set(['206', '304', '416', 'default']);
+
+const [file] = process.argv.slice(2);
+if (file !== undefined && process.argv[1]?.endsWith('openapi-coverage.ts')) {
+  const seen = new Set(readFileSync(file, 'utf8').split('\n'));
+  const document = await wholeDocument();
+  const described = Object.values(document.paths)
+    .flatMap((methods) => Object.values(methods))
+    .flatMap(({ operationId, responses }) =>
+      Object.keys(responses).map((status) => `${operationId} ${status}`),
+    );
+  const unseen = described.filter((answer) => !common.has(answer.split(' ')[1] ?? '') && !seen.has(answer));
+  for (const answer of unseen)
+    console.error(`described in the API's document, and seen by no test: ${answer}`);
+  if (unseen.length > 0) process.exitCode = 1;
+  else
+    console.log(
+      `the API's document: ${described.length} answers described, ${seen.size} kinds seen, none missing`,
+    );
+}
