@@ -45,7 +45,7 @@ const problemSchema: JsonSchema = {
 };
 
 export function ownSurface(deps: OwnSurfaceDeps): Surface {
-  const { surfaces, version, settings } = deps;
+  const { settings } = deps;
   const routes: readonly DocumentedRoute[] = [
     {
       from: 'api',
@@ -106,7 +106,7 @@ export function ownSurface(deps: OwnSurfaceDeps): Surface {
       from: 'api',
       method: 'GET',
       pattern: '-/cairn/openapi.json',
-      handle: async () => json(200, document(), 2),
+      handle: async () => json(200, documentOf(own, deps), 2),
       doc: {
         id: 'openapi',
         summary: 'This document',
@@ -129,23 +129,34 @@ export function ownSurface(deps: OwnSurfaceDeps): Surface {
     filesForRoot: () => [],
     renderError: renderProblem,
   };
-  function document(): object {
-    const { mounts, publicUrl } = settings();
-    const mounted = surfaces.flatMap((surface): DocumentedSurface[] => {
-      const mount = mounts[surface.id];
-      return mount === undefined ? [] : [{ surface, prefix: mount === '/' ? '' : mount }];
-    });
-    return openApiDocument(
-      {
-        title: 'Cairn',
-        description: 'A package registry made of a git log and a bucket of static files: the whole API.',
-        version,
-        serverUrl: publicUrl,
-      },
-      [{ surface: own, prefix: '' }, ...mounted],
-    );
-  }
   return own;
+}
+
+type DocumentDeps = Pick<OwnSurfaceDeps, 'surfaces' | 'version' | 'settings'>;
+
+function documentOf(own: Surface, { surfaces, version, settings }: DocumentDeps): object {
+  const { mounts, publicUrl } = settings();
+  const mounted = surfaces.flatMap((surface): DocumentedSurface[] => {
+    const mount = mounts[surface.id];
+    return mount === undefined ? [] : [{ surface, prefix: mount === '/' ? '' : mount }];
+  });
+  return openApiDocument(
+    {
+      title: 'Cairn',
+      description: 'A package registry made of a git log and a bucket of static files: the whole API.',
+      version,
+      serverUrl: publicUrl,
+    },
+    [{ surface: own, prefix: '' }, ...mounted],
+  );
+}
+
+/** The document of the whole API, without a server. */
+export function apiDocument(deps: DocumentDeps): object {
+  const unused = (): never => {
+    throw new Error('a document answers nothing');
+  };
+  return documentOf(ownSurface({ ...deps, health: unused, metrics: unused }), deps);
 }
 
 function json(status: number, body: object, indent?: number): HttpAnswer {

@@ -15,7 +15,7 @@ test("the API's document passes the linter", async () => {
     },
   });
   const problems = await lintFromString({
-    source: JSON.stringify(await wholeDocument()),
+    source: JSON.stringify(wholeDocument()),
     absoluteRef: 'openapi.json',
     config,
   });
@@ -25,8 +25,8 @@ test("the API's document passes the linter", async () => {
   assert.deepEqual(told, []);
 });
 
-test('every operation has a name of its own, and every refusal a meaning', async () => {
-  const { paths } = await wholeDocument();
+test('every operation has a name of its own', () => {
+  const { paths } = wholeDocument();
   const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
   const ids = operations.map(({ operationId }) => operationId);
   assert.equal(new Set(ids).size, ids.length);
