@@ -110,8 +110,9 @@ withData(program.command('settings'))
 
 withData(program.command('doctor'))
   .description('look for damage and explain it; changes nothing')
+  .option('--deep', 'read every blob and compare its hash')
   .option('--json', 'print one JSON object per finding')
-  .action((flags: Flags & { json?: boolean }) => doctor(dataOf(flags), flags));
+  .action((flags: Flags & Parameters<typeof doctor>[1]) => doctor(dataOf(flags), flags));
 
 for (const command of [program, ...program.commands, ...token.commands, ...keys.commands])
   command.exitOverride();

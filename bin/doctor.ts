@@ -1,25 +1,24 @@
 /** `cairn doctor`: looks at everything, changes nothing, and says what to do. */
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { asDigest } from '../core/digest.ts';
 import { LogDamage } from '../core/errors.ts';
-import { privateLines } from '../core/event.ts';
-import { unfitDisk } from '../stores/disk-check.ts';
+import { privateLines, type RegistryEvent } from '../core/event.ts';
 import { openLogReader } from '../stores/git-log.ts';
+import { KeyDirectory } from '../stores/key-directory.ts';
+import { checkFiles, type Finding } from './doctor-files.ts';
 import { ExitCode } from './exit-codes.ts';
 import { layout, readRegistry, systemClock, type ReadOnlyRegistry } from './open-registry.ts';
 import { requireRegistry } from './control.ts';
 
-interface Finding {
-  readonly severity: 'ok' | 'warning' | 'problem';
-  readonly about: string;
-  readonly message: string;
+interface DoctorFlags {
+  readonly json?: boolean;
+  /** Reads every blob and compares its hash. */
+  readonly deep?: boolean;
 }
 
-export async function doctor(dataDirectory: string, flags: { readonly json?: boolean }): Promise<void> {
+export async function doctor(dataDirectory: string, flags: DoctorFlags): Promise<void> {
   requireRegistry(dataDirectory);
   let problems = 0;
-  for await (const finding of findings(dataDirectory)) {
+  for await (const finding of findings(dataDirectory, flags.deep === true)) {
     if (finding.severity === 'problem') problems += 1;
     console.log(
       flags.json
@@ -30,11 +29,9 @@ export async function doctor(dataDirectory: string, flags: { readonly json?: boo
   if (problems > 0) process.exitCode = ExitCode.differs;
 }
 
-async function* findings(dataDirectory: string): AsyncGenerator<Finding> {
+async function* findings(dataDirectory: string, isDeep: boolean): AsyncGenerator<Finding> {
   const paths = layout(dataDirectory);
-  yield checkDisk(dataDirectory);
-  yield checkPermissions(paths.privateLog);
-  yield* checkIncoming(paths.blobs);
+  yield* checkFiles(dataDirectory);
   yield await checkPrivateLog(paths.privateLog);
   let registry: ReadOnlyRegistry;
   try {
@@ -55,43 +52,12 @@ async function* findings(dataDirectory: string): AsyncGenerator<Finding> {
       message: `${registry.log.length} events, every line is whole and in order`,
     };
     yield checkClock(registry);
-    yield await checkBlobs(registry);
+    yield checkKeys(registry, paths.keys);
+    yield await checkBlobs(registry, isDeep);
     yield await checkSite(registry, paths.site);
   } finally {
     await registry.close();
   }
-}
-
-function checkDisk(directory: string): Finding {
-  const fault = unfitDisk(directory);
-  return fault === undefined
-    ? { severity: 'ok', about: 'disk', message: 'keeps names apart that differ in case' }
-    : { severity: 'problem', about: 'disk', message: `${fault}; move the data to another disk` };
-}
-
-function checkPermissions(privateLog: string): Finding {
-  const mode = existsSync(privateLog) ? statSync(privateLog).mode & 0o777 : 0o700;
-  return (mode & 0o077) === 0
-    ? { severity: 'ok', about: 'private log', message: 'only its owner may read it' }
-    : {
-        severity: 'problem',
-        about: 'private log',
-        message: `others may read it (mode ${mode.toString(8)}): chmod 700 ${privateLog}`,
-      };
-}
-
-function* checkIncoming(blobs: string): Iterable<Finding> {
-  const incoming = join(blobs, 'incoming');
-  const hourAgo = systemClock.now() - 3_600_000;
-  const old = existsSync(incoming)
-    ? readdirSync(incoming).filter((name) => statSync(join(incoming, name)).mtimeMs < hourAgo)
-    : [];
-  if (old.length > 0)
-    yield {
-      severity: 'warning',
-      about: 'blobs',
-      message: `${old.length} half-received uploads in ${incoming}; the next start removes them`,
-    };
 }
 
 async function checkPrivateLog(repository: string): Promise<Finding> {
@@ -121,28 +87,50 @@ function checkClock({ log }: ReadOnlyRegistry): Finding {
       };
 }
 
-async function checkBlobs({ log, blobs }: ReadOnlyRegistry): Promise<Finding> {
-  const missing: string[] = [];
-  let count = 0;
+function checkKeys({ state }: ReadOnlyRegistry, directory: string): Finding {
+  const here = new Set(new KeyDirectory(directory).ids());
+  const signing = (state.settings.keys ?? []).filter(({ retired }) => retired !== true);
+  const missing = signing.filter(({ id }) => !here.has(id));
+  if (missing.length === 0)
+    return { severity: 'ok', about: 'keys', message: `all ${signing.length} that sign are there` };
+  const names = missing.map(({ id, ecosystem }) => `${id} (${ecosystem})`).join(', ');
+  return {
+    severity: 'problem',
+    about: 'keys',
+    message: `missing in ${directory}: ${names}. Nothing can be published there; restore them from a copy, or: cairn keys rotate ${missing[0]?.ecosystem}`,
+  };
+}
+
+async function checkBlobs({ log, blobs }: ReadOnlyRegistry, isDeep: boolean): Promise<Finding> {
+  const faulty: string[] = [];
+  const named = new Set<string>();
   for (let seq = 0; seq < log.length; seq += 1) {
-    const event = log.read(seq);
-    if (event.kind !== 'published') continue;
-    const digests = [
-      ...event.artifacts.map(({ digest }) => digest),
-      ...(event.metaDigest ? [event.metaDigest] : []),
-    ];
-    for (const digest of digests) {
-      count += 1;
-      if (!(await blobs.has(asDigest(digest)))) missing.push(`${digest} (event ${seq})`);
+    for (const digest of digestsIn(log.read(seq))) {
+      if (named.has(digest)) continue;
+      named.add(digest);
+      const isGood = isDeep ? blobs.isIntact(asDigest(digest)) : blobs.has(asDigest(digest));
+      if (!(await isGood)) faulty.push(`${digest} (event ${seq})`);
     }
   }
-  return missing.length === 0
-    ? { severity: 'ok', about: 'blobs', message: `all ${count} that events name are there` }
-    : {
-        severity: 'problem',
-        about: 'blobs',
-        message: `${missing.length} of ${count} are missing; restore them from a copy: ${missing.slice(0, 5).join(', ')}`,
-      };
+  if (faulty.length === 0)
+    return {
+      severity: 'ok',
+      about: 'blobs',
+      message: `all ${named.size} that events name are there${isDeep ? ', every byte as it was' : '; --deep compares their hashes'}`,
+    };
+  return {
+    severity: 'problem',
+    about: 'blobs',
+    message: `${faulty.length} of ${named.size} are missing${isDeep ? ' or damaged' : ''}; restore them from a copy: ${faulty.slice(0, 5).join(', ')}`,
+  };
+}
+
+/** Every blob that an event names. */
+function* digestsIn(event: RegistryEvent): Iterable<string> {
+  if ('artifacts' in event) for (const { digest } of event.artifacts) yield digest;
+  if ('metaDigest' in event && event.metaDigest) yield event.metaDigest;
+  if ('messageDigest' in event && event.messageDigest) yield event.messageDigest;
+  if ('advisory' in event && event.advisory.detailsDigest) yield event.advisory.detailsDigest;
 }
 
 async function checkSite(registry: ReadOnlyRegistry, root: string): Promise<Finding> {

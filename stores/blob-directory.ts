@@ -74,6 +74,18 @@ export class BlobDirectory implements BlobStore {
     );
   }
 
+  /** Reads all of it: whether its bytes are still those of its name. */
+  async isIntact(digest: Digest): Promise<boolean> {
+    const { algorithm, hex } = splitDigest(digest);
+    const hash = createHash(algorithm);
+    try {
+      for await (const chunk of createReadStream(this.pathOf(digest))) hash.update(chunk as Buffer);
+    } catch {
+      return false; // not there, or the disk cannot read it
+    }
+    return hash.digest('hex') === hex;
+  }
+
   async read(digest: Digest): Promise<Uint8Array> {
     try {
       return await readFile(this.pathOf(digest));

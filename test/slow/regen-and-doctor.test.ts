@@ -2,13 +2,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { chmod, cp, mkdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { basename, join, relative } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { remoteControl } from '../../api/control.ts';
+import { createRegistry, openRegistry } from '../../bin/open-registry.ts';
 import { assertRefused, cairn, cairnOk, cairnServe, type Finished } from '../support/command-line.ts';
 import { eventually } from '../support/eventually.ts';
 import { bearer, send } from '../support/http.ts';
+import { someSettings } from '../support/registry.ts';
 import { filesBelow } from '../support/stored-state.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { packX07 } from '../support/x07-package.ts';
@@ -165,7 +167,17 @@ test('a doctor finds what is wrong, says what to do, and changes nothing', async
   assert.equal(well.code, 0, well.stdout + well.stderr);
   assert.deepEqual(
     said(well).map(({ severity, about }) => `${severity} ${about}`),
-    ['ok disk', 'ok private log', 'ok private log', 'ok log', 'ok clock', 'ok blobs', 'ok site'],
+    [
+      'ok disk',
+      'ok private log',
+      'ok keys',
+      'ok private log',
+      'ok log',
+      'ok clock',
+      'ok keys',
+      'ok blobs',
+      'ok site',
+    ],
   );
   assert.match((await cairn(['doctor', '--data', healthy])).stdout, /^ok {7}disk: /);
 
@@ -173,7 +185,16 @@ test('a doctor finds what is wrong, says what to do, and changes nothing', async
   const harms: readonly (readonly [about: string, says: RegExp, harm: (data: string) => Promise<unknown>])[] =
     [
       ['blobs', /1 of 4 are missing; restore/, (data) => rm(join(data, relative(healthy, aBlob)))],
-      ['private log', /chmod 700/, (data) => chmod(join(data, 'private.git'), 0o755)],
+      ['keys', /missing in .*cairn keys rotate x07/, (data) => rm(join(data, 'keys'), { recursive: true })],
+      [
+        'keys',
+        /others may read .*: chmod go= /,
+        async (data) => {
+          const [key = ''] = await filesBelow(join(data, 'keys'));
+          await chmod(key, 0o644);
+        },
+      ],
+      ['private log', /chmod go=/, (data) => chmod(join(data, 'private.git'), 0o755)],
       ['site', /cairn regen/, (data) => rm(join(data, 'site'), { recursive: true })],
       [
         'site',
@@ -214,6 +235,42 @@ test('a doctor finds what is wrong, says what to do, and changes nothing', async
       });
     }
   }
+});
+
+test('a doctor warns of what killed processes left, and reads every byte when asked to', async (t) => {
+  const data = await stoppedRegistry(t);
+  const left = join(data, 'blobs/incoming/half');
+  await mkdir(join(data, 'blobs/incoming'), { recursive: true });
+  await writeFile(left, 'half of it');
+  const hoursAgo = Date.now() / 1000 - 7200;
+  await utimes(left, hoursAgo, hoursAgo);
+  const warned = await cairn(['doctor', '--data', data]);
+  assert.equal(warned.code, 0, 'a warning is no problem');
+  assert.match(warned.stdout, /^warning {2}blobs: 1 half-received uploads .*incoming\/half/m);
+
+  const [blob = ''] = await filesBelow(join(data, 'blobs/sha256'));
+  const bytes = await readFile(blob);
+  bytes[0] = (bytes[0] ?? 0) ^ 1;
+  await writeFile(blob, bytes);
+  assert.equal((await cairn(['doctor', '--data', data])).code, 0, 'it is there');
+  const deep = await cairn(['doctor', '--data', data, '--deep']);
+  assert.equal(deep.code, 4);
+  assert.match(deep.stdout, new RegExp(`problem {2}blobs: 1 of 4 are missing or damaged.*${basename(blob)}`));
+});
+
+test('a doctor sees a clock that is behind the log', async (t) => {
+  const data = await temporaryDirectory(t);
+  const aheadMs = 600_000;
+  const registry = await openRegistry({ dataDirectory: data });
+  await createRegistry(registry, someSettings({ mounts: { x07: '/x07' } }), {
+    now: () => Date.now() + aheadMs,
+  });
+  await registry.generator.update();
+  await registry.generator.updateRoots();
+  await registry.close();
+  const finished = await cairn(['doctor', '--data', data]);
+  assert.equal(finished.code, 4);
+  assert.match(finished.stdout, /^problem {2}clock: (59\d|600) seconds behind the last event/m);
 });
 
 test('a log that is not whole stops everything with its own exit code', async (t) => {
