@@ -7,7 +7,7 @@ interface Problem {
   readonly title: string;
 }
 
-const problems = {
+export const problems = {
   'bad-request': { status: 400, title: 'Bad request' },
   'malformed-body': { status: 400, title: 'Malformed body' },
   'unsupported-media-type': { status: 415, title: 'Unsupported media type' },

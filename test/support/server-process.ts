@@ -1,15 +1,16 @@
 /** A real `cairn serve` in a process of its own: for tests that kill it, or that need its streams. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export const ADMIN_TOKEN = 'an-administrators-token-for-tests';
 const root = new URL('../..', import.meta.url).pathname;
-export const cairnCommand: readonly string[] = [
-  '--import',
-  'tsx',
-  new URL('../../bin/cairn.ts', import.meta.url).pathname,
-];
+export const cairnCommand: readonly string[] = commandOf(root);
+
+function commandOf(project: string): readonly string[] {
+  return ['--import', 'tsx', join(project, 'bin/cairn.ts')];
+}
 
 export interface ServerProcess {
   readonly url: string;
@@ -27,6 +28,8 @@ export interface ServerProcess {
 export interface StartOptions {
   readonly data: string;
   readonly listen?: string;
+  /** Another copy of this project. */
+  readonly project?: string;
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** Use the token of the environment; default yes. */
@@ -35,12 +38,19 @@ export interface StartOptions {
 
 /** Starts a server and waits for its last start-up line. @throws Error with what it printed when it ends before. */
 export async function startServer(options: StartOptions): Promise<ServerProcess> {
-  const { data, listen = '127.0.0.1:0', flags = [], env = {}, withAdminToken = true } = options;
+  const {
+    data,
+    listen = '127.0.0.1:0',
+    flags = [],
+    env = {},
+    withAdminToken = true,
+    project = root,
+  } = options;
   const child = spawn(
     process.execPath,
-    [...cairnCommand, 'serve', '--data', data, '--listen', listen, ...flags],
+    [...commandOf(project), 'serve', '--data', data, '--listen', listen, ...flags],
     {
-      cwd: root,
+      cwd: project,
       env: { ...process.env, ...(withAdminToken ? { CAIRN_ADMIN_TOKEN: ADMIN_TOKEN } : {}), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
