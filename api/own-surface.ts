@@ -24,7 +24,7 @@ export interface OwnSurfaceDeps {
 }
 
 /** Nothing else may be mounted there. */
-export const ownPaths: readonly string[] = ['/healthz', '/readyz', '/metrics', '/-'];
+const ownPaths: readonly string[] = ['/healthz', '/readyz', '/metrics', '/-'];
 
 const text = { type: 'string' } as const;
 const count = { type: 'integer', minimum: 0 } as const;

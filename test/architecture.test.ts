@@ -22,6 +22,7 @@ const mayImport: Readonly<Record<Exclude<Folder, 'bin' | 'bench' | 'test'>, read
 const wrapped: Readonly<Record<string, Folder>> = {
   'simple-git': 'stores',
   express: 'api',
+  'prom-client': 'api',
   pino: 'bin',
   commander: 'bin',
   'tar-stream': 'ecosystems',

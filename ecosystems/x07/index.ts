@@ -29,7 +29,7 @@ const [get, post] = [
 const ofPackage = 'v1/packages/{name}';
 const ofVersion = `${ofPackage}/{version}`;
 
-export const routes: Surface['routes'] = [
+const routes: Surface['routes'] = [
   { ...paths.service, doc: docs.service },
   { ...paths.config, doc: docs.config },
   { ...paths.catalog, doc: docs.catalog },
