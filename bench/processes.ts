@@ -25,7 +25,8 @@ export function requireProgram(program: string, ...probe: readonly string[]): vo
     throw new Absent(`${program} is not installed (Debian: apt-get install ${program.split('/').at(-1)})`);
 }
 
-export type ChildName = 'generate' | 'append' | 'append-single' | 'publisher' | 'follower' | 'http-clients';
+export type ChildName =
+  'generate' | 'append' | 'append-single' | 'publisher' | 'follower' | 'http-clients' | 'endurance-clients';
 
 function childCommand(name: ChildName, ...args: readonly string[]): string[] {
   return [

@@ -11,6 +11,7 @@ import { append } from './append.ts';
 import { appendLate } from './append-late.ts';
 import { Absent, type Bench, type BenchContext, type Place, type Size } from './measure.ts';
 import { publishRate } from './publish-rate.ts';
+import { endurance } from './endurance.ts';
 import { removeTree } from './processes.ts';
 import { publishScale } from './publish-scale.ts';
 import { regenFull } from './regen-full.ts';
@@ -18,6 +19,7 @@ import { regenNoop } from './regen-noop.ts';
 import { regenOne } from './regen-one.ts';
 import { describeMachine, tableOf, writeSection } from './results.ts';
 import { serveEntries } from './serve.ts';
+import { uploadMemory } from './upload-memory.ts';
 
 const benches: readonly Bench[] = [
   append,
@@ -28,6 +30,8 @@ const benches: readonly Bench[] = [
   publishScale,
   publishRate,
   serveEntries,
+  uploadMemory,
+  endurance,
 ];
 
 const allPlaces: readonly Place[] = [

@@ -1,12 +1,12 @@
 /** `http-clients.ts URL TOKEN SECONDS CLIENTS RUN`: clients that publish small packages as fast as they are answered. */
-import { Agent, request } from 'node:http';
 import { packX07 } from '../../test/support/x07-package.ts';
+import { httpPublisher } from '../http-publisher.ts';
 
 const VERSIONS_PER_PACKAGE = 10;
 const WARM_UP_SECONDS = 1;
 
 const [url = '', token = '', seconds, clients, runName = ''] = process.argv.slice(2);
-const agent = new Agent({ keepAlive: true, maxSockets: Number(clients) });
+const publisher = httpPublisher(url, token, Number(clients));
 let next = 0;
 let published = 0;
 
@@ -16,35 +16,13 @@ function archive(): Buffer {
   return packX07({ name, version: `1.0.${number % VERSIONS_PER_PACKAGE}` });
 }
 
-function publish(body: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request(
-      `${url}/v1/packages/publish`,
-      {
-        agent,
-        method: 'POST',
-        headers: { authorization: `Bearer ${token}`, 'content-length': body.length },
-      },
-      (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (piece: string) => (text += piece));
-        response.on('error', reject).on('end', () => {
-          if (response.statusCode === 200) resolve();
-          else reject(new Error(`publish: ${response.statusCode} ${text}`));
-        });
-      },
-    );
-    outgoing.on('error', reject).end(body);
-  });
-}
-
 async function publishFor(span: number): Promise<number> {
   const from = published;
   const end = performance.now() + span * 1000;
   await Promise.all(
     Array.from({ length: Number(clients) }, async () => {
       while (performance.now() < end) {
-        await publish(archive());
+        await publisher.publish(archive());
         published += 1;
       }
     }),
@@ -56,5 +34,5 @@ await publishFor(WARM_UP_SECONDS);
 const started = performance.now();
 const count = await publishFor(Number(seconds));
 const took = (performance.now() - started) / 1000;
-agent.destroy();
+publisher.close();
 console.log(JSON.stringify({ published: count, seconds: took }));
