@@ -12,6 +12,7 @@ import {
 } from './manifest.ts';
 import { isModuleId, lintFailed, lintModule } from './modules.ts';
 import { badArchive, badManifest, quote } from './refusals.ts';
+import { untilEnd } from './tar-end.ts';
 
 export const MAX_UPLOAD_BYTES = 64 * 1024 * 1024;
 /** Upstream counts no members; a tar of empty ones this long is an attack, and no client could unpack it. */
@@ -60,6 +61,9 @@ async function readMembers(upload: Upload): Promise<Members> {
       throw badArchive(
         `${quote(name)} is a ${type ?? 'member of an unknown type'}: only regular files can be installed`,
       );
+    // The same member could then be long to one reader and short to another.
+    const pax = entry.header.pax as Readonly<Record<string, string>> | null;
+    if (pax?.['size'] !== undefined) throw badArchive(`${quote(name)} has its size in a pax header`);
     const isDirectory = type === 'directory';
     // We would read its bytes as further members, the client would skip them.
     if (isDirectory && size > 0) throw badArchive(`${quote(name)} is a directory with bytes of its own`);
@@ -114,7 +118,7 @@ async function lintModules(upload: Upload, modules: ReadonlyMap<string, string>)
 
 async function forEachMember(upload: Upload, visit: (entry: Entry) => Promise<void>): Promise<void> {
   const archive = tar.extract();
-  const source = Readable.from(upload.open());
+  const source = Readable.from(untilEnd(upload.open()));
   source.on('error', (error) => archive.destroy(error));
   source.pipe(archive);
   try {

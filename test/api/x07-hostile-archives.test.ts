@@ -67,6 +67,16 @@ const refused: readonly (readonly [what: string, archive: () => Buffer, code: st
   ['text that is longer than a header', () => Buffer.alloc(2048, 'not a tar '), 'BAD_ARCHIVE'],
   ['zeroes only', () => Buffer.alloc(10_240), 'BAD_ARCHIVE'],
   [
+    'a module after the end, where the client does not look',
+    () => {
+      const [module, manifest] = rightMembers().members;
+      return Buffer.concat([packTar([manifest as Member]), packTar([module as Member])]);
+    },
+    'BAD_ARCHIVE',
+  ],
+  ['one byte after the end', () => Buffer.concat([withMembers(), Buffer.from('x')]), 'BAD_ARCHIVE'],
+  ['a binary size', () => patched(withMembers(), 124, `\x80${'\0'.repeat(10)}\x01`), 'BAD_ARCHIVE'],
+  [
     'random-looking bytes',
     () => Buffer.from(Array.from({ length: 4096 }, (_, i) => (i * 7919) & 255)),
     'BAD_ARCHIVE',

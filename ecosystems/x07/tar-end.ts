@@ -1,0 +1,43 @@
+/** Where a tar archive ends: the client reads no further than its first block of zeros, and so must we. */
+import { badArchive } from './refusals.ts';
+
+const BLOCK_BYTES = 512;
+const SIZE_FIELD = { start: 124, end: 136 };
+
+/**
+ * Passes an archive on as it is.
+ * @throws RegistryError `invalid-archive` when bytes follow its end: members there would be seen by us and not by clients.
+ */
+export async function* untilEnd(archive: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  let header = Buffer.alloc(0);
+  let skip = 0;
+  let isOver = false;
+  for await (const chunk of archive) {
+    for (let at = 0; at < chunk.byteLength;) {
+      if (isOver) {
+        if (chunk.subarray(at).some((byte) => byte !== 0))
+          throw badArchive('the archive goes on after its end: clients would not see the rest');
+        break;
+      }
+      const step = Math.min(skip > 0 ? skip : BLOCK_BYTES - header.byteLength, chunk.byteLength - at);
+      if (skip > 0) skip -= step;
+      else header = Buffer.concat([header, chunk.subarray(at, at + step)]);
+      at += step;
+      if (header.byteLength < BLOCK_BYTES) continue;
+      isOver = header.every((byte) => byte === 0);
+      skip = paddedSize(header);
+      header = Buffer.alloc(0);
+    }
+    yield chunk;
+  }
+}
+
+/** Bytes of the member's content, whole blocks. What is no number is left to the reader of the members to refuse. */
+function paddedSize(header: Uint8Array): number {
+  // GNU's binary form, for members over 8 GiB.
+  if (((header[SIZE_FIELD.start] ?? 0) & 0x80) !== 0)
+    throw badArchive('a member has a size that no upload can have');
+  const field = Buffer.from(header.subarray(SIZE_FIELD.start, SIZE_FIELD.end)).toString('latin1');
+  const size = Number.parseInt(field.replaceAll('\0', ' ').trim(), 8);
+  return Number.isSafeInteger(size) ? Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES : 0;
+}
