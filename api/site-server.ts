@@ -12,7 +12,7 @@ const MAX_TEXT_BYTES = 64 * 1024;
 const MAX_KEPT_TOTAL_BYTES = 64 * 1024 * 1024;
 
 interface Kept {
-  readonly version: string;
+  readonly file: FoundFile;
   readonly etag: string;
   readonly bytes: Uint8Array;
   /** The same bytes, one to a character, where they are few. */
@@ -30,10 +30,11 @@ export class SiteServer {
 
   /** Answers a GET or HEAD; false, and nothing sent, when there is no such file. */
   serve(path: string, route: SiteRoute, request: IncomingMessage, response: ServerResponse): boolean {
-    const file = this.#reader.find(path);
+    const before = this.#kept.get(path);
+    const file = this.#reader.find(path, before?.file);
+    if (before && file !== before.file) this.#forget(path, before);
     if (!file) return false;
-    const kept =
-      route.cache === 'document' && file.size <= MAX_KEPT_BYTES ? this.#keep(path, file) : undefined;
+    const kept = file === before?.file ? before : this.#keep(path, route, file);
     const etag = kept?.etag ?? `"${file.version}"`;
     const size = kept?.bytes.byteLength ?? file.size;
     const headers: Record<string, string | number> = {
@@ -63,14 +64,12 @@ export class SiteServer {
     return true;
   }
 
-  #keep(path: string, file: FoundFile): Kept {
-    const known = this.#kept.get(path);
-    if (known?.version === file.version) return known;
-    if (known) this.#forget(path, known);
+  #keep(path: string, route: SiteRoute, file: FoundFile): Kept | undefined {
+    if (route.cache !== 'document' || file.size > MAX_KEPT_BYTES) return undefined;
     const bytes = Buffer.from(file.read());
     const etag = `"${createHash('sha256').update(bytes).digest('hex')}"`;
     const text = bytes.byteLength <= MAX_TEXT_BYTES ? bytes.toString('latin1') : undefined;
-    const kept = { version: file.version, etag, bytes, text };
+    const kept = { file, etag, bytes, text };
     this.#kept.set(path, kept);
     this.#keptBytes += bytes.byteLength;
     for (const [oldest, entry] of this.#kept) {
