@@ -2,12 +2,17 @@
  * The HTTP side of a registry. Files of the site are answered first, without Express; everything else goes through
  * it: requests become calls, calls become answers or intents, and intents become events.
  */
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import express, { type ErrorRequestHandler } from 'express';
 import { RegistryError } from '../core/errors.ts';
 import type { BlobStore, SiteReader } from '../core/ports.ts';
-import { isIntent, type HttpAnswer, type RequestHead, type Visibility } from '../core/route.ts';
+import {
+  isIntent,
+  type HttpAnswer,
+  type RedirectRoute,
+  type RequestHead,
+  type Visibility,
+} from '../core/route.ts';
 import { sitePath } from '../core/site.ts';
 import type { RegistryState } from '../core/state.ts';
 import type { Writer } from '../core/writer.ts';
@@ -15,6 +20,7 @@ import type { Surface } from '../ecosystems/ecosystem.ts';
 import type { Authenticator } from './auth.ts';
 import { openCall } from './call.ts';
 import { renderProblem } from './problems.ts';
+import { nextRequestId } from './request-id.ts';
 import { buildRouting, type MountedRoute, type Routing } from './routing.ts';
 import { SiteServer } from './site-server.ts';
 
@@ -56,11 +62,13 @@ export interface AppDeps {
 interface Context {
   readonly head: RequestHead;
   readonly startedAt: number;
-  readonly surface: Surface | undefined;
   readonly query: string;
+  readonly routing: Routing;
+  /** Who words a refusal; the one that owns the path when undefined. */
+  surface: Surface | undefined;
   matched: { mounted: MountedRoute; params: Readonly<Record<string, string>> } | undefined;
-  actor?: string;
-  code?: string;
+  actor: string | undefined;
+  code: string | undefined;
 }
 
 /** How long, and how much, a refused upload may go on: the client reads our answer only once it has sent its body. */
@@ -79,57 +87,84 @@ export function createApp(deps: AppDeps): RequestListener {
   }
 
   return (request, response) => {
-    const { table, surfaceOf, pathFor } = currentRouting();
-    const url = request.url ?? '/';
-    const queryAt = url.indexOf('?');
-    const path = pathFor(request.headers.host, queryAt === -1 ? url : url.slice(0, queryAt));
-    const method = request.method ?? 'GET';
-    const requestId = randomUUID().replaceAll('-', '');
-    response.setHeader('x-request-id', requestId);
-    const context: Context = {
-      head: { method, path, requestId },
-      startedAt: performance.now(),
-      surface: surfaceOf(path),
-      query: queryAt === -1 ? '' : url.slice(queryAt + 1),
-      matched: undefined,
-    };
-    contexts.set(request, context);
-    response.on('finish', () => finished(request, response, context, deps));
-    if (deps.isStopping?.()) {
-      response.setHeader('connection', 'close');
-      if (method !== 'GET' && method !== 'HEAD') {
-        response.setHeader('retry-after', '5');
-        return refuse(
-          new RegistryError('shutting-down', 'the registry is stopping; try again shortly'),
-          context,
-          response,
-        );
-      }
-    }
+    const context = openContext(request, currentRouting());
+    const { method, path, requestId } = context.head;
     try {
-      const match = table.match(method, path);
+      if (deps.isStopping?.()) goOnReading(method, response);
+      const match = context.routing.table.match(method, path);
       if (match.found === 'path')
-        return refuse(
-          new RegistryError('method-not-allowed', `${method} is not possible here`, { allow: match.allow }),
-          context,
-          response,
-        );
+        throw new RegistryError('method-not-allowed', `${method} is not possible here`, {
+          allow: match.allow,
+        });
       if (match.found === 'route') {
+        context.matched = { mounted: match.route, params: match.params };
         const { surface, mount, route } = match.route;
-        if (route.from === 'redirect')
-          return redirect(response, route.status, `${mount === '/' ? '' : mount}/${route.to}`);
         if (route.from === 'site') {
           const file = sitePath(mount, route, match.params);
-          if (file !== undefined && site.serve(file, route, request, response)) return;
-          return refuse(route.miss(match.params), { ...context, surface }, response);
+          if (file !== undefined && site.serve({ path: file, route, requestId }, request, response))
+            return afterRead(request, response, context, deps);
+          context.surface = surface;
+          throw route.miss(match.params);
         }
-        context.matched = { mounted: match.route, params: match.params };
       }
     } catch (error) {
+      attend(request, response, context, deps);
       return refuse(asRegistryError(error, requestId, deps), context, response);
     }
+    attend(request, response, context, deps);
+    const matched = context.matched?.mounted;
+    if (matched?.route.from === 'redirect') return redirect(response, matched.mount, matched.route);
+    contexts.set(request, context);
     api(request, response);
   };
+}
+
+function openContext(request: IncomingMessage, routing: Routing): Context {
+  const url = request.url ?? '/';
+  const queryAt = url.indexOf('?');
+  return {
+    head: {
+      method: request.method ?? 'GET',
+      path: routing.pathFor(request.headers.host, queryAt === -1 ? url : url.slice(0, queryAt)),
+      requestId: nextRequestId(),
+    },
+    startedAt: performance.now(),
+    query: queryAt === -1 ? '' : url.slice(queryAt + 1),
+    routing,
+    surface: undefined,
+    matched: undefined,
+    actor: undefined,
+    code: undefined,
+  };
+}
+
+/** While the server stops. @throws RegistryError unless it is a read. */
+function goOnReading(method: string, response: ServerResponse): void {
+  response.setHeader('connection', 'close');
+  if (method === 'GET' || method === 'HEAD') return;
+  response.setHeader('retry-after', '5');
+  throw new RegistryError('shutting-down', 'the registry is stopping; try again shortly');
+}
+
+/** What all answers need but those of the site: it gives the id itself, and is mostly done by the time it returns. */
+function attend(request: IncomingMessage, response: ServerResponse, context: Context, deps: AppDeps): void {
+  response.setHeader('x-request-id', context.head.requestId);
+  response.on('finish', () => finished(request, response, context, deps));
+}
+
+function afterRead(
+  request: IncomingMessage,
+  response: ServerResponse,
+  context: Context,
+  deps: AppDeps,
+): void {
+  // All of it is with the system already: nothing is left to wait for, unless a body comes that nobody reads.
+  if (response.writableFinished && !bringsBody(request)) observe(response, context, deps);
+  else response.on('finish', () => finished(request, response, context, deps));
+}
+
+function bringsBody({ headers }: IncomingMessage): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 }
 
 function expressApp(deps: AppDeps, contexts: WeakMap<IncomingMessage, Context>): express.Express {
@@ -215,11 +250,13 @@ function isDiskError(error: unknown): boolean {
 
 function refuse(error: RegistryError, context: Context, response: ServerResponse): void {
   context.code = error.code;
-  const render = context.surface?.renderError ?? renderProblem;
+  const surface = context.surface ?? context.routing.surfaceOf(context.head.path);
+  const render = surface?.renderError ?? renderProblem;
   send(response, render(error, context.head));
 }
 
-function redirect(response: ServerResponse, status: number, location: string): void {
+function redirect(response: ServerResponse, mount: string, { status, to }: RedirectRoute): void {
+  const location = `${mount === '/' ? '' : mount}/${to}`;
   response.writeHead(status, { location, 'content-length': 0 }).end();
 }
 
@@ -230,6 +267,16 @@ function send(response: ServerResponse, { status, headers, body }: HttpAnswer): 
 }
 
 function finished(request: IncomingMessage, response: ServerResponse, context: Context, deps: AppDeps): void {
+  observe(response, context, deps);
+  if (request.complete) return;
+  // Read on and throw away, which Node does only where nobody has begun to read: closing, or reading no further,
+  // would cost the client our answer (it sees a broken pipe, or waits for us to take the rest).
+  request.resume();
+  const patience = setTimeout(() => request.destroy(), DRAIN_MS).unref();
+  request.once('close', () => clearTimeout(patience));
+}
+
+function observe(response: ServerResponse, context: Context, deps: AppDeps): void {
   const { head, startedAt, actor, code } = context;
   deps.onRequest({
     requestId: head.requestId,
@@ -240,10 +287,4 @@ function finished(request: IncomingMessage, response: ServerResponse, context: C
     actor,
     code,
   });
-  if (request.complete) return;
-  // Read on and throw away, which Node does only where nobody has begun to read: closing, or reading no further,
-  // would cost the client our answer (it sees a broken pipe, or waits for us to take the rest).
-  request.resume();
-  const patience = setTimeout(() => request.destroy(), DRAIN_MS).unref();
-  request.once('close', () => clearTimeout(patience));
 }

@@ -19,6 +19,13 @@ interface Kept {
   readonly text: string | undefined;
 }
 
+export interface SiteRead {
+  /** Below the root of the site, from `sitePath`. */
+  readonly path: string;
+  readonly route: SiteRoute;
+  readonly requestId: string;
+}
+
 export class SiteServer {
   readonly #reader: SiteReader;
   readonly #kept = new Map<string, Kept>();
@@ -29,7 +36,7 @@ export class SiteServer {
   }
 
   /** Answers a GET or HEAD; false, and nothing sent, when there is no such file. */
-  serve(path: string, route: SiteRoute, request: IncomingMessage, response: ServerResponse): boolean {
+  serve({ path, route, requestId }: SiteRead, request: IncomingMessage, response: ServerResponse): boolean {
     const before = this.#kept.get(path);
     const file = this.#reader.find(path, before?.file);
     if (before && file !== before.file) this.#forget(path, before);
@@ -37,24 +44,32 @@ export class SiteServer {
     const kept = file === before?.file ? before : this.#keep(path, route, file);
     const etag = kept?.etag ?? `"${file.version}"`;
     const size = kept?.bytes.byteLength ?? file.size;
-    const headers: Record<string, string | number> = {
+    // Names and values in turn, in one go: Node copies anything else, and `setHeader` makes it work twice.
+    const headers: (string | number)[] = [
+      'x-request-id',
+      requestId,
+      'etag',
       etag,
-      'cache-control': cacheControl[route.cache],
-      'accept-ranges': 'bytes',
-    };
+      'cache-control',
+      cacheControl[route.cache],
+      'accept-ranges',
+      'bytes',
+    ];
     if (noneMatches(request.headers['if-none-match'], etag)) {
       response.writeHead(304, headers).end();
       return true;
     }
-    headers['content-type'] = route.contentType;
+    headers.push('content-type', route.contentType);
     const range = rangeOf(request, etag, size);
     if (range === 'unsatisfiable') {
-      response.writeHead(416, { ...headers, 'content-range': `bytes */${size}` }).end();
+      headers.push('content-range', `bytes */${size}`);
+      response.writeHead(416, headers).end();
       return true;
     }
-    const { start, end } = range ?? { start: 0, end: size - 1 };
-    headers['content-length'] = end - start + 1;
-    if (range) headers['content-range'] = `bytes ${start}-${end}/${size}`;
+    const start = range ? range.start : 0;
+    const end = range ? range.end : size - 1;
+    headers.push('content-length', end - start + 1);
+    if (range) headers.push('content-range', `bytes ${start}-${end}/${size}`);
     response.writeHead(range ? 206 : 200, headers);
     if (request.method === 'HEAD' || end < start) response.end();
     else if (kept?.text !== undefined && !range) response.end(kept.text, 'latin1');
@@ -99,7 +114,8 @@ function rangeOf(
   size: number,
 ): { start: number; end: number } | 'unsatisfiable' | undefined {
   const { range, 'if-range': ifRange } = request.headers;
-  const asked = /^bytes=(\d*)-(\d*)$/.exec(range ?? '');
+  if (range === undefined) return undefined;
+  const asked = /^bytes=(\d*)-(\d*)$/.exec(range);
   if (!asked || request.method === 'HEAD' || (ifRange !== undefined && ifRange !== etag)) return undefined;
   const [, first = '', last = ''] = asked;
   if (first === '' && last === '') return undefined;
