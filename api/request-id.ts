@@ -1,15 +1,16 @@
-import { randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 
-const ID_BYTES = 16;
+const ID_DIGITS = 32;
+const IDS_AT_ONCE = 256;
 
-const pool = Buffer.alloc(256 * ID_BYTES);
-let used = pool.byteLength;
+let digits = '';
+let used = 0;
 
-/** 32 lower-case hex digits, never the same twice. Chance is fetched for many ids at once: it costs more than they do. */
+/** 32 lower-case hex digits, never the same twice. Chance comes for many at once: fetching it costs more than an id. */
 export function nextRequestId(): string {
-  if (used === pool.byteLength) {
-    randomFillSync(pool);
+  if (used === digits.length) {
+    digits = randomBytes((ID_DIGITS / 2) * IDS_AT_ONCE).toString('hex');
     used = 0;
   }
-  return pool.toString('hex', used, (used += ID_BYTES));
+  return digits.slice(used, (used += ID_DIGITS));
 }

@@ -72,7 +72,7 @@ export class SiteServer {
     if (range) headers.push('content-range', `bytes ${start}-${end}/${size}`);
     response.writeHead(range ? 206 : 200, headers);
     if (request.method === 'HEAD' || end < start) response.end();
-    else if (kept?.text !== undefined && !range) response.end(kept.text, 'latin1');
+    else if (kept?.text !== undefined && !range) endInOneWrite(response, kept.text);
     else if (kept) response.end(kept.bytes.subarray(start, end + 1));
     // A reader who hangs up, or a disk that fails halfway, ends the connection: the length was promised already.
     else pipeline(file.stream(start, end), response, () => undefined);
@@ -98,6 +98,14 @@ export class SiteServer {
     this.#kept.delete(path);
     this.#keptBytes -= kept.bytes.byteLength;
   }
+}
+
+/** `end(text)` would write the text and then an empty one, and for two Node gathers all bytes once more. */
+function endInOneWrite(response: ServerResponse, text: string): void {
+  response.cork();
+  response.write(text, 'latin1');
+  response.uncork();
+  response.end();
 }
 
 /** RFC 9110, section 13.1.2; all our ETags are strong, and a weak one of a proxy compares by its text. */
