@@ -75,23 +75,28 @@ interface Context {
 const DRAIN_MS = 30_000;
 
 export function createApp(deps: AppDeps): RequestListener {
-  const site = new SiteServer(deps.site);
   const contexts = new WeakMap<IncomingMessage, Context>();
   const api = expressApp(deps, contexts);
-  let routing: { settings: unknown; value: Routing } | undefined;
+  let current: { settings: unknown; routing: Routing; site: SiteServer } | undefined;
 
-  function currentRouting(): Routing {
+  function forCurrentSettings(): { routing: Routing; site: SiteServer } {
     const { settings } = deps.state;
-    if (routing?.settings !== settings) routing = { settings, value: buildRouting(deps.surfaces, settings) };
-    return routing.value;
+    if (current?.settings !== settings) {
+      const routing = buildRouting(deps.surfaces, settings);
+      current = { settings, routing, site: new SiteServer(deps.site) };
+    }
+    return current;
   }
 
   return (request, response) => {
-    const context = openContext(request, currentRouting());
+    const { routing, site } = forCurrentSettings();
+    const context = openContext(request, routing);
     const { method, path, requestId } = context.head;
     try {
       if (deps.isStopping?.()) goOnReading(method, response);
-      const match = context.routing.table.match(method, path);
+      if ((method === 'GET' || method === 'HEAD') && site.serveAgain(path, requestId, request, response))
+        return afterRead(request, response, context, deps);
+      const match = routing.table.match(method, path);
       if (match.found === 'path')
         throw new RegistryError('method-not-allowed', `${method} is not possible here`, {
           allow: match.allow,
@@ -101,8 +106,8 @@ export function createApp(deps: AppDeps): RequestListener {
         const { surface, mount, route } = match.route;
         if (route.from === 'site') {
           const file = sitePath(mount, route, match.params);
-          if (file !== undefined && site.serve({ path: file, route, requestId }, request, response))
-            return afterRead(request, response, context, deps);
+          const read = file !== undefined && { urlPath: path, requestId, route, path: file };
+          if (read && site.serve(read, request, response)) return afterRead(request, response, context, deps);
           context.surface = surface;
           throw route.miss(match.params);
         }

@@ -34,16 +34,23 @@ export function buildRouting(surfaces: readonly Surface[], settings: Settings): 
     for (const route of surface.routes) addRoute(table, prefix, { surface, mount, route });
     for (const [host, path] of Object.entries(surface.hosts ?? {})) hosts.set(host, `${prefix}/${path}`);
   }
+  const rootOf = rememberingLast((host: string) => hosts.get(host.toLowerCase().replace(/:\d+$/, '')));
   const byLength = mounted.toSorted((a, b) => b.mount.length - a.mount.length);
   return {
     table,
     surfaceOf: (path) =>
       byLength.find(({ mount }) => mount === '/' || path === mount || path.startsWith(`${mount}/`))?.surface,
     pathFor(host, path) {
-      const root = host === undefined ? undefined : hosts.get(host.toLowerCase().replace(/:\d+$/, ''));
+      const root = host === undefined ? undefined : rootOf(host);
       return root === undefined || ownPaths.has(path) || hasRoute(table, path) ? path : root + path;
     },
   };
+}
+
+/** Nearly all requests name the same host. */
+function rememberingLast<T>(compute: (key: string) => T): (key: string) => T {
+  let last: { key: string; value: T } | undefined;
+  return (key) => (last?.key === key ? last : (last = { key, value: compute(key) })).value;
 }
 
 function hasRoute(table: RouteTable<MountedRoute>, path: string): boolean {

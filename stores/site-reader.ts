@@ -17,33 +17,35 @@ export function siteReader(root: string): SiteReader {
 }
 
 class FileOnDisk implements FoundFile {
+  readonly size: number;
   readonly #path: string;
-  readonly #stats: Stats;
+  readonly #inode: number;
+  readonly #device: number;
+  readonly #modifiedMs: number;
+  readonly #changedMs: number;
 
-  constructor(path: string, stats: Stats) {
+  constructor(path: string, { size, ino, dev, mtimeMs, ctimeMs }: Stats) {
+    this.size = size;
     this.#path = path;
-    this.#stats = stats;
+    this.#inode = ino;
+    this.#device = dev;
+    this.#modifiedMs = mtimeMs;
+    this.#changedMs = ctimeMs;
   }
 
-  get size(): number {
-    return this.#stats.size;
-  }
-
-  // Not the time of the last change of the inode: that moves whenever a blob gets one more link.
+  // Without the time of the last change of the inode, which moves whenever a blob gets one more link.
   get version(): string {
-    const { ino, mtimeMs, size } = this.#stats;
-    return `${ino.toString(36)}-${mtimeMs.toString(36)}-${size.toString(36)}`;
+    return `${this.#inode.toString(36)}-${this.#modifiedMs.toString(36)}-${this.size.toString(36)}`;
   }
 
   /** Whether a look at the path has found this very file, untouched. */
-  is(found: Stats): boolean {
-    const { ino, dev, size, mtimeMs, ctimeMs } = this.#stats;
+  is({ size, ino, dev, mtimeMs, ctimeMs }: Stats): boolean {
     return (
-      found.ino === ino &&
-      found.mtimeMs === mtimeMs &&
-      found.ctimeMs === ctimeMs &&
-      found.size === size &&
-      found.dev === dev
+      ino === this.#inode &&
+      mtimeMs === this.#modifiedMs &&
+      ctimeMs === this.#changedMs &&
+      size === this.size &&
+      dev === this.#device
     );
   }
 
