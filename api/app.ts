@@ -106,8 +106,8 @@ export function createApp(deps: AppDeps): RequestListener {
         const { surface, mount, route } = match.route;
         if (route.from === 'site') {
           const file = sitePath(mount, route, match.params);
-          const read = file !== undefined && { urlPath: path, requestId, route, path: file };
-          if (read && site.serve(read, request, response)) return afterRead(request, response, context, deps);
+          const read = { urlPath: path, requestId, route, path: file };
+          if (site.serve(read, request, response)) return afterRead(request, response, context, deps);
           context.surface = surface;
           throw route.miss(match.params);
         }

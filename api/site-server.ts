@@ -19,8 +19,8 @@ export interface SiteRead {
   readonly urlPath: string;
   readonly requestId: string;
   readonly route: SiteRoute;
-  /** Below the root of the site, from `sitePath`. */
-  readonly path: string;
+  /** Below the root of the site, from `sitePath`: undefined where no file can be. */
+  readonly path: string | undefined;
 }
 
 interface Kept extends ServedFile {
@@ -63,6 +63,7 @@ export class SiteServer {
   }
 
   #find({ urlPath, route, path }: SiteRead): ServedFile | undefined {
+    if (path === undefined) return undefined;
     const key = urlPath.includes('%') ? path : urlPath;
     const kept = this.#standing(key);
     if (kept) return kept;
