@@ -2,7 +2,6 @@
  * The HTTP side of a registry. Files of the site are answered first, without Express; everything else goes through
  * it: requests become calls, calls become answers or intents, and intents become events.
  */
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import express, { type ErrorRequestHandler } from 'express';
 import { RegistryError } from '../core/errors.ts';
@@ -12,6 +11,7 @@ import {
   isIntent,
   type ApiRoute,
   type HttpAnswer,
+  type RedirectRoute,
   type RequestHead,
   type Route,
   type Visibility,
@@ -22,6 +22,7 @@ import type { Surface } from '../ecosystems/ecosystem.ts';
 import { openCall, type CallDeps } from './call.ts';
 import { Directory } from './directory.ts';
 import { renderProblem } from './problems.ts';
+import { nextRequestId } from './request-id.ts';
 import { buildRouting, type MountedRoute, type Routing } from './routing.ts';
 import { corsFor } from './cors.ts';
 import type { Metrics } from './metrics.ts';
@@ -63,18 +64,19 @@ export interface AppDeps extends CallDeps {
 interface Context {
   readonly head: RequestHead;
   readonly startedAt: number;
-  surface: Surface | undefined;
   readonly query: string;
+  readonly routing: Routing;
+  /** Who words a refusal; the one that owns the path when undefined. */
+  surface: Surface | undefined;
   matched: { mounted: MountedRoute; params: Readonly<Record<string, string>> } | undefined;
-  actor?: string;
-  code?: string;
+  actor: string | undefined;
+  code: string | undefined;
 }
 
 /** How long, and how much, a refused upload may go on: the client reads our answer only once it has sent its body. */
 const DRAIN_MS = 30_000;
 
 export function createApp(deps: AppDeps): RequestListener {
-  const site = new SiteServer(deps.site);
   const contexts = new WeakMap<IncomingMessage, Context>();
   const cors = corsFor(deps.corsOrigins);
   const own = ownSurface({
@@ -86,71 +88,102 @@ export function createApp(deps: AppDeps): RequestListener {
     [...deps.surfaces, own].map((surface) => [surface, new Directory(surface, deps)]),
   );
   const api = expressApp(deps, contexts, directories);
-  let routing: { settings: unknown; value: Routing } | undefined;
+  let current: { settings: unknown; routing: Routing; site: SiteServer } | undefined;
 
-  function currentRouting(): Routing {
+  function forCurrentSettings(): { routing: Routing; site: SiteServer } {
     const { settings } = deps.state;
-    if (routing?.settings !== settings)
-      routing = { settings, value: buildRouting(deps.surfaces, settings, own) };
-    return routing.value;
+    if (current?.settings !== settings) {
+      const routing = buildRouting(deps.surfaces, settings, own);
+      current = { settings, routing, site: new SiteServer(deps.site) };
+    }
+    return current;
   }
 
   return (request, response) => {
-    const { table, surfaceOf, pathFor } = currentRouting();
-    const url = request.url ?? '/';
-    const queryAt = url.indexOf('?');
-    const path = pathFor(request.headers.host, queryAt === -1 ? url : url.slice(0, queryAt));
-    const method = request.method ?? 'GET';
+    const { routing, site } = forCurrentSettings();
+    const context = openContext(request, routing);
+    const { method, path, requestId } = context.head;
     if (cors && method === 'OPTIONS')
       return void response.writeHead(200, cors.preflightFor(request.headers)).end();
-    const requestId = randomUUID().replaceAll('-', '');
     if (cors) response.setHeaders(new Map(Object.entries(cors.headersFor(request.headers))));
-    response.setHeader('x-request-id', requestId);
-    const context: Context = {
-      head: { method, path, requestId },
-      startedAt: performance.now(),
-      surface: surfaceOf(path),
-      query: queryAt === -1 ? '' : url.slice(queryAt + 1),
-      matched: undefined,
-    };
-    contexts.set(request, context);
-    response.on('finish', () => finished(request, response, context, deps));
-    if (deps.isStopping?.()) {
-      response.setHeader('connection', 'close');
-      if (method !== 'GET' && method !== 'HEAD') {
-        response.setHeader('retry-after', '5');
-        return refuse(
-          new RegistryError('shutting-down', 'the registry is stopping; try again shortly'),
-          context,
-          response,
-        );
-      }
-    }
     try {
-      const match = table.match(method, path);
+      if (deps.isStopping?.()) goOnReading(method, response);
+      if ((method === 'GET' || method === 'HEAD') && site.serveAgain(path, requestId, request, response))
+        return afterRead(request, response, context, deps);
+      const match = routing.table.match(method, path);
       if (match.found === 'path')
-        return refuse(
-          new RegistryError('method-not-allowed', `${method} is not possible here`, { allow: match.allow }),
-          context,
-          response,
-        );
+        throw new RegistryError('method-not-allowed', `${method} is not possible here`, {
+          allow: match.allow,
+        });
       if (match.found === 'route') {
+        context.matched = { mounted: match.route, params: match.params };
         const { surface, mount, route } = match.route;
         context.surface = surface;
-        if (route.from === 'redirect')
-          return redirect(response, route.status, `${mount === '/' ? '' : mount}/${route.to}`);
         if (route.from === 'site') {
           const file = sitePath(mount, route, match.params);
-          if (file !== undefined && site.serve(file, route, request, response)) return;
-          if ('miss' in route) return refuse(route.miss(match.params), context, response);
+          const read = { urlPath: path, requestId, route, path: file };
+          if (site.serve(read, request, response)) return afterRead(request, response, context, deps);
+          if ('miss' in route) throw route.miss(match.params);
         }
-        context.matched = { mounted: match.route, params: match.params };
       }
     } catch (error) {
+      attend(request, response, context, deps);
       return refuse(asRegistryError(error, requestId, deps), context, response);
     }
+    attend(request, response, context, deps);
+    const matched = context.matched?.mounted;
+    if (matched?.route.from === 'redirect') return redirect(response, matched.mount, matched.route);
+    contexts.set(request, context);
     api(request, response);
   };
+}
+
+function openContext(request: IncomingMessage, routing: Routing): Context {
+  const url = request.url ?? '/';
+  const queryAt = url.indexOf('?');
+  return {
+    head: {
+      method: request.method ?? 'GET',
+      path: routing.pathFor(request.headers.host, queryAt === -1 ? url : url.slice(0, queryAt)),
+      requestId: nextRequestId(),
+    },
+    startedAt: performance.now(),
+    query: queryAt === -1 ? '' : url.slice(queryAt + 1),
+    routing,
+    surface: undefined,
+    matched: undefined,
+    actor: undefined,
+    code: undefined,
+  };
+}
+
+/** While the server stops. @throws RegistryError unless it is a read. */
+function goOnReading(method: string, response: ServerResponse): void {
+  response.setHeader('connection', 'close');
+  if (method === 'GET' || method === 'HEAD') return;
+  response.setHeader('retry-after', '5');
+  throw new RegistryError('shutting-down', 'the registry is stopping; try again shortly');
+}
+
+/** What all answers need but those of the site: it gives the id itself, and is mostly done by the time it returns. */
+function attend(request: IncomingMessage, response: ServerResponse, context: Context, deps: AppDeps): void {
+  response.setHeader('x-request-id', context.head.requestId);
+  response.on('finish', () => finished(request, response, context, deps));
+}
+
+function afterRead(
+  request: IncomingMessage,
+  response: ServerResponse,
+  context: Context,
+  deps: AppDeps,
+): void {
+  // All of it is with the system already: nothing is left to wait for, unless a body comes that nobody reads.
+  if (response.writableFinished && !bringsBody(request)) observe(response, context, deps);
+  else response.on('finish', () => finished(request, response, context, deps));
+}
+
+function bringsBody({ headers }: IncomingMessage): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 }
 
 type Directories = ReadonlyMap<Surface, Directory>;
@@ -240,11 +273,13 @@ function isDiskError(error: unknown): boolean {
 
 function refuse(error: RegistryError, context: Context, response: ServerResponse): void {
   context.code = error.code;
-  const render = context.surface?.renderError ?? renderProblem;
+  const surface = context.surface ?? context.routing.surfaceOf(context.head.path);
+  const render = surface?.renderError ?? renderProblem;
   send(response, render(error, context.head));
 }
 
-function redirect(response: ServerResponse, status: number, location: string): void {
+function redirect(response: ServerResponse, mount: string, { status, to }: RedirectRoute): void {
+  const location = `${mount === '/' ? '' : mount}/${to}`;
   response.writeHead(status, { location, 'content-length': 0 }).end();
 }
 
@@ -255,8 +290,18 @@ function send(response: ServerResponse, { status, headers, body }: HttpAnswer): 
 }
 
 function finished(request: IncomingMessage, response: ServerResponse, context: Context, deps: AppDeps): void {
+  observe(response, context, deps);
+  if (request.complete) return;
+  // Read on and throw away, which Node does only where nobody has begun to read: closing, or reading no further,
+  // would cost the client our answer (it sees a broken pipe, or waits for us to take the rest).
+  request.resume();
+  const patience = setTimeout(() => request.destroy(), DRAIN_MS).unref();
+  request.once('close', () => clearTimeout(patience));
+}
+
+function observe(response: ServerResponse, context: Context, deps: AppDeps): void {
   const { head, startedAt, actor, code } = context;
-  const surface = context.surface?.id ?? 'none';
+  const surface = (context.surface ?? context.routing.surfaceOf(head.path))?.id ?? 'none';
   const milliseconds = Math.round((performance.now() - startedAt) * 10) / 10;
   deps.metrics.request({
     surface,
@@ -275,10 +320,4 @@ function finished(request: IncomingMessage, response: ServerResponse, context: C
     actor,
     code,
   });
-  if (request.complete) return;
-  // Read on and throw away, which Node does only where nobody has begun to read: closing, or reading no further,
-  // would cost the client our answer (it sees a broken pipe, or waits for us to take the rest).
-  request.resume();
-  const patience = setTimeout(() => request.destroy(), DRAIN_MS).unref();
-  request.once('close', () => clearTimeout(patience));
 }

@@ -37,16 +37,23 @@ export function buildRouting(surfaces: readonly Surface[], settings: Settings, o
   for (const route of own?.routes ?? [])
     // Whoever is mounted at the root answers there.
     if (own && !(hasRoot && route.pattern === '')) addRoute(table, '', { surface: own, mount: '/', route });
+  const rootOf = rememberingLast((host: string) => hosts.get(host.toLowerCase().replace(/:\d+$/, '')));
   const byLength = mounted.toSorted((a, b) => b.mount.length - a.mount.length);
   return {
     table,
     surfaceOf: (path) =>
       byLength.find(({ mount }) => mount === '/' || path === mount || path.startsWith(`${mount}/`))?.surface,
     pathFor(host, path) {
-      const root = host === undefined ? undefined : hosts.get(host.toLowerCase().replace(/:\d+$/, ''));
+      const root = host === undefined ? undefined : rootOf(host);
       return root === undefined || hasRoute(table, path) ? path : root + path;
     },
   };
+}
+
+/** Nearly all requests name the same host. */
+function rememberingLast<T>(compute: (key: string) => T): (key: string) => T {
+  let last: { key: string; value: T } | undefined;
+  return (key) => (last?.key === key ? last : (last = { key, value: compute(key) })).value;
 }
 
 function hasRoute(table: RouteTable<MountedRoute>, path: string): boolean {

@@ -1,26 +1,36 @@
-/** Serves files of the site as a static host would: HEAD, conditional requests, ranges (RFC 9110). */
+/** Serves the files of a site. Documents that are asked for again are answered from memory, after one look at the disk. */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream';
 import type { FoundFile, SiteReader } from '../core/ports.ts';
-import { cacheControl, type SiteRoute } from '../core/site.ts';
+import type { SiteRoute } from '../core/site.ts';
+import { answerFile, type ServedFile } from './file-answer.ts';
 
 /** Up to this size a document is kept in memory, with the hash of its bytes as its ETag. */
 const MAX_KEPT_BYTES = 1024 * 1024;
-/** Up to this size a body leaves in one write with its header: Node joins texts, and sends bytes after it. */
+/** Up to this size it is kept as a text, which leaves in one write with its header: Node joins texts, bytes follow. */
 const MAX_TEXT_BYTES = 64 * 1024;
 const MAX_KEPT_TOTAL_BYTES = 64 * 1024 * 1024;
+/** What a document takes beside its bytes, about. */
+const KEPT_OVERHEAD_BYTES = 512;
 
-interface Kept {
-  readonly version: string;
-  readonly etag: string;
-  readonly bytes: Uint8Array;
-  /** The same bytes, one to a character, where they are few. */
-  readonly text: string | undefined;
+/** What the route table has made of a request. */
+export interface SiteRead {
+  /** As it was sent. */
+  readonly urlPath: string;
+  readonly requestId: string;
+  readonly route: SiteRoute;
+  /** Below the root of the site, from `sitePath`: undefined where no file can be. */
+  readonly path: string | undefined;
 }
 
+interface Kept extends ServedFile {
+  readonly path: string;
+}
+
+/** For one route table: with a document it keeps what the table has said of its URL. */
 export class SiteServer {
   readonly #reader: SiteReader;
+  /** By the URL's path. A name can be percent-encoded in very many ways: all these go by the file's path. */
   readonly #kept = new Map<string, Kept>();
   #keptBytes = 0;
 
@@ -28,88 +38,66 @@ export class SiteServer {
     this.#reader = reader;
   }
 
-  /** Answers a GET or HEAD; false, and nothing sent, when there is no such file. */
-  serve(path: string, route: SiteRoute, request: IncomingMessage, response: ServerResponse): boolean {
-    const file = this.#reader.find(path);
-    if (!file) return false;
-    const kept =
-      route.cache === 'document' && file.size <= MAX_KEPT_BYTES ? this.#keep(path, file) : undefined;
-    const etag = kept?.etag ?? `"${file.version}"`;
-    const size = kept?.bytes.byteLength ?? file.size;
-    const headers: Record<string, string | number> = {
-      etag,
-      'cache-control': cacheControl[route.cache],
-      'accept-ranges': 'bytes',
-    };
-    if (noneMatches(request.headers['if-none-match'], etag)) {
-      response.writeHead(304, headers).end();
-      return true;
-    }
-    headers['content-type'] = route.contentType;
-    const range = rangeOf(request, etag, size);
-    if (range === 'unsatisfiable') {
-      response.writeHead(416, { ...headers, 'content-range': `bytes */${size}` }).end();
-      return true;
-    }
-    const { start, end } = range ?? { start: 0, end: size - 1 };
-    headers['content-length'] = end - start + 1;
-    if (range) headers['content-range'] = `bytes ${start}-${end}/${size}`;
-    response.writeHead(range ? 206 : 200, headers);
-    if (request.method === 'HEAD' || end < start) response.end();
-    else if (kept?.text !== undefined && !range) response.end(kept.text, 'latin1');
-    else if (kept) response.end(kept.bytes.subarray(start, end + 1));
-    // A reader who hangs up, or a disk that fails halfway, ends the connection: the length was promised already.
-    else pipeline(file.stream(start, end), response, () => undefined);
+  /**
+   * Answers a GET or HEAD of a document that is kept and still stands, without the route table: this is what a
+   * registry does most. False, and nothing sent, for all others.
+   */
+  serveAgain(
+    urlPath: string,
+    requestId: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): boolean {
+    const kept = this.#standing(urlPath);
+    if (!kept) return false;
+    answerFile(kept, requestId, request, response);
     return true;
   }
 
-  #keep(path: string, file: FoundFile): Kept {
-    const known = this.#kept.get(path);
-    if (known?.version === file.version) return known;
-    if (known) this.#forget(path, known);
+  /** Answers a GET or HEAD; false, and nothing sent, when there is no such file. */
+  serve(read: SiteRead, request: IncomingMessage, response: ServerResponse): boolean {
+    const served = this.#find(read);
+    if (!served) return false;
+    answerFile(served, read.requestId, request, response);
+    return true;
+  }
+
+  #find({ urlPath, route, path }: SiteRead): ServedFile | undefined {
+    if (path === undefined) return undefined;
+    const key = urlPath.includes('%') ? path : urlPath;
+    const kept = this.#standing(key);
+    if (kept) return kept;
+    const file = this.#reader.find(path);
+    if (!file) return undefined;
+    if (route.cache === 'document' && file.size <= MAX_KEPT_BYTES) return this.#keep(key, path, route, file);
+    return { route, file, etag: `"${file.version}"`, size: file.size, body: undefined };
+  }
+
+  /** What is kept under a key, unless the file is another by now: every read looks, since others write the site too. */
+  #standing(key: string): Kept | undefined {
+    const kept = this.#kept.get(key);
+    if (!kept || this.#reader.find(kept.path, kept.file) === kept.file) return kept;
+    this.#forget(key, kept);
+    return undefined;
+  }
+
+  #keep(key: string, path: string, route: SiteRoute, file: FoundFile): Kept {
     const bytes = Buffer.from(file.read());
     const etag = `"${createHash('sha256').update(bytes).digest('hex')}"`;
-    const text = bytes.byteLength <= MAX_TEXT_BYTES ? bytes.toString('latin1') : undefined;
-    const kept = { version: file.version, etag, bytes, text };
-    this.#kept.set(path, kept);
-    this.#keptBytes += bytes.byteLength;
+    const size = bytes.byteLength;
+    const body = size <= MAX_TEXT_BYTES ? bytes.toString('latin1') : bytes;
+    const kept = { path, route, file, etag, size, body };
+    this.#kept.set(key, kept);
+    this.#keptBytes += size + KEPT_OVERHEAD_BYTES;
     for (const [oldest, entry] of this.#kept) {
-      if (this.#keptBytes <= MAX_KEPT_TOTAL_BYTES || oldest === path) break;
+      if (this.#keptBytes <= MAX_KEPT_TOTAL_BYTES || oldest === key) break;
       this.#forget(oldest, entry);
     }
     return kept;
   }
 
-  #forget(path: string, kept: Kept): void {
-    this.#kept.delete(path);
-    this.#keptBytes -= kept.bytes.byteLength;
+  #forget(key: string, kept: Kept): void {
+    this.#kept.delete(key);
+    this.#keptBytes -= kept.size + KEPT_OVERHEAD_BYTES;
   }
-}
-
-/** RFC 9110, section 13.1.2; all our ETags are strong, and a weak one of a proxy compares by its text. */
-function noneMatches(header: string | undefined, etag: string): boolean {
-  if (header === undefined) return false;
-  if (header.trim() === '*') return true;
-  return header.split(',').some((candidate) => candidate.trim().replace(/^W\//, '') === etag);
-}
-
-/** One range, as RFC 9110 section 14.1.2 has it; several at once may be ignored, and are. */
-function rangeOf(
-  request: IncomingMessage,
-  etag: string,
-  size: number,
-): { start: number; end: number } | 'unsatisfiable' | undefined {
-  const { range, 'if-range': ifRange } = request.headers;
-  const asked = /^bytes=(\d*)-(\d*)$/.exec(range ?? '');
-  if (!asked || request.method === 'HEAD' || (ifRange !== undefined && ifRange !== etag)) return undefined;
-  const [, first = '', last = ''] = asked;
-  if (first === '' && last === '') return undefined;
-  if (first === '') {
-    const length = Math.min(Number(last), size);
-    return length === 0 ? 'unsatisfiable' : { start: size - length, end: size - 1 };
-  }
-  const start = Number(first);
-  const end = last === '' ? size - 1 : Math.min(Number(last), size - 1);
-  if (last !== '' && Number(last) < start) return undefined;
-  return start >= size ? 'unsatisfiable' : { start, end };
 }

@@ -140,6 +140,10 @@ export interface FoundFile {
 
 /** The read side of a site. */
 export interface SiteReader {
-  /** Synchronous: a look-up is one system call, and the thread pool would cost more than the call. */
-  find(path: string): FoundFile | undefined;
+  /**
+   * Looks at the path as it is now. Synchronous: a look-up is one system call, and the thread pool would cost more
+   * than the call.
+   * @param known what was found at this path before: it is what returns for as long as it is still there.
+   */
+  find(path: string, known?: FoundFile): FoundFile | undefined;
 }

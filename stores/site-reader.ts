@@ -1,28 +1,68 @@
 import { createReadStream, readFileSync, statSync, type Stats } from 'node:fs';
-import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import type { FoundFile, SiteReader } from '../core/ports.ts';
 import { isErrno } from './durable-files.ts';
 
 /** Reads a site directory for the embedded server. Paths come from `sitePath`, which lets nothing out of the root. */
 export function siteReader(root: string): SiteReader {
   return {
-    find(path): FoundFile | undefined {
-      const full = join(root, path);
+    find(path, known): FoundFile | undefined {
+      const full = `${root}/${path}`;
       const found = statOf(full);
-      if (!found?.isFile()) return undefined;
-      return {
-        size: found.size,
-        version: `${found.ino.toString(36)}-${found.mtimeMs.toString(36)}-${found.size.toString(36)}`,
-        read: () => readFileSync(full),
-        stream: (start, end) => createReadStream(full, { start, end, highWaterMark: 256 * 1024 }),
-      };
+      if (found === undefined) return undefined;
+      if (known instanceof FileOnDisk && known.is(found)) return known;
+      return found.isFile() ? new FileOnDisk(full, found) : undefined;
     },
   };
 }
 
+class FileOnDisk implements FoundFile {
+  readonly size: number;
+  readonly #path: string;
+  readonly #inode: number;
+  readonly #device: number;
+  readonly #modifiedMs: number;
+  readonly #changedMs: number;
+
+  constructor(path: string, { size, ino, dev, mtimeMs, ctimeMs }: Stats) {
+    this.size = size;
+    this.#path = path;
+    this.#inode = ino;
+    this.#device = dev;
+    this.#modifiedMs = mtimeMs;
+    this.#changedMs = ctimeMs;
+  }
+
+  // Without the time of the last change of the inode, which moves whenever a blob gets one more link.
+  get version(): string {
+    return `${this.#inode.toString(36)}-${this.#modifiedMs.toString(36)}-${this.size.toString(36)}`;
+  }
+
+  /** Whether a look at the path has found this very file, untouched. */
+  is({ size, ino, dev, mtimeMs, ctimeMs }: Stats): boolean {
+    return (
+      ino === this.#inode &&
+      mtimeMs === this.#modifiedMs &&
+      ctimeMs === this.#changedMs &&
+      size === this.size &&
+      dev === this.#device
+    );
+  }
+
+  read(): Uint8Array {
+    return readFileSync(this.#path);
+  }
+
+  stream(start: number, end: number): Readable {
+    return createReadStream(this.#path, { start, end, highWaterMark: 256 * 1024 });
+  }
+}
+
+const withoutThrowing = { throwIfNoEntry: false } as const;
+
 function statOf(path: string): Stats | undefined {
   try {
-    return statSync(path, { throwIfNoEntry: false });
+    return statSync(path, withoutThrowing);
   } catch (error) {
     // A file where a folder would have to be, or a name that no disk takes: there is no such path.
     if (isErrno(error, 'ENOTDIR') || isErrno(error, 'ENAMETOOLONG')) return undefined;

@@ -239,8 +239,14 @@ test('the reader finds files, and neither folders nor what cannot be a name', as
   assert.equal(Buffer.concat(piece).toString(), 'ell');
   for (const path of ['a', 'a/b/c', 'none', 'x'.repeat(300)])
     assert.equal(reader.find(path), undefined, path);
+  assert.equal(reader.find('a/b', found), found);
   await target.put([aDocument('a/b', 'HELLO')]);
-  assert.notEqual(reader.find('a/b')?.version, found.version);
+  const later = reader.find('a/b', found);
+  assert.notEqual(later, found);
+  assert.notEqual(later?.version, found.version);
+  assert.equal(reader.find('a/b', later), later);
+  await target.remove(['a/b']);
+  assert.equal(reader.find('a/b', later), undefined);
 });
 
 test('trees are compared by names and bytes', async (t) => {

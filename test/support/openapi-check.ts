@@ -121,7 +121,8 @@ class Checker {
     // Another host's root is a second name for a part of this one's paths; a preflight belongs to no operation.
     if (!/^(127\.0\.0\.1|localhost|\[::1\])/.test(host) || method === 'OPTIONS') return;
     const [path = '', query] = [url.split('?')[0], url.split('?').slice(1).join('?')];
-    const found = this.#pathOf(path);
+    // A mount answers with and without its final slash.
+    const found = this.#pathOf(path) ?? this.#pathOf(`${path}/`);
     if (!found) return assert.ok(status >= 400, 'a success at a path that is not described');
     const operation = this.#document.paths[found]?.[method === 'HEAD' ? 'get' : method.toLowerCase()];
     if (!operation) return assert.ok(status === 405 || status === 503, `${method} is not described`);

@@ -1,0 +1,92 @@
+/** One file over HTTP, as a static host would send it: HEAD, conditional requests, ranges (RFC 9110). */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream';
+import type { FoundFile } from '../core/ports.ts';
+import { cacheControl, type SiteRoute } from '../core/site.ts';
+
+export interface ServedFile {
+  readonly route: SiteRoute;
+  readonly file: FoundFile;
+  readonly etag: string;
+  readonly size: number;
+  /** All of it, where it is kept in memory: as a text, one byte to a character, or as it is. */
+  readonly body: string | Uint8Array | undefined;
+}
+
+/** Answers a GET or HEAD. */
+export function answerFile(
+  { route, file, etag, size, body }: ServedFile,
+  requestId: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  // Names and values in turn, all at once: Node goes over them as they are, and after a `setHeader` it copies them.
+  const headers: (string | number)[] = [
+    'x-request-id',
+    requestId,
+    'etag',
+    etag,
+    'cache-control',
+    cacheControl[route.cache],
+    'accept-ranges',
+    'bytes',
+  ];
+  if (noneMatches(request.headers['if-none-match'], etag)) {
+    response.writeHead(304, headers).end();
+    return;
+  }
+  headers.push('content-type', route.contentType);
+  const range = rangeOf(request, etag, size);
+  if (range === 'unsatisfiable') {
+    headers.push('content-range', `bytes */${size}`);
+    response.writeHead(416, headers).end();
+    return;
+  }
+  const start = range ? range.start : 0;
+  const end = range ? range.end : size - 1;
+  headers.push('content-length', end - start + 1);
+  if (range) headers.push('content-range', `bytes ${start}-${end}/${size}`);
+  response.writeHead(range ? 206 : 200, headers);
+  if (request.method === 'HEAD' || end < start) response.end();
+  else if (typeof body === 'string') endInOneWrite(response, range ? body.slice(start, end + 1) : body);
+  else if (body) response.end(body.subarray(start, end + 1));
+  // A reader who hangs up, or a disk that fails halfway, ends the connection: the length was promised already.
+  else pipeline(file.stream(start, end), response, () => undefined);
+}
+
+/** `end(text)` would write the text and then an empty one, and for two Node gathers all bytes once more. */
+function endInOneWrite(response: ServerResponse, text: string): void {
+  response.cork();
+  response.write(text, 'latin1');
+  response.uncork();
+  response.end();
+}
+
+/** RFC 9110, section 13.1.2; all our ETags are strong, and a weak one of a proxy compares by its text. */
+function noneMatches(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false;
+  if (header.trim() === '*') return true;
+  return header.split(',').some((candidate) => candidate.trim().replace(/^W\//, '') === etag);
+}
+
+/** One range, as RFC 9110 section 14.1.2 has it; several at once may be ignored, and are. */
+function rangeOf(
+  request: IncomingMessage,
+  etag: string,
+  size: number,
+): { start: number; end: number } | 'unsatisfiable' | undefined {
+  const { range, 'if-range': ifRange } = request.headers;
+  if (range === undefined) return undefined;
+  const asked = /^bytes=(\d*)-(\d*)$/.exec(range);
+  if (!asked || request.method === 'HEAD' || (ifRange !== undefined && ifRange !== etag)) return undefined;
+  const [, first = '', last = ''] = asked;
+  if (first === '' && last === '') return undefined;
+  if (first === '') {
+    const length = Math.min(Number(last), size);
+    return length === 0 ? 'unsatisfiable' : { start: size - length, end: size - 1 };
+  }
+  const start = Number(first);
+  const end = last === '' ? size - 1 : Math.min(Number(last), size - 1);
+  if (last !== '' && Number(last) < start) return undefined;
+  return start >= size ? 'unsatisfiable' : { start, end };
+}
