@@ -106,7 +106,7 @@ export async function bootstrap(call: Call): Promise<HttpAnswer> {
 }
 
 /** A package name's letters, and as long as an account's name may be. */
-export function isHandle(text: string): boolean {
+function isHandle(text: string): boolean {
   return isAskableName(text) && /^[a-z0-9]/.test(text) && text.length <= 64;
 }
 
