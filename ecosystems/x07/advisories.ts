@@ -69,7 +69,8 @@ export async function fileAdvisory(call: Call, view: StateView): Promise<Intent>
   if (!kind || !severity) throw wrongShape(shape);
   const summary = requiredText(body, 'summary', shape).trim();
   const url = optionalText(body, 'url', shape)?.trim() ?? '';
-  const details = optionalText(body, 'details', shape) ?? '';
+  const written = optionalText(body, 'details', shape) ?? '';
+  const details = written.trim() === '' ? '' : written;
   const actor = requireWord(call, 'owner.manage');
   const { name, version } = releaseIn(call);
   checkLength('summary', summary, MAX_SUMMARY_LENGTH);
@@ -85,7 +86,7 @@ export async function fileAdvisory(call: Call, view: StateView): Promise<Intent>
     severity,
     summary,
     ...(url === '' ? {} : { url }),
-    ...(blob ? { detailsDigest: blob.digest } : details.trim() === '' ? {} : { details }),
+    ...(blob ? { detailsDigest: blob.digest } : details === '' ? {} : { details }),
   };
   return {
     actor,
