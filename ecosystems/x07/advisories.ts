@@ -4,7 +4,7 @@ import { RegistryError } from '../../core/errors.ts';
 import type { Advisory, FiledAdvisory, Package } from '../../core/package.ts';
 import type { Call, HttpAnswer, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
-import { ok, optionalText, readObject, requiredText, wrongShape } from './answers.ts';
+import { ok, optionalText, readObject, requiredText, requireUuid, wrongShape } from './answers.ts';
 import { isAskableName, isVersion } from './names.ts';
 import { requireWord } from './scopes.ts';
 
@@ -100,7 +100,7 @@ export async function fileAdvisory(call: Call, view: StateView): Promise<Intent>
 /** `POST v1/packages/{name}/{version}/advisories/{id}/withdraw` */
 export async function withdrawAdvisory(call: Call, view: StateView): Promise<Intent> {
   const { id = '' } = call.params;
-  if (!/^[0-9a-f-]{36}$/i.test(id)) throw new RegistryError('bad-request', 'the advisory id is not a UUID');
+  requireUuid(id);
   const actor = requireWord(call, 'owner.manage');
   const { name, version } = releaseIn(call);
   const advisoryId = id.toLowerCase();
