@@ -114,8 +114,10 @@ function successes(route: DocumentedRoute, success: AnswerDoc): Json {
         etag: { description: 'Names these bytes.', schema: { type: 'string' } },
         'cache-control': { description: 'How long anyone may keep them.', schema: { type: 'string' } },
       };
+      // Where there is no file the API answers, and nobody may keep that.
+      const always = 'missFromApi' in route ? requestId : headers;
       return {
-        200: { description, headers, content: { [route.contentType]: { schema: schema ?? {} } } },
+        200: { description, headers: always, content: { [route.contentType]: { schema: schema ?? {} } } },
         206: { description: 'The part that was asked for.', headers, content: { [route.contentType]: {} } },
         304: { description: 'Not changed.', headers },
         416: { description: 'There is no such part.', headers },

@@ -4,7 +4,7 @@ import { RegistryError } from '../../core/errors.ts';
 import type { Advisory, FiledAdvisory, Package } from '../../core/package.ts';
 import type { Call, HttpAnswer, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
-import { ok, optionalText, readObject, requiredText, wrongShape } from './answers.ts';
+import { ok, optionalText, readObject, requiredText, requireUuid, wrongShape } from './answers.ts';
 import { isAskableName, isVersion } from './names.ts';
 import { requireWord } from './scopes.ts';
 
@@ -69,7 +69,8 @@ export async function fileAdvisory(call: Call, view: StateView): Promise<Intent>
   if (!kind || !severity) throw wrongShape(shape);
   const summary = requiredText(body, 'summary', shape).trim();
   const url = optionalText(body, 'url', shape)?.trim() ?? '';
-  const details = optionalText(body, 'details', shape) ?? '';
+  const written = optionalText(body, 'details', shape) ?? '';
+  const details = written.trim() === '' ? '' : written;
   const actor = requireWord(call, 'owner.manage');
   const { name, version } = releaseIn(call);
   checkLength('summary', summary, MAX_SUMMARY_LENGTH);
@@ -85,7 +86,7 @@ export async function fileAdvisory(call: Call, view: StateView): Promise<Intent>
     severity,
     summary,
     ...(url === '' ? {} : { url }),
-    ...(blob ? { detailsDigest: blob.digest } : details.trim() === '' ? {} : { details }),
+    ...(blob ? { detailsDigest: blob.digest } : details === '' ? {} : { details }),
   };
   return {
     actor,
@@ -99,7 +100,7 @@ export async function fileAdvisory(call: Call, view: StateView): Promise<Intent>
 /** `POST v1/packages/{name}/{version}/advisories/{id}/withdraw` */
 export async function withdrawAdvisory(call: Call, view: StateView): Promise<Intent> {
   const { id = '' } = call.params;
-  if (!/^[0-9a-f-]{36}$/i.test(id)) throw new RegistryError('bad-request', 'the advisory id is not a UUID');
+  requireUuid(id);
   const actor = requireWord(call, 'owner.manage');
   const { name, version } = releaseIn(call);
   const advisoryId = id.toLowerCase();

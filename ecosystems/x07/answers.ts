@@ -1,6 +1,7 @@
 /** Bodies as X07's clients send and want them: JSON objects, compact, `ok` first. */
 import { RegistryError } from '../../core/errors.ts';
 import type { Call, HttpAnswer, Visibility } from '../../core/route.ts';
+import { quote } from './refusals.ts';
 
 const MAX_JSON_BYTES = 2 * 1024 * 1024;
 
@@ -41,4 +42,11 @@ export function requiredText(body: Body, field: string, shape: string): string {
   const value = optionalText(body, field, shape);
   if (value === undefined) throw wrongShape(shape);
   return value;
+}
+
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** @throws RegistryError what upstream's framework says of a path that must hold one. */
+export function requireUuid(text: string): void {
+  if (!uuid.test(text)) throw new RegistryError('bad-request', `${quote(text)} is not a UUID`);
 }

@@ -7,7 +7,7 @@ interface X07Status {
   readonly code: string;
 }
 
-/** Errors that upstream's HTTP framework makes are plain text; a bare status has no body at all. */
+/** Errors that upstream's HTTP framework makes are plain text, unless they name a code; a bare status has no body at all. */
 const statuses = {
   'bad-request': 400,
   'malformed-body': 400,
@@ -56,13 +56,15 @@ export function renderError(error: RegistryError, head: RequestHead): HttpAnswer
     const status = error.code === 'no-route' && (head.method === 'GET' || head.method === 'HEAD') ? 404 : 405;
     return { status, headers: error.allow ? { allow: error.allow.join(',') } : {} };
   }
-  if (typeof known === 'number')
-    return { status: known, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: error.message };
+  const [status, code] =
+    typeof known === 'number' ? [known, error.surfaceCode] : [known.status, error.surfaceCode ?? known.code];
+  if (code === undefined)
+    return { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: error.message };
   return {
-    status: known.status,
+    status,
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({
-      code: `X07REG_${error.surfaceCode ?? known.code}`,
+      code: `X07REG_${code}`,
       message: error.message,
       request_id: head.requestId,
     }),

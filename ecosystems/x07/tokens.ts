@@ -2,7 +2,7 @@
 import { RegistryError } from '../../core/errors.ts';
 import { isAdministrator, requireScope, type Actor, type TokenLimit } from '../../core/permission.ts';
 import type { Call, HttpAnswer } from '../../core/route.ts';
-import { ok, optionalText, readObject, requiredText, wrongShape, type Body } from './answers.ts';
+import { ok, optionalText, readObject, requiredText, requireUuid, wrongShape, type Body } from './answers.ts';
 import { isAskableName } from './names.ts';
 import { quote } from './refusals.ts';
 import { allWords, asScopeWord, requireWord, scopesOf, wordsOf, type ScopeWord } from './scopes.ts';
@@ -10,7 +10,6 @@ import { allWords, asScopeWord, requireWord, scopesOf, wordsOf, type ScopeWord }
 const TOKEN_PREFIX = 'x07t_';
 /** What clients are told of an administrator's token that lives in the environment and in no log. */
 const NO_ID = '00000000-0000-0000-0000-000000000000';
-const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const MAX_LABEL_LENGTH = 256;
 
 /** `POST v1/auth/token`: is this token good? */
@@ -76,7 +75,7 @@ function inherited(
 /** `POST v1/tokens/{token_id}/revoke` */
 export async function revokeToken(call: Call): Promise<HttpAnswer> {
   const { token_id: id = '' } = call.params;
-  if (!uuid.test(id)) throw new RegistryError('bad-request', `${quote(id)} is not a UUID`);
+  requireUuid(id);
   const actor = requireWord(call, 'token.manage');
   const token = call.accounts.token(id.toLowerCase());
   const mayRevokeAny = isAdministrator(actor) && actor.limits === undefined;

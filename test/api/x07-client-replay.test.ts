@@ -7,6 +7,7 @@ import { ADMIN_TOKEN } from '../support/server-process.ts';
 import { openTestServer } from '../support/test-server.ts';
 import { wholeFile } from '../support/whole-file.ts';
 import { packX07 } from '../support/x07-package.ts';
+import { faultOf, type Signing } from '../support/x07-signature.ts';
 
 const server = await openTestServer(wholeFile);
 
@@ -106,9 +107,9 @@ test('pkg info and pkg verify: config, entry and metadata', async () => {
   const metadata = await get(new URL('packages/vec-demo/1.0.0/metadata', api).href);
   const { package: manifest } = JSON.parse(metadata.text) as { package: { name: string } };
   assert.equal(manifest.name, 'vec-demo');
-  // Nothing is signed: the client says X07PKG_UNSIGNED, and must be able to read the file all the same.
   const { text } = await get(new URL('config.json', index).href);
-  assert.ok(!text.includes('signing'));
+  for (const line of await entry('ve/c-/vec-demo'))
+    assert.equal(faultOf(line, JSON.parse(text) as { signing: Signing }), undefined);
 });
 
 test('pkg add and pkg lock without a token: entries and archives, breadth first', async () => {

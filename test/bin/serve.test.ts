@@ -11,6 +11,7 @@ import { incomingOf } from '../support/stored-state.ts';
 import { configOf, publish } from '../support/x07-requests.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { packX07 } from '../support/x07-package.ts';
+import { signingOf } from '../support/x07-signature.ts';
 
 const ADMIN = 'an-administrators-token-of-the-environment';
 
@@ -34,6 +35,7 @@ test('a first start makes everything, prints a token once, and says last where i
     api: 'https://registry.example/x07/v1/',
     'auth-required': false,
     sparse: true,
+    signing: signingOf(data),
   });
   assert.equal(await first.stop(), 0);
   assert.ok(!existsSync(join(data, 'control.sock')));
@@ -89,6 +91,7 @@ test('settings come from a file, and flags come before it and before the environ
     'auth-required': false,
     sparse: true,
     'verified-namespaces': ['acme'],
+    signing: signingOf(said.data),
   });
 });
 

@@ -8,6 +8,7 @@ import { makeToken } from '../support/stored-state.ts';
 import { openTestServer, type TestServer } from '../support/test-server.ts';
 import { wholeFile } from '../support/whole-file.ts';
 import { packX07, type X07Package } from '../support/x07-package.ts';
+import { signatureOf, signingOf } from '../support/x07-signature.ts';
 
 const shared = await openTestServer(wholeFile);
 const compat = '>=0.2.0 <0.3.0';
@@ -77,7 +78,7 @@ test('every document has its fields in the order of the contract, and no space',
   );
   await yank(shared, 'ordered', '0.1.0');
   const line = (version: string, hash: string, yanked: boolean): string =>
-    `{"schema_version":"x07.index-entry@0.1.0","name":"ordered","version":"${version}","cksum":"${hash}","yanked":${yanked},"description":"About ordered.","docs":"How to use ordered."}\n`;
+    `{"schema_version":"x07.index-entry@0.1.0","name":"ordered","version":"${version}","cksum":"${hash}","yanked":${yanked},"description":"About ordered.","docs":"How to use ordered.","signature":${JSON.stringify(signatureOf(shared.data, { name: 'ordered', version, cksum: hash }))}}\n`;
   assert.equal(
     await read(shared, 'index/or/de/ordered'),
     line('0.1.0', first, true) + line('0.2.0', cksum, false),
@@ -322,7 +323,7 @@ test('at another mount the surface is the same, and its URLs say so', async (t) 
     const base = `https://registry.example${prefix}`;
     assert.equal(
       (await at('/index/config.json')).text,
-      `{"dl":"${base}/v1/packages/","api":"${base}/v1/","auth-required":false,"sparse":true}`,
+      `{"dl":"${base}/v1/packages/","api":"${base}/v1/","auth-required":false,"sparse":true,"signing":${JSON.stringify(signingOf(server.data))}}`,
     );
     assert.deepEqual((await at('/v1/packages/acme-hello/1.0.0/download')).body, archive);
     assert.match((await at('/index/ac/me/acme-hello')).text, /^\{"schema_version"/);

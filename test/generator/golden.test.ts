@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import type { Command } from '../../core/decide.ts';
+import { digestOf } from '../../core/digest.ts';
 import { SITE_REVISION } from '../../generator/generator.ts';
 import { anActor, openWorld, publishOf, someSettings } from '../support/registry.ts';
 import { contentOf } from '../support/histories.ts';
@@ -61,11 +62,16 @@ async function aSmallSite(): Promise<Record<string, string>> {
   return contentOf(world.site);
 }
 
+/** Nobody reads a longer file by eye: it stands here by its digest. */
+const MAX_LINES = 100;
+
 /** Paths as headings, bodies indented, JSON as it is: one line of a diff per line that a client would see change. */
 function asText(site: Record<string, string>): string {
-  const files = Object.entries(site).map(
-    ([path, body]) => `${path}\n${body.replace(/^/gm, '    ').trimEnd()}\n`,
-  );
+  const files = Object.entries(site).map(([path, body]) => {
+    const lines = body.split('\n').length;
+    const shown = lines > MAX_LINES ? `${lines} lines, ${digestOf(Buffer.from(body))}` : body;
+    return `${path}\n${shown.replace(/^/gm, '    ').trimEnd()}\n`;
+  });
   return [`revision ${SITE_REVISION}\n`, ...files].join('\n');
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { allSurfaces } from '../../ecosystems/index.ts';
+import type { MemorySite } from '../../stores/memory.ts';
 import {
   anotherGenerator,
   apply,
@@ -91,7 +92,7 @@ test('yank and then unyank restores every byte that X07 clients read', async () 
       const yanked = world.state.package('x07', 'foo')?.releases.get('1.0.0')?.yanked;
       await world.generator.update();
       await world.generator.updateRoots();
-      const before = contentOf(world.site);
+      const before = readByClients(world.site);
       const order = yanked ? (['unyank', 'yank'] as const) : (['yank', 'unyank'] as const);
       for (const kind of order) {
         await world.execute({ kind, ecosystem: 'x07', name: 'foo', version: '1.0.0' });
@@ -101,11 +102,16 @@ test('yank and then unyank restores every byte that X07 clients read', async () 
       }
       await world.generator.update();
       await world.generator.updateRoots();
-      assert.deepEqual(contentOf(world.site), before);
+      assert.deepEqual(readByClients(world.site), before);
     }),
     { numRuns: 40 },
   );
 });
+
+/** Without the generator's own files, which say how far in the log they are. */
+function readByClients(site: MemorySite): Record<string, string> {
+  return Object.fromEntries(Object.entries(contentOf(site)).filter(([path]) => !path.startsWith('=')));
+}
 
 test('a yank shows in the index entry and nowhere takes a file away', async () => {
   const world = await openWorld();
