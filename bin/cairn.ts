@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --enable-source-maps
 /** The command line: what can be said, and nothing of how it is done. */
 import { Command, CommanderError, Option } from 'commander';
 import { createRequire } from 'node:module';
@@ -12,7 +12,7 @@ import { changeSettings } from './settings.ts';
 import { createToken, listTokens, revokeToken } from './token.ts';
 import { yank } from './yank.ts';
 
-const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
+const { version } = createRequire(import.meta.url)('cairn/package.json') as { version: string };
 
 const program = new Command('cairn')
   .description('A package registry made of a git log and a bucket of static files.')
