@@ -5,7 +5,8 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --no-fund --no-audit
 COPY . .
-RUN npm run build && npm prune --omit=dev --no-fund --no-audit
+# A package that reads archives brings binaries for another runtime than Node: a third of the whole, and never loaded.
+RUN npm run build && npm prune --omit=dev --no-fund --no-audit && rm -rf node_modules/bare-*/prebuilds
 
 FROM ${BASE} AS git
 RUN apt-get update && apt-get install -y --no-install-recommends git
