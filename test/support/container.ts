@@ -20,6 +20,10 @@ export const withoutContainers: string | false = (() => {
   return missing.length > 0 && `not installed: ${missing.join(', ')}`;
 })();
 
+/** What takes longer hangs, as a look into a container that is ending may. */
+const PATIENCE_MS = 60_000;
+const BUILD_PATIENCE_MS = 300_000;
+
 export interface Ran {
   readonly code: number | null;
   readonly stdout: string;
@@ -46,7 +50,8 @@ export function openContainers(): Containers {
     const { status, stdout, stderr, error } = spawnSync('podman', [...storage, ...engine, ...args], {
       input,
       encoding: 'utf8',
-      timeout: 300_000,
+      timeout: args[0] === 'build' ? BUILD_PATIENCE_MS : PATIENCE_MS,
+      killSignal: 'SIGKILL',
       maxBuffer: 64 * 2 ** 20,
     });
     if (error) throw error;
