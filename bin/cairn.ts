@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --enable-source-maps
 /** The command line: what can be said, and nothing of how it is done. */
 import { Command, CommanderError, Option } from 'commander';
 import { doctor } from './doctor.ts';

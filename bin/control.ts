@@ -5,6 +5,7 @@ import { operator } from '../core/permission.ts';
 import { writerLockPath } from '../stores/git-log.ts';
 import { livingOwner, LockHeld } from '../stores/writer-lock.ts';
 import { layout, openRegistry, type Registry } from './open-registry.ts';
+import { Unreachable } from './unreachable.ts';
 
 /** Whose name stands on what the command line writes. */
 const OPERATOR = 'operator';
@@ -23,11 +24,6 @@ export function localControl(registry: Registry): Control {
     listTokens: async () => registry.accounts.tokens,
     ping: async () => undefined,
   };
-}
-
-/** The log is held by a process that does not answer. */
-export class Unreachable extends Error {
-  override readonly name = 'Unreachable';
 }
 
 /** Runs something with control over the registry: through the running server when there is one, else by ourselves. */

@@ -1,6 +1,7 @@
 /** `cairn regen`: the site from the log, without a server. Safe beside a running one, and from cron. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import type { Generator } from '../generator/generator.ts';
 import { compareTrees, type TreeDifferences } from '../stores/compare-trees.ts';
 import { recordNames, temporaryFolder } from '../stores/site-files.ts';
 import { requireRegistry } from './control.ts';
@@ -22,12 +23,10 @@ export async function regen(dataDirectory: string, flags: RegenFlags): Promise<v
   requireRegistry(dataDirectory);
   const registry = await readRegistry(dataDirectory);
   try {
-    const root = flags.out === undefined ? layout(dataDirectory).site : resolve(flags.out);
-    if (flags.check) return await check(registry, root, flags);
+    const root = siteRoot(dataDirectory, flags.out);
+    if (flags.check) return print(await check(registry, root), root, flags);
     const { generator } = registry.generatorFor(root);
-    if (flags.full || flags.acceptLog) await generator.rebuild({ acceptLog: flags.acceptLog ?? false });
-    let seq = await generator.update();
-    await generator.updateRoots();
+    let seq = await bringUp(generator, flags);
     console.log(flags.json ? JSON.stringify({ events: seq, root }) : `${root} stands for ${seq} events`);
     while (flags.watch) {
       await new Promise((next) => setTimeout(next, WATCH_MS));
@@ -45,23 +44,50 @@ export async function regen(dataDirectory: string, flags: RegenFlags): Promise<v
   }
 }
 
+/** Where a site lies: the registry's own place, or another one. */
+export function siteRoot(dataDirectory: string, out: string | undefined): string {
+  return out === undefined ? layout(dataDirectory).site : resolve(out);
+}
+
+/** Brings documents and roots to the end of the log. @returns how many events the site stands for. */
+export async function bringUp(
+  generator: Generator,
+  { full, acceptLog }: Pick<RegenFlags, 'full' | 'acceptLog'>,
+): Promise<number> {
+  if (full || acceptLog) await generator.rebuild({ acceptLog: acceptLog ?? false });
+  const seq = await generator.update();
+  await generator.updateRoots();
+  return seq;
+}
+
+/** How a site differs from what its log gives. */
+interface SiteCheck extends TreeDifferences {
+  /** How many events the site was compared with. */
+  readonly events: number;
+  readonly clean: boolean;
+}
+
 /** Makes the site aside and compares every file. What a server publishes meanwhile shows as a difference. */
-async function check(registry: ReadOnlyRegistry, root: string, flags: RegenFlags): Promise<void> {
+export async function check(registry: ReadOnlyRegistry, root: string): Promise<SiteCheck> {
   const aside = await mkdtemp(join(dirname(root), `.check.${process.pid}.`));
   try {
     const { generator } = registry.generatorFor(join(aside, 'site'));
-    const seq = await generator.update();
+    const events = await generator.update();
     const differences = withoutRecords(await compareTrees(join(aside, 'site'), root));
-    const count = differences.missing.length + differences.different.length + differences.extra.length;
-    if (flags.json) console.log(JSON.stringify({ events: seq, clean: count === 0, ...differences }));
-    else if (count === 0) console.log(`clean: ${root} is what ${seq} events give`);
-    else
-      for (const [kind, paths] of Object.entries(differences) as [string, string[]][])
-        for (const path of paths) console.log(`${kind}\t${path}`);
-    if (count > 0) process.exitCode = ExitCode.differs;
+    const clean = Object.values(differences).every((paths: readonly string[]) => paths.length === 0);
+    return { events, clean, ...differences };
   } finally {
     await rm(aside, { recursive: true, force: true });
   }
+}
+
+function print({ events, clean, ...differences }: SiteCheck, root: string, flags: RegenFlags): void {
+  if (flags.json) console.log(JSON.stringify({ events, clean, ...differences }));
+  else if (clean) console.log(`clean: ${root} is what ${events} events give`);
+  else
+    for (const [kind, paths] of Object.entries(differences) as [string, string[]][])
+      for (const path of paths) console.log(`${kind}\t${path}`);
+  if (!clean) process.exitCode = ExitCode.differs;
 }
 
 /** Records say how a site came to be, not what it is; half-written files belong to whoever writes them. */

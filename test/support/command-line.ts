@@ -14,12 +14,14 @@ export interface Finished {
 export interface Environment {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** What to run; default the command line as its source lies here. */
+  readonly program?: readonly [string, ...string[]];
 }
 
 const root = new URL('../..', import.meta.url).pathname;
 
 /** Only what a test says: settings of whoever runs the tests must not reach the command. */
-function environment(env: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+export function environment(env: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('CAIRN_'));
   return { ...Object.fromEntries(clean), ...env };
 }
@@ -28,8 +30,10 @@ function environment(env: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
 const loader = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
 const command = cairnCommand.map((part) => (part === 'tsx' ? loader : part));
 
-function start(args: readonly string[], { env = {}, cwd = root }: Environment): ChildProcess {
-  return spawn(process.execPath, [...command, ...args], {
+function start(args: readonly string[], options: Environment): ChildProcess {
+  const { env = {}, cwd = root, program = [process.execPath, ...command] } = options;
+  const [file, ...words] = program;
+  return spawn(file, [...words, ...args], {
     cwd,
     env: environment(env),
     stdio: ['ignore', 'pipe', 'pipe'],
