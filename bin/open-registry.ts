@@ -82,7 +82,12 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
   const log = await openLogWriter({ repository: paths.log, lines: registryLines, contact });
   let privateLog: EventLog<PrivateEvent> | undefined;
   try {
-    privateLog = await openLogWriter({ repository: paths.privateLog, lines: privateLines, isPrivate: true });
+    privateLog = await openLogWriter({
+      repository: paths.privateLog,
+      lines: privateLines,
+      contact,
+      isPrivate: true,
+    });
     const blobs = new BlobDirectory(paths.blobs);
     await blobs.clearIncoming();
     const site = new SiteDirectory({ root: paths.site, blobPath: (digest) => blobs.pathOf(digest) });

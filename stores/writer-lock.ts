@@ -2,7 +2,7 @@
  * One writer per repository. The lock says which process holds it; a dead owner's lock is cleared, a live one's
  * never, also when the number of the process has been given to another one since.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   closeSync,
   fstatSync,
@@ -10,6 +10,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -24,6 +25,8 @@ export interface LockOwner {
   /** When the process started, as its system tells it; tells two processes with one number apart. */
   readonly started: string;
   readonly host: string;
+  /** Which numbers of processes its own is one of: those of a running machine, or of one container on it. */
+  readonly processes?: string | undefined;
   /** How another process reaches the owner, when it listens. */
   readonly contact?: string | undefined;
 }
@@ -50,6 +53,7 @@ export function acquireLock(path: string, contact?: string): WriterLock {
     pid: process.pid,
     started: startOf(process.pid) ?? 'unknown',
     host: hostname(),
+    processes: processesHere(),
     ...(contact === undefined ? {} : { contact }),
   };
   const temporary = `${path}.${process.pid}.${nextNumber()}`;
@@ -62,7 +66,7 @@ export function acquireLock(path: string, contact?: string): WriterLock {
     while (!tryLink(temporary, path)) {
       const owner = readOwner(path);
       if (owner === undefined) continue;
-      if (isAlive(owner)) throw new LockHeld(path, owner);
+      if (isAlive(owner, path)) throw new LockHeld(path, owner);
       clearStale(path, temporary);
     }
   } catch (error) {
@@ -127,7 +131,7 @@ function parseOwner(text: string): LockOwner | undefined {
 /** The living owner of a lock, if there is one. */
 export function livingOwner(path: string): LockOwner | undefined {
   const owner = readOwner(path);
-  return owner && isAlive(owner) ? owner : undefined;
+  return owner && isAlive(owner, path) ? owner : undefined;
 }
 
 function clearStale(path: string, scratch: string): void {
@@ -141,7 +145,7 @@ function clearStale(path: string, scratch: string): void {
   removeScratch(path);
   // Between reading and moving, another process may have cleared the stale lock and taken a new one: give it back.
   const moved = readOwner(aside);
-  if (moved && isAlive(moved)) tryLink(aside, path);
+  if (moved && isAlive(moved, aside)) tryLink(aside, path);
   rmSync(aside, { force: true });
 }
 
@@ -155,11 +159,52 @@ function removeScratch(path: string): void {
   }
 }
 
-function isAlive(owner: LockOwner): boolean {
-  // On another host nothing can be known: a shared disk has to be given up by hand.
-  if (owner.host !== hostname()) return true;
+function isAlive(owner: LockOwner, path: string): boolean {
+  const here = processesHere();
+  if (owner.processes !== undefined && here !== undefined && owner.processes !== here) {
+    const [boot, own] = [owner.processes, here].map((text) => text.split(' ')[0]);
+    // Another container of this machine: its processes cannot be seen, but its socket can be tried.
+    if (boot === own) return !isDeserted(owner, path);
+    // The same machine since it was started anew; or another one, of which nothing can be known: a shared disk has
+    // to be given up by hand.
+    return owner.host !== hostname();
+  }
+  if (owner.processes === undefined && owner.host !== hostname()) return true;
   const started = startOf(owner.pid);
   return started !== undefined && (started === owner.started || owner.started === 'unknown');
+}
+
+/** The boot of the machine and the namespace of process numbers in it; undefined where a system has no such thing. */
+function processesHere(): string | undefined {
+  try {
+    return `${bootId()} ${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+/** A server takes its locks a moment before it listens. */
+const STARTING_MS = 60_000;
+/** Ends with 3 when there is a socket at which nobody listens any more. */
+const KNOCK = `require('node:net').connect(process.argv[1]).on('connect', () => process.exit(0))
+  .on('error', ({ code }) => process.exit(code === 'ECONNREFUSED' ? 3 : code === 'ENOENT' ? 4 : 0))`;
+const KNOCK_TIMEOUT_MS = 5_000;
+
+/** Only certain when the owner said where it listens, and the system says that nobody does. */
+function isDeserted({ contact }: LockOwner, path: string): boolean {
+  if (contact === undefined || Date.now() - statSync(path).mtimeMs < STARTING_MS) return false;
+  // The volume may be mounted elsewhere there: the socket lies beside the repository that holds the lock.
+  const beside = join(dirname(dirname(path)), basename(contact));
+  const answer = knock(beside);
+  return (answer === 4 ? knock(contact) : answer) === 3;
+}
+
+function knock(socket: string): number | null {
+  return spawnSync(process.execPath, ['-e', KNOCK, socket], { timeout: KNOCK_TIMEOUT_MS }).status;
 }
 
 /** When a living process started, in ticks since boot with the identity of the boot; undefined when it is dead. */
@@ -171,7 +216,7 @@ export function startOf(pid: number): string | undefined {
       // The name of the program stands in parentheses and may hold anything; fields count from after it.
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
-      return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}:${fields[19]}`;
+      return `${bootId()}:${fields[19]}`;
     } catch {
       return undefined;
     }

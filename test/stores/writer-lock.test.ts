@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -55,6 +56,62 @@ test('the lock of another machine is refused: nothing can be known of its owner'
   const path = await lockOf(t, { host: 'another.example', pid: await deadPid() });
   assert.throws(() => acquireLock(path), LockHeld);
 });
+
+const otherContainer = (contact?: string): Partial<LockOwner> => {
+  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  // The number of a process that lives here, and means another one there.
+  return { pid: 1, started: startOf(1) ?? '', processes: `${boot} pid:[1]`, ...(contact ? { contact } : {}) };
+};
+const twoMinutesAgo = (): number => Date.now() / 1000 - 120;
+
+test('the lock of another container on this machine is refused while its socket is answered', async (t) => {
+  for (const host of [hostname(), 'random-name']) {
+    const path = await lockOf(t, { host });
+    const contact = join(path, '../../control.sock');
+    const server = createServer().listen(contact);
+    await once(server, 'listening');
+    writeFileSync(path, JSON.stringify({ ...ownerIn(path), ...otherContainer('/elsewhere/control.sock') }));
+    utimesSync(path, twoMinutesAgo(), twoMinutesAgo());
+    assert.throws(() => acquireLock(path), LockHeld);
+    server.close();
+    rmSync(contact, { force: true });
+  }
+});
+
+test('the lock of another container that was killed is cleared, once it cannot be a start any more', async (t) => {
+  const path = await lockOf(t, { host: 'random-name' });
+  const contact = join(path, '../../control.sock');
+  await leaveSocket(contact);
+  t.after(() => rmSync(contact, { force: true }));
+  writeFileSync(path, JSON.stringify({ ...ownerIn(path), ...otherContainer(contact) }));
+  assert.throws(() => acquireLock(path), LockHeld, 'it may be starting');
+  utimesSync(path, twoMinutesAgo(), twoMinutesAgo());
+  acquireLock(path).release();
+});
+
+test('the lock of another container that says nowhere where it listens is refused', async (t) => {
+  for (const contact of [undefined, '/nowhere/control.sock']) {
+    const path = await lockOf(t, otherContainer(contact));
+    utimesSync(path, twoMinutesAgo(), twoMinutesAgo());
+    assert.throws(() => acquireLock(path), LockHeld);
+  }
+});
+
+test('the lock of this machine before it was started anew is cleared', async (t) => {
+  const path = await lockOf(t, { processes: 'another-boot pid:[1]' });
+  acquireLock(path).release();
+});
+
+/** A socket that nobody listens at: what a killed server leaves. */
+async function leaveSocket(path: string): Promise<void> {
+  const child = spawn(process.execPath, [
+    '-e',
+    `require('node:net').createServer().listen(${JSON.stringify(path)}, () => console.log('on'))`,
+  ]);
+  await once(child.stdout, 'data');
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+}
 
 test('the lock of a dead process is cleared', async (t) => {
   const path = await lockOf(t, { pid: await deadPid() });
