@@ -4,47 +4,64 @@ import type { Aliases, Environment } from '../ecosystem.ts';
 
 const prefix = 'X07_REGISTRY_';
 
-/** There is no database here: the log is the database. */
-const databases = [`${prefix}DATABASE_URL`, `${prefix}DATABASE_SCHEMA`, 'DATABASE_URL'];
+/** Those that mean the same as one of ours. */
+const same: Readonly<Record<string, string>> = {
+  BIND: 'CAIRN_LISTEN',
+  DATA_DIR: 'CAIRN_DATA',
+  BOOTSTRAP_TOKEN: 'CAIRN_BOOTSTRAP_TOKEN',
+  CORS_ORIGINS: 'CAIRN_CORS_ORIGINS',
+  VERIFIED_NAMESPACES: 'CAIRN_X07_VERIFIED_NAMESPACES',
+};
 
 /** @throws RegistryError `bad-request` for a value that cannot be meant here. */
 export function environment(given: Environment): Aliases {
-  const said = (name: string): string | undefined => given[prefix + name]?.trim() || undefined;
-  const names = Object.keys(given).filter((name) => name.startsWith(prefix) && given[name]?.trim());
+  const isSaid = (name: string): boolean => (given[name]?.trim() ?? '') !== '';
+  const words = Object.keys(given)
+    .filter((name) => name.startsWith(prefix) && isSaid(name))
+    .map((name) => name.slice(prefix.length));
+  const said = (word: string): string | undefined => given[prefix + word]?.trim() || undefined;
   const notes = [
-    ...databases
-      .filter((name) => given[name]?.trim())
-      .map((name) => `${name} is ignored: the log in the data directory takes the place of a database`),
-    ...names
-      .filter((name) => name.startsWith(`${prefix}S3_`))
-      .map((name) => `${name} is ignored: blobs and site lie below the data directory`),
+    ...(isSaid('DATABASE_URL') ? [`DATABASE_URL is ignored: ${reasons.database}`] : []),
+    ...words.flatMap((word) => {
+      const reason = reasonAgainst(word);
+      return reason === undefined ? [] : [`${prefix}${word} is ignored: ${reason}`];
+    }),
   ];
-  if (names.length === 0) return { variables: {}, notes };
+  if (words.length === 0) return { variables: {}, notes };
   const storage = said('STORAGE') ?? 'fs';
   if (storage !== 'fs')
     throw new RegistryError(
       'bad-request',
-      `${prefix}STORAGE=${storage}: only fs is supported; blobs and site lie below the data directory`,
+      `${prefix}STORAGE=${storage}: only fs is supported; ${reasons.storage}`,
     );
-  const base = baseUrlIn(said('PUBLIC_BASE') ?? `http://${said('BIND') ?? '127.0.0.1:8080'}`);
+  const base = baseUrlIn(said('PUBLIC_BASE'));
   return {
     variables: {
-      CAIRN_LISTEN: said('BIND'),
-      CAIRN_DATA: said('DATA_DIR'),
-      CAIRN_PUBLIC_URL: said('PUBLIC_BASE') === undefined ? undefined : base.origin,
+      ...Object.fromEntries(Object.entries(same).map(([word, ours]) => [ours, said(word)])),
+      CAIRN_PUBLIC_URL: base?.origin,
       // Upstream's server is the root of its origin, or of the base it is given: its clients have stored that.
-      CAIRN_MOUNTS: `x07=${base.pathname}`,
-      CAIRN_BOOTSTRAP_TOKEN: said('BOOTSTRAP_TOKEN'),
-      CAIRN_CORS_ORIGINS: said('CORS_ORIGINS'),
-      CAIRN_X07_VERIFIED_NAMESPACES: said('VERIFIED_NAMESPACES'),
+      CAIRN_MOUNTS: `x07=${base?.pathname ?? '/'}`,
     },
     notes,
   };
 }
 
-function baseUrlIn(text: string): URL {
+const reasons = {
+  database: 'the log in the data directory takes the place of a database',
+  storage: 'blobs and site lie below the data directory',
+  unknown: 'nothing here corresponds to it',
+};
+
+function reasonAgainst(word: string): string | undefined {
+  if (Object.hasOwn(same, word) || word === 'STORAGE' || word === 'PUBLIC_BASE') return undefined;
+  if (word.startsWith('DATABASE_')) return reasons.database;
+  return word.startsWith('S3_') ? reasons.storage : reasons.unknown;
+}
+
+function baseUrlIn(text: string | undefined): URL | undefined {
+  if (text === undefined) return undefined;
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || url.search || url.hash)
+  if (!url || !/^https?:$/.test(url.protocol) || url.search || url.hash || url.username)
     throw new RegistryError(
       'bad-request',
       `${prefix}PUBLIC_BASE=${text} is not a URL such as https://registry.example`,

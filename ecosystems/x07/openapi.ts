@@ -368,7 +368,7 @@ export const docs = {
       description: 'The archetype.',
       schema: { allOf: [object({ ok: okFlag }), ref('X07Archetype')] },
     },
-    refusals: { 404: 'No package has it.' },
+    refusals: { 400: 'The archetype is blank.', 404: 'No package has it.' },
   },
   checkToken: {
     id: 'checkToken',

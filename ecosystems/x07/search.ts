@@ -42,6 +42,8 @@ export async function listArchetypes(call: Call): Promise<HttpAnswer> {
 /** `GET v1/archetypes/{name}` */
 export async function showArchetype(call: Call): Promise<HttpAnswer> {
   const archetype = (call.params['name'] ?? '').trim().toLowerCase();
+  if (archetype === '')
+    throw new RegistryError('bad-request', 'an archetype is not blank', { surfaceCode: 'INVALID_ARCHETYPE' });
   const items = groupByArchetype(await call.summaries()).get(archetype);
   if (!items) throw new RegistryError('not-found', 'no package has this archetype');
   return ok(group(archetype, items));

@@ -41,6 +41,7 @@ interface Line {
   readonly version: string;
   readonly cksum: string;
   readonly yanked: boolean;
+  readonly advisories?: readonly Record<string, unknown>[];
 }
 async function entry(path: string, headers = stored as Record<string, string>): Promise<Line[]> {
   const answer = await get(new URL(path, index).href, headers);
@@ -128,6 +129,113 @@ test('pkg add and pkg lock without a token: entries and archives, breadth first'
   assert.equal(demo?.version, '1.1.0');
   await fetchArchive(demo);
   for (const path of ['ve/c-/vec-user', 've/c-/vec-demo']) await entry(path, anonymous);
+});
+
+/** One request of a recorded command: what is asked for, of which version. */
+interface Recorded {
+  readonly what: 'config' | 'entry' | 'archive' | 'metadata';
+  readonly name?: string;
+  readonly version?: string;
+  readonly query?: string;
+}
+const C: Recorded = { what: 'config' };
+const E = (name: string, query = ''): Recorded => ({ what: 'entry', name, query });
+const D = (name: string, version: string): Recorded => ({ what: 'archive', name, version });
+const M = (name: string, version: string): Recorded => ({ what: 'metadata', name, version });
+const missing = [C, E('vec-user'), D('vec-user', '0.1.0'), E('vec-demo'), D('vec-demo', '1.1.0')];
+const perName = [E('vec-demo'), E('vec-user')];
+
+/** The table of section 12.1; commands without requests are not in it. */
+const commands: readonly (readonly [command: string, requests: readonly Recorded[]])[] = [
+  ['pkg versions vec-demo', [C, E('vec-demo')]],
+  ['pkg versions vec-demo --refresh', [C, E('vec-demo', '?x07_refresh=1764000000000')]],
+  ['pkg info vec-demo', [C, E('vec-demo'), M('vec-demo', '2.0.0-rc.1')]],
+  ['pkg info vec-demo@1.0.0', [C, E('vec-demo'), M('vec-demo', '1.0.0')]],
+  ['pkg info vec-demo, vendored', [C, E('vec-demo')]],
+  ['pkg verify vec-demo@1.1.0', [C, E('vec-demo')]],
+  ['pkg add vec-demo', [C, E('vec-demo')]],
+  ['pkg add vec-user --sync', [C, E('vec-user'), ...missing, ...perName]],
+  ['pkg add vec-user@0.1.0 --sync', [...missing, ...perName]],
+  ['pkg lock', [...missing, ...perName]],
+  ['pkg lock --check, all vendored', [C, ...perName]],
+  ['pkg repair', [C, E('vec-demo'), D('vec-demo', '1.1.0')]],
+];
+
+test('every command gets what it asks for, with a token or without, in one answer each', async () => {
+  for (const [command, requests] of commands)
+    for (const headers of [stored, common] as Record<string, string>[]) {
+      let at: Config | undefined;
+      const lines = new Map<string, Line[]>();
+      for (const request of requests) {
+        if (request.what === 'config') at = await config(headers);
+        assert.ok(at, `${command} begins with the config`);
+        await replay(request, at, lines, headers);
+      }
+    }
+});
+
+async function replay(
+  { what, name = '', version = '', query = '' }: Recorded,
+  { api, dl }: Config,
+  lines: Map<string, Line[]>,
+  headers: Record<string, string>,
+): Promise<void> {
+  switch (what) {
+    case 'config':
+      return;
+    case 'entry':
+      lines.set(name, await entry(`${name.slice(0, 2)}/${name.slice(2, 4)}/${name}${query}`, headers));
+      return;
+    case 'archive': {
+      const answer = await get(new URL(`${name}/${version}/download`, dl).href, headers);
+      assert.equal(answer.status, 200);
+      const line = lines.get(name)?.find((one) => one.version === version);
+      assert.equal(createHash('sha256').update(answer.body).digest('hex'), line?.cksum);
+      return;
+    }
+    case 'metadata': {
+      const answer = await get(new URL(`packages/${name}/${version}/metadata`, api).href, headers);
+      assert.equal(answer.status, 200);
+      const { package: manifest } = JSON.parse(answer.text) as { package: Record<string, unknown> };
+      assert.deepEqual([manifest['name'], manifest['version']], [name, version]);
+    }
+  }
+}
+
+test('pkg add takes the highest version that is not yanked, and pkg lock --check learns of yanks and warnings', async () => {
+  const post = async (path: string, body: object): Promise<void> => {
+    const { api } = await config();
+    const url = new URL(`packages/vec-demo/${path}`, api);
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
+    const answer = await send(url.origin, url.pathname, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(body),
+    });
+    assert.equal(answer.status, 200, answer.text);
+  };
+  const added = async (): Promise<string | undefined> =>
+    (await entry('ve/c-/vec-demo')).findLast(({ yanked }) => !yanked)?.version;
+  assert.equal(await added(), '2.0.0-rc.1', 'pre-releases on equal terms');
+  await post('2.0.0-rc.1/yank', { yanked: true });
+  assert.equal(await added(), '1.1.0');
+  await post('1.1.0/advisories', { kind: 'security', severity: 'high', summary: 'Overflow.' });
+  const [, warned, yanked] = await entry('ve/c-/vec-demo');
+  assert.deepEqual([warned?.yanked, yanked?.yanked], [false, true]);
+  for (const advisory of warned?.advisories ?? assert.fail('no advisory')) {
+    assert.equal(advisory['schema_version'], 'x07.pkg.advisory@0.1.0');
+    assert.deepEqual([advisory['package'], advisory['version']], ['vec-demo', '1.1.0']);
+    for (const field of ['id', 'kind', 'severity', 'summary', 'created_at_utc'])
+      assert.equal(typeof advisory[field], 'string');
+  }
+  // A yanked version still resolves where a lock file names it.
+  const { dl } = await config();
+  await replay(
+    D('vec-demo', '2.0.0-rc.1'),
+    { dl, api: '' },
+    new Map([['vec-demo', await entry('ve/c-/vec-demo')]]),
+    stored,
+  );
 });
 
 test('a package that is not there is a failure that quotes us', async () => {

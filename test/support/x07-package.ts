@@ -61,6 +61,18 @@ export function packX07(wanted: X07Package): Buffer {
   return packTar(members.toSorted((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path))));
 }
 
+/** The vector of the contract (section 14), as the real client packed it. */
+export function vectorArchive(): Buffer {
+  const manifest =
+    '{"schema_version":"x07.package@0.1.0","name":"vec-demo","version":"1.0.0","description":"vector","docs":"vector docs","license":"MIT","module_root":"modules","modules":["vec.demo"],"meta":{"x07c_compat":">=0.2.0 <0.3.0","worlds_allowed":["solve-pure"]}}\n';
+  const module =
+    '{"schema_version":"x07.x07ast@0.8.0","kind":"module","module_id":"vec.demo","imports":[],"decls":[{"kind":"export","names":["vec.demo.answer"]},{"kind":"defn","name":"vec.demo.answer","params":[],"result":"i32","body":7}]}\n';
+  return packTar([
+    { path: 'modules/vec/demo.x07.json', content: module },
+    { path: 'x07-package.json', content: manifest },
+  ]);
+}
+
 /** An old-GNU tar of the members in the order given, whatever they are. */
 export function packTar(members: readonly Member[]): Buffer {
   return Buffer.concat([...members.flatMap(tarMember), Buffer.alloc(1024)]);

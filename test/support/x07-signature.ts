@@ -21,12 +21,12 @@ interface Signature {
   readonly ed25519_sig: string;
 }
 
-function signedText({ name, version, cksum }: SignedLine): Buffer {
+export function signedText({ name, version, cksum }: SignedLine): Buffer {
   return Buffer.from(`x07.pkg.sig.v1\nname=${name}\nversion=${version}\nsha256=${cksum}\n`);
 }
 
 /** An Ed25519 key of 32 bytes: what RFC 8410 puts before them is the same for all. */
-function publicKeyFrom(raw: Buffer): KeyObject {
+export function publicKeyFrom(raw: Buffer): KeyObject {
   const prefix = Buffer.from('302a300506032b6570032100', 'hex');
   return createPublicKey({ key: Buffer.concat([prefix, raw]), format: 'der', type: 'spki' });
 }
