@@ -1,5 +1,5 @@
 /**
- * A log kept in a bare git repository: `log/000/000000.ndjson`, … hold 256 events each, one per line, and a commit
+ * A log kept in a bare git repository: `log/0000/000000.ndjson`, … hold 256 events each, one per line, and a commit
  * is one durable batch. Readable with `git log -p`; written in this process, without a work tree or an index.
  */
 import { existsSync } from 'node:fs';

@@ -109,9 +109,10 @@ test('the walkthrough shows the bytes that a publish produces', async (t) => {
   const paths = layout(data);
   const lines = [1, 2].map(
     (seq) =>
-      execFileSync('git', ['show', 'main:log/000/000000.ndjson'], { cwd: paths.log, encoding: 'utf8' }).split(
-        '\n',
-      )[seq],
+      execFileSync('git', ['show', 'main:log/0000/000000.ndjson'], {
+        cwd: paths.log,
+        encoding: 'utf8',
+      }).split('\n')[seq],
   );
   const blocks: Record<string, string> = {
     request: settled(request),
