@@ -1,7 +1,7 @@
 /** The baseline of appends: a repository with a work tree, and `git commit` once per event, from a shell loop. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { layout } from '../bin/open-registry.ts';
+import { layout } from '../bin/layout.ts';
 import { run } from './processes.ts';
 import { copyPath } from './registry-generator.ts';
 

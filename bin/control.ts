@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { remoteControl, type Control } from '../api/control.ts';
-import { RegistryError } from '../core/errors.ts';
+import { RegistryError, Unreachable } from '../core/errors.ts';
 import { operator } from '../core/permission.ts';
 import { writerLockPath } from '../stores/git-log.ts';
 import { livingOwner, LockHeld } from '../stores/writer-lock.ts';
-import { layout, openRegistry, type Registry } from './open-registry.ts';
+import { layout } from './layout.ts';
+import { openRegistry, type Registry } from './open-registry.ts';
 
 /** Whose name stands on what the command line writes. */
 const OPERATOR = 'operator';
@@ -31,11 +32,6 @@ export function localControl(registry: Registry): Control {
     listTokens: async () => registry.accounts.tokens,
     ping: async () => undefined,
   };
-}
-
-/** The log is held by a process that does not answer. */
-export class Unreachable extends Error {
-  override readonly name = 'Unreachable';
 }
 
 /** Runs something with control over the registry: through the running server when there is one, else by ourselves. */

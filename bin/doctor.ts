@@ -7,7 +7,8 @@ import { privateLines } from '../core/event.ts';
 import { unfitDisk } from '../stores/disk-check.ts';
 import { openLogReader } from '../stores/git-log.ts';
 import { ExitCode } from './exit-codes.ts';
-import { layout, readRegistry, systemClock, type ReadOnlyRegistry } from './open-registry.ts';
+import { layout } from './layout.ts';
+import { readRegistry, systemClock, type ReadOnlyRegistry } from './open-registry.ts';
 import { requireRegistry } from './control.ts';
 
 interface Finding {

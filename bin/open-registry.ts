@@ -1,6 +1,5 @@
 /** The only place where the parts are wired together: stores, state, writer and generator over one data directory. */
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { AccountBook } from '../core/account-book.ts';
 import {
   EVENT_FORMAT,
@@ -21,19 +20,10 @@ import { asSettings } from '../schema/validate.ts';
 import { BlobDirectory } from '../stores/blob-directory.ts';
 import { openLogReader, openLogWriter } from '../stores/git-log.ts';
 import { SiteDirectory } from '../stores/site-directory.ts';
+import { layout } from './layout.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
 export const randomIds: Ids = { next: () => randomBytes(16).toString('hex') };
-
-/** Where everything lies below a data directory. Scripts rely on these names. */
-export function layout(dataDirectory: string): Record<'log' | 'privateLog' | 'blobs' | 'site', string> {
-  return {
-    log: join(dataDirectory, 'log.git'),
-    privateLog: join(dataDirectory, 'private.git'),
-    blobs: join(dataDirectory, 'blobs'),
-    site: join(dataDirectory, 'site'),
-  };
-}
 
 export interface Registry {
   readonly log: EventLog<RegistryEvent>;

@@ -9,6 +9,7 @@ import { LogDamage, RegistryError } from '../core/errors.ts';
 import { describeEvent, type LineCodec, type LogLine } from '../core/event.ts';
 import type { EventLog } from '../core/ports.ts';
 import {
+  BRANCH,
   BranchMoved,
   gitCommit,
   gitObject,
@@ -19,7 +20,7 @@ import {
 } from './git-objects.ts';
 import { syncPath } from './durable-files.ts';
 import { keepRepositoryTidy, type Tidying } from './git-maintenance.ts';
-import { BRANCH, clearAfterWriter, createRepository, readBlobs } from './git-repository.ts';
+import { clearAfterWriter, createRepository, readBlobs } from './git-repository.ts';
 import { EVENTS_PER_SEGMENT, LogSegments } from './log-segments.ts';
 import { LogTrees, segmentPath } from './log-trees.ts';
 import { acquireLock, type WriterLock } from './writer-lock.ts';

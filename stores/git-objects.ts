@@ -130,6 +130,9 @@ async function syncUnlessPacked(directory: string): Promise<void> {
   }
 }
 
+/** The only branch of a log. */
+export const BRANCH = 'main';
+
 /** What a branch points at; undefined before its first commit. */
 export async function readBranch(repository: string, branch: string): Promise<string | undefined> {
   const loose = await readIfThere(join(repository, 'refs/heads', branch));

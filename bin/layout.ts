@@ -1,0 +1,11 @@
+import { join } from 'node:path';
+
+/** Where everything lies below a data directory. Scripts rely on these names. */
+export function layout(dataDirectory: string): Record<'log' | 'privateLog' | 'blobs' | 'site', string> {
+  return {
+    log: join(dataDirectory, 'log.git'),
+    privateLog: join(dataDirectory, 'private.git'),
+    blobs: join(dataDirectory, 'blobs'),
+    site: join(dataDirectory, 'site'),
+  };
+}
