@@ -68,7 +68,8 @@ export async function openLogReader<E extends LogLine>(options: OpenLogOptions<E
 
 interface ListedSegment {
   readonly oid: string;
-  readonly length: number;
+  /** Known at the first look only: to tell it, git opens every object. */
+  readonly length: number | undefined;
 }
 
 export class GitLog<E extends LogLine> implements EventLog<E> {
@@ -197,9 +198,12 @@ export class GitLog<E extends LogLine> implements EventLog<E> {
   }
 
   async #listSegments(head: string): Promise<ListedSegment[]> {
-    const text = await this.#git.raw(['ls-tree', '-r', '-l', head]).catch((error: unknown) => {
-      throw new LogDamage(`git cannot read commit ${head}`, { cause: error });
-    });
+    const withLengths = this.#head === undefined;
+    const text = await this.#git
+      .raw(['ls-tree', '-r', ...(withLengths ? ['-l'] : []), head])
+      .catch((error: unknown) => {
+        throw new LogDamage(`git cannot read commit ${head}`, { cause: error });
+      });
     return text
       .split('\n')
       .filter(Boolean)
@@ -210,8 +214,9 @@ export class GitLog<E extends LogLine> implements EventLog<E> {
         if (path !== `log/${directory}/${file}`)
           throw new LogDamage(`expected log/${directory}/${file}, found ${path}`);
         // git prints no number for an object that is not there.
-        if (!/^\d+$/.test(length ?? '')) throw new LogDamage(`git cannot read segment ${index} (${oid})`);
-        return { oid, length: Number(length) };
+        if (withLengths && !/^\d+$/.test(length ?? ''))
+          throw new LogDamage(`git cannot read segment ${index} (${oid})`);
+        return { oid, length: withLengths ? Number(length) : undefined };
       });
   }
 
@@ -219,7 +224,9 @@ export class GitLog<E extends LogLine> implements EventLog<E> {
     const missing: (typeof wanted)[number][] = [];
     for (const segment of wanted) {
       const bytes =
-        missing.length > 0 ? undefined : this.#segments.fromCopy(segment.index, segment.oid, segment.length);
+        missing.length > 0 || segment.length === undefined
+          ? undefined
+          : this.#segments.fromCopy(segment.index, segment.oid, segment.length);
       if (bytes) this.#segments.set(segment.index, segment.oid, bytes);
       else missing.push(segment);
     }
