@@ -146,7 +146,17 @@ export class GitLog<E extends LogLine> implements EventLog<E> {
     this.#head = commit.oid;
     this.#trees = trees;
     for (const [index, { blob, bytes }] of changed) this.#segments.set(index, blob.oid, bytes);
+    this.#trust(events);
     this.#tidying?.wrote(objects.length);
+  }
+
+  /** What was checked on its way out needs no check on its way back. A time that goes back is left for `read` to find. */
+  #trust(events: readonly E[]): void {
+    for (const { seq, at } of events) {
+      if (seq !== this.#checked || at < this.#lastAt) return;
+      this.#lastAt = at;
+      this.#checked = seq + 1;
+    }
   }
 
   async #moveBranch(to: string): Promise<void> {
