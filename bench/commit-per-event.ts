@@ -1,7 +1,7 @@
 /** The baseline of appends: a repository with a work tree, and `git commit` once per event, from a shell loop. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { layout } from '../bin/open-registry.ts';
+import { layout } from '../bin/layout.ts';
 import { run } from './processes.ts';
 import { copyPath } from './registry-generator.ts';
 
@@ -15,7 +15,7 @@ cd "$1"; limit=$2; line=$(cat "$3"); n=0; seq=$4
 start=\${EPOCHREALTIME/./}; now=$start
 while (( now - start < limit * 1000000 )); do
   segment=$(( seq / 256 ))
-  printf -v file 'log/%03d/%06d.ndjson' $(( segment / 1000 )) "$segment"
+  printf -v file 'log/%04d/%06d.ndjson' $(( segment / 100 )) "$segment"
   [ -e "$file" ] || mkdir -p "\${file%/*}"
   printf '%s\\n' "$line" >> "$file"
   git add "$file"

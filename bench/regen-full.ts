@@ -1,6 +1,6 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { layout } from '../bin/open-registry.ts';
+import { layout } from '../bin/layout.ts';
 import { alternate, secondsOf, type Bench, type BenchContext, type Place, type Row } from './measure.ts';
 import { removeTree, run, runCairn } from './processes.ts';
 import { copyPath } from './registry-generator.ts';

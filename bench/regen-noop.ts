@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import { layout } from '../bin/open-registry.ts';
+import { layout } from '../bin/layout.ts';
 import { alternate, secondsOf, type Bench, type Row } from './measure.ts';
 import { removeTree, run, runCairn } from './processes.ts';
 import { regenRegistry } from './regen-registry.ts';

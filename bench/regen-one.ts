@@ -1,4 +1,4 @@
-import { layout } from '../bin/open-registry.ts';
+import { layout } from '../bin/layout.ts';
 import { alternate, spreadOf, type Bench, type BenchContext, type Place, type Row } from './measure.ts';
 import { converse, removeTree, runCairn } from './processes.ts';
 import { regenRegistry } from './regen-registry.ts';

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { layout } from '../bin/open-registry.ts';
+import { layout } from '../bin/layout.ts';
 import { digestOf, type Digest } from '../core/digest.ts';
 import { EVENT_FORMAT, registryLines, type RegistryEvent } from '../core/event.ts';
 import type { Command } from '../core/decide.ts';

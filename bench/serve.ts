@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { layout } from '../bin/open-registry.ts';
+import { layout } from '../bin/layout.ts';
 import { startServer } from '../test/support/server-process.ts';
 import { entryUrlPath } from '../ecosystems/x07/paths.ts';
 import { alternate, type Bench } from './measure.ts';

@@ -1,17 +1,13 @@
 #!/usr/bin/env -S node --enable-source-maps
-/** The command line: what can be said, and nothing of how it is done. */
+/** The command line: what can be said, and nothing of how it is done: each command is loaded when it runs. */
 import { Command, CommanderError, Option } from 'commander';
-import { doctor } from './doctor.ts';
+import type { doctor } from './doctor.ts';
 import { ExitCode, exitCodeOf, explain } from './exit-codes.ts';
-import { listKeys, rotateKeys } from './keys.ts';
-import { printLog } from './log.ts';
-import { regen } from './regen.ts';
 import { readOptions, type Flags } from './options.ts';
-import { runServe } from './run-serve.ts';
-import { changeSettings } from './settings.ts';
-import { createToken, listTokens, revokeToken } from './token.ts';
+import type { RegenFlags } from './regen.ts';
+import type { changeSettings } from './settings.ts';
+import type { createToken } from './token.ts';
 import { version } from './version.ts';
-import { yank } from './yank.ts';
 
 const program = new Command('cairn')
   .description('A package registry made of a git log and a bucket of static files.')
@@ -37,7 +33,7 @@ withData(program.command('serve'))
   .description('serve API and site; creates the registry at first start')
   .option('--listen <host:port>', 'where to listen (CAIRN_LISTEN; default 127.0.0.1:8080)')
   .option('--public-url <url>', 'origin that clients use (CAIRN_PUBLIC_URL; recorded at first start)')
-  .action((flags: Flags) => runServe(readOptions(flags)));
+  .action(async (flags: Flags) => (await import('./run-serve.ts')).runServe(readOptions(flags)));
 
 withData(program.command('regen'))
   .description('bring the site up to the log, or make it from nothing')
@@ -47,14 +43,14 @@ withData(program.command('regen'))
   .option('--watch', 'go on following the log')
   .option('--accept-log', 'take the log as it is, also when the site was made of another history')
   .option('--json', 'print one JSON object')
-  .action((flags: Flags & Parameters<typeof regen>[1]) => regen(dataOf(flags), flags));
+  .action(async (flags: Flags & RegenFlags) => (await import('./regen.ts')).regen(dataOf(flags), flags));
 
 withData(program.command('log'))
   .description('print the history, of one package when it is named')
   .argument('[package]', 'such as x07/acme-hello')
   .option('--json', 'print the events themselves, one per line')
-  .action((name: string | undefined, flags: Flags & { json?: boolean }) =>
-    printLog(dataOf(flags), name, flags),
+  .action(async (name: string | undefined, flags: Flags & { json?: boolean }) =>
+    (await import('./log.ts')).printLog(dataOf(flags), name, flags),
   );
 
 for (const direction of ['yank', 'unyank'] as const)
@@ -66,8 +62,8 @@ for (const direction of ['yank', 'unyank'] as const)
     )
     .argument('<release>', 'such as x07/acme-hello@1.0.0')
     .option('--json', 'print the events, one per line')
-    .action((release: string, flags: Flags & { json?: boolean }) =>
-      yank(dataOf(flags), direction, release, flags),
+    .action(async (release: string, flags: Flags & { json?: boolean }) =>
+      (await import('./yank.ts')).yank(dataOf(flags), direction, release, flags),
     );
 
 const token = program.command('token').description('tokens: who may do what');
@@ -79,40 +75,50 @@ withData(token.command('create'))
   .option('--only <list>', 'places it is good for, such as x07 or x07/acme-hello')
   .option('--expires <days>', 'days until it ends')
   .option('--json', 'print one JSON object')
-  .action((handle: string, flags: Flags & Parameters<typeof createToken>[2]) =>
-    createToken(dataOf(flags), handle, flags),
+  .action(async (handle: string, flags: Flags & Parameters<typeof createToken>[2]) =>
+    (await import('./token.ts')).createToken(dataOf(flags), handle, flags),
   );
 withData(token.command('list'))
   .description('list tokens; never the tokens themselves')
   .option('--json', 'print one JSON object per line')
-  .action((flags: Flags & { json?: boolean }) => listTokens(dataOf(flags), flags));
+  .action(async (flags: Flags & { json?: boolean }) =>
+    (await import('./token.ts')).listTokens(dataOf(flags), flags),
+  );
 withData(token.command('revoke'))
   .description('end a token at once')
   .argument('<id>', 'as token list shows it')
-  .action((id: string, flags: Flags) => revokeToken(dataOf(flags), id));
+  .action(async (id: string, flags: Flags) => (await import('./token.ts')).revokeToken(dataOf(flags), id));
 
 const keys = program.command('keys').description('keys that sign what is published');
 withData(keys.command('list'))
   .description('list keys, and whether their private halves are here')
   .option('--json', 'print one JSON object per line')
-  .action((flags: Flags & { json?: boolean }) => listKeys(dataOf(flags), flags));
+  .action(async (flags: Flags & { json?: boolean }) =>
+    (await import('./keys.ts')).listKeys(dataOf(flags), flags),
+  );
 withData(keys.command('rotate'))
   .description('make a new key and retire the old ones, whose signatures stay good; renders everything again')
   .argument('<ecosystem>', 'such as x07')
-  .action((ecosystem: string, flags: Flags) => rotateKeys(dataOf(flags), ecosystem));
+  .action(async (ecosystem: string, flags: Flags) =>
+    (await import('./keys.ts')).rotateKeys(dataOf(flags), ecosystem),
+  );
 
 withData(program.command('settings'))
   .description('show what shapes the site; with options, change it on purpose and render everything again')
   .option('--public-url <url>', 'the new origin')
   .option('--mounts <list>', 'such as x07=/,npm=/npm')
   .option('--x07 <json>', 'settings of the X07 surface')
-  .action((flags: Flags & Parameters<typeof changeSettings>[1]) => changeSettings(dataOf(flags), flags));
+  .action(async (flags: Flags & Parameters<typeof changeSettings>[1]) =>
+    (await import('./settings.ts')).changeSettings(dataOf(flags), flags),
+  );
 
 withData(program.command('doctor'))
   .description('look for damage and explain it; changes nothing')
   .option('--deep', 'read every blob and compare its hash')
   .option('--json', 'print one JSON object per finding')
-  .action((flags: Flags & Parameters<typeof doctor>[1]) => doctor(dataOf(flags), flags));
+  .action(async (flags: Flags & Parameters<typeof doctor>[1]) =>
+    (await import('./doctor.ts')).doctor(dataOf(flags), flags),
+  );
 
 for (const command of [program, ...program.commands, ...token.commands, ...keys.commands])
   command.exitOverride();

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { remoteControl, type Control } from '../api/control.ts';
-import { RegistryError } from '../core/errors.ts';
+import { RegistryError, Unreachable } from '../core/errors.ts';
 import { operator } from '../core/permission.ts';
 import { writerLockPath } from '../stores/git-log.ts';
 import { livingOwner, LockHeld } from '../stores/writer-lock.ts';
-import { layout, openRegistry, type Registry } from './open-registry.ts';
-import { Unreachable } from './unreachable.ts';
+import { layout } from './layout.ts';
+import { openRegistry, type Registry } from './open-registry.ts';
 
 /** Whose name stands on what the command line writes. */
 const OPERATOR = 'operator';

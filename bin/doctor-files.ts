@@ -3,7 +3,8 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { unfitDisk } from '../stores/disk-check.ts';
 import { temporaryFolder } from '../stores/site-files.ts';
-import { layout, systemClock } from './open-registry.ts';
+import { layout } from './layout.ts';
+import { systemClock } from './open-registry.ts';
 
 export interface Finding {
   readonly severity: 'ok' | 'warning' | 'problem';

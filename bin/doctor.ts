@@ -6,7 +6,8 @@ import { openLogReader } from '../stores/git-log.ts';
 import { KeyDirectory } from '../stores/key-directory.ts';
 import { checkFiles, type Finding } from './doctor-files.ts';
 import { ExitCode } from './exit-codes.ts';
-import { layout, readRegistry, systemClock, type ReadOnlyRegistry } from './open-registry.ts';
+import { layout } from './layout.ts';
+import { readRegistry, systemClock, type ReadOnlyRegistry } from './open-registry.ts';
 import { requireRegistry } from './control.ts';
 
 interface DoctorFlags {

@@ -1,7 +1,6 @@
-import { LogDamage, RegistryError } from '../core/errors.ts';
+import { LogDamage, RegistryError, Unreachable } from '../core/errors.ts';
 import { SchemaViolation } from '../schema/validate.ts';
 import { LockHeld } from '../stores/writer-lock.ts';
-import { Unreachable } from './unreachable.ts';
 
 /** What a script can tell from how a command ended. They never change meaning. */
 export const ExitCode = {

@@ -2,7 +2,7 @@ import { RegistryError } from '../core/errors.ts';
 import { ecosystems } from '../ecosystems/index.ts';
 import { KeyDirectory } from '../stores/key-directory.ts';
 import { requireRegistry, withControl } from './control.ts';
-import { layout } from './open-registry.ts';
+import { layout } from './layout.ts';
 import { recordedSettings } from './settings.ts';
 
 export async function listKeys(dataDirectory: string, flags: { readonly json?: boolean }): Promise<void> {

@@ -14,13 +14,13 @@ import { asSettings } from '../schema/validate.ts';
 import { requireRegistry, withControl } from './control.ts';
 import { readRegistry } from './open-registry.ts';
 import { pairsOf, readOptions } from './options.ts';
-import { bringUp, check, siteRoot } from './regen.ts';
+import { siteRoot } from './regen.ts';
+import { bringUp, check } from './regen-from-log.ts';
 import { serve } from './serve.ts';
 
-export { LogDamage, RegistryError, type ErrorCode } from '../core/errors.ts';
+export { LogDamage, RegistryError, Unreachable, type ErrorCode } from '../core/errors.ts';
 export { SchemaViolation } from '../schema/validate.ts';
 export { LockHeld, type LockOwner } from '../stores/writer-lock.ts';
-export { Unreachable } from './unreachable.ts';
 export { openReader, type RegistryReader } from './reader.ts';
 export type * from '../schema/types.ts';
 export type {

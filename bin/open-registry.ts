@@ -1,6 +1,5 @@
 /** The only place where the parts are wired together: stores, state, writer and generator over one data directory. */
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { ADMINISTRATOR } from '../api/auth.ts';
 import { AccountBook } from '../core/account-book.ts';
 import {
@@ -24,26 +23,13 @@ import { openLogReader, openLogWriter } from '../stores/git-log.ts';
 import { KeyDirectory } from '../stores/key-directory.ts';
 import { SiteDirectory } from '../stores/site-directory.ts';
 import { TokenUseFile } from '../stores/token-use.ts';
+import { layout } from './layout.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
 export const randomIds: Ids = {
   next: () => randomBytes(16).toString('hex'),
   secret: () => randomBytes(32).toString('hex'),
 };
-
-/** Where everything lies below a data directory. Scripts rely on these names. */
-export function layout(
-  dataDirectory: string,
-): Record<'log' | 'privateLog' | 'blobs' | 'site' | 'keys' | 'tokenUse', string> {
-  return {
-    log: join(dataDirectory, 'log.git'),
-    privateLog: join(dataDirectory, 'private.git'),
-    blobs: join(dataDirectory, 'blobs'),
-    site: join(dataDirectory, 'site'),
-    keys: join(dataDirectory, 'keys'),
-    tokenUse: join(dataDirectory, 'token-use.json'),
-  };
-}
 
 export interface Registry {
   readonly log: EventLog<RegistryEvent>;

@@ -1,14 +1,14 @@
-/** `cairn regen`: the site from the log, without a server. Safe beside a running one, and from cron. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import type { Generator } from '../generator/generator.ts';
-import { compareTrees, type TreeDifferences } from '../stores/compare-trees.ts';
-import { recordNames, temporaryFolder } from '../stores/site-files.ts';
-import { requireRegistry } from './control.ts';
-import { ExitCode } from './exit-codes.ts';
-import { layout, readRegistry, type ReadOnlyRegistry } from './open-registry.ts';
+/**
+ * `cairn regen`: the site from the log, without a server. Safe beside a running one, and from cron, where it mostly
+ * has nothing to do: then it ends before anything is loaded that reads a log.
+ */
+import { resolve } from 'node:path';
+import { isCurrent } from '../generator/records.ts';
+import { BRANCH, readBranch } from '../stores/git-objects.ts';
+import { loadRecord } from '../stores/site-files.ts';
+import { layout } from './layout.ts';
 
-interface RegenFlags {
+export interface RegenFlags {
   readonly out?: string;
   readonly check?: boolean;
   readonly full?: boolean;
@@ -17,31 +17,14 @@ interface RegenFlags {
   readonly json?: boolean;
 }
 
-const WATCH_MS = 500;
-
 export async function regen(dataDirectory: string, flags: RegenFlags): Promise<void> {
-  requireRegistry(dataDirectory);
-  const registry = await readRegistry(dataDirectory);
-  try {
-    const root = siteRoot(dataDirectory, flags.out);
-    if (flags.check) return print(await check(registry, root), root, flags);
-    const { generator } = registry.generatorFor(root);
-    let seq = await bringUp(generator, flags);
-    console.log(flags.json ? JSON.stringify({ events: seq, root }) : `${root} stands for ${seq} events`);
-    while (flags.watch) {
-      await new Promise((next) => setTimeout(next, WATCH_MS));
-      await registry.log.refresh();
-      registry.state.catchUp();
-      if (registry.state.length === seq) continue;
-      seq = await generator.update();
-      await generator.updateRoots();
-      console.log(
-        flags.json ? JSON.stringify({ events: seq, root }) : `${new Date().toISOString()} ${seq} events`,
-      );
-    }
-  } finally {
-    await registry.close();
-  }
+  const { log } = layout(dataDirectory);
+  const root = siteRoot(dataDirectory, flags.out);
+  const isPlain = !flags.check && !flags.full && !flags.watch && !flags.acceptLog;
+  const events = isPlain ? await eventsWhenCurrent(log, root) : undefined;
+  if (events !== undefined) return reportRegen(root, events, flags);
+  const { regenFromLog } = await import('./regen-from-log.ts');
+  await regenFromLog(dataDirectory, root, flags);
 }
 
 /** Where a site lies: the registry's own place, or another one. */
@@ -49,54 +32,18 @@ export function siteRoot(dataDirectory: string, out: string | undefined): string
   return out === undefined ? layout(dataDirectory).site : resolve(out);
 }
 
-/** Brings documents and roots to the end of the log. @returns how many events the site stands for. */
-export async function bringUp(
-  generator: Generator,
-  { full, acceptLog }: Pick<RegenFlags, 'full' | 'acceptLog'>,
-): Promise<number> {
-  if (full || acceptLog) await generator.rebuild({ acceptLog: acceptLog ?? false });
-  const seq = await generator.update();
-  await generator.updateRoots();
-  return seq;
-}
-
-/** How a site differs from what its log gives. */
-interface SiteCheck extends TreeDifferences {
-  /** How many events the site was compared with. */
-  readonly events: number;
-  readonly clean: boolean;
-}
-
-/** Makes the site aside and compares every file. What a server publishes meanwhile shows as a difference. */
-export async function check(registry: ReadOnlyRegistry, root: string): Promise<SiteCheck> {
-  const aside = await mkdtemp(join(dirname(root), `.check.${process.pid}.`));
+/** How many events a site stands for when nothing is to be done for it. Whatever looks odd is left to the long way. */
+export async function eventsWhenCurrent(log: string, root: string): Promise<number | undefined> {
   try {
-    const { generator } = registry.generatorFor(join(aside, 'site'));
-    const events = await generator.update();
-    const differences = withoutRecords(await compareTrees(join(aside, 'site'), root));
-    const clean = Object.values(differences).every((paths: readonly string[]) => paths.length === 0);
-    return { events, clean, ...differences };
-  } finally {
-    await rm(aside, { recursive: true, force: true });
+    const head = await readBranch(log, BRANCH);
+    const [progress, roots] = [await loadRecord(root, 'progress'), await loadRecord(root, 'roots')];
+    if (head === undefined || !progress || !roots) return undefined;
+    return isCurrent({ progress, roots }, head) ? progress.seq : undefined;
+  } catch {
+    return undefined;
   }
 }
 
-function print({ events, clean, ...differences }: SiteCheck, root: string, flags: RegenFlags): void {
-  if (flags.json) console.log(JSON.stringify({ events, clean, ...differences }));
-  else if (clean) console.log(`clean: ${root} is what ${events} events give`);
-  else
-    for (const [kind, paths] of Object.entries(differences) as [string, string[]][])
-      for (const path of paths) console.log(`${kind}\t${path}`);
-  if (!clean) process.exitCode = ExitCode.differs;
-}
-
-/** Records say how a site came to be, not what it is; half-written files belong to whoever writes them. */
-function withoutRecords(differences: TreeDifferences): TreeDifferences {
-  const records = new Set<string>(Object.values(recordNames));
-  const isFile = (path: string): boolean => !records.has(path) && !path.startsWith(`${temporaryFolder}/`);
-  return {
-    missing: differences.missing.filter(isFile),
-    different: differences.different.filter(isFile),
-    extra: differences.extra.filter(isFile),
-  };
+export function reportRegen(root: string, events: number, { json }: RegenFlags): void {
+  console.log(json ? JSON.stringify({ events, root }) : `${root} stands for ${events} events`);
 }

@@ -72,3 +72,8 @@ export class RegistryError extends Error {
 export class LogDamage extends Error {
   override readonly name = 'LogDamage';
 }
+
+/** The log is held by a process that does not answer. */
+export class Unreachable extends Error {
+  override readonly name = 'Unreachable';
+}

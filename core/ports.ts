@@ -79,8 +79,10 @@ export interface SiteProgress {
   readonly revision: number;
   /** The log up to here is on the site. */
   readonly seq: number;
-  /** The log's head at `seq`. */
+  /** A commit of the log that this site carries on from. */
   readonly head: string;
+  /** Events in the log at `head`; not `seq` where the log grew while the site followed it. */
+  readonly headSeq: number;
   /** Written before the first file of a step: after a crash exactly this step is derived again. */
   readonly claim?: { readonly toSeq: number };
 }

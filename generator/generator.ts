@@ -11,6 +11,7 @@ import type { RegistryState } from '../core/state.ts';
 import { siteContext, type Summary, type Surface } from '../ecosystems/ecosystem.ts';
 import { hydrate, isHydrated } from '../core/hydrate.ts';
 import { allFiles, planPackage, type Mounted, type Plan } from './plan.ts';
+import { isOurs, rootsFollow, SITE_REVISION } from './records.ts';
 import {
   mergeSummaries,
   summariesHeader,
@@ -19,12 +20,6 @@ import {
   summaryLine,
   summaryOf,
 } from '../ecosystems/summaries.ts';
-
-/**
- * Raise it with every change of the bytes that any projection makes: the next start then renders the whole site
- * again. A golden test fails when bytes change and this does not.
- */
-export const SITE_REVISION = 2;
 
 export interface GeneratorDeps {
   readonly log: EventLog<RegistryEvent>;
@@ -105,7 +100,7 @@ export class Generator {
     const { target } = this.#deps;
     const progress = await target.load('progress');
     await this.#refuseForeign(progress);
-    if (!progress || progress.revision !== SITE_REVISION) return undefined;
+    if (!isOurs(progress)) return undefined;
     return this.#settingsChangeAfter(progress.seq) ? undefined : progress;
   }
 
@@ -159,8 +154,14 @@ export class Generator {
     await target.put(plans.flatMap(({ artifacts }) => artifacts));
     await target.put(plans.flatMap(({ documents }) => documents));
     await target.remove(plans.flatMap(({ removals }) => removals));
-    const head = toSeq === log.length ? log.head : progress.head;
-    await target.save('progress', { registry: progress.registry, revision: SITE_REVISION, seq: toSeq, head });
+    const { head, headSeq } = toSeq === log.length ? { head: log.head, headSeq: toSeq } : progress;
+    await target.save('progress', {
+      registry: progress.registry,
+      revision: SITE_REVISION,
+      seq: toSeq,
+      head,
+      headSeq,
+    });
     this.#knownHead = head;
     this.#remember(shown, toSeq);
   }
@@ -208,9 +209,8 @@ export class Generator {
     const release = await target.hold('roots');
     try {
       const [progress, roots] = [await target.load('progress'), await target.load('roots')];
-      if (!progress || !roots || progress.revision !== SITE_REVISION || roots.revision !== SITE_REVISION)
-        return false;
-      if (roots.seq >= progress.seq || progress.seq > this.#deps.state.length) return false;
+      if (!isOurs(progress) || !isOurs(roots)) return false;
+      if (rootsFollow(roots, progress) || progress.seq > this.#deps.state.length) return false;
       // New settings mean a rebuild, which brings the roots along: until then they would name a site that is not there.
       if (this.#settingsChangeAfter(progress.seq)) return false;
       const surfaces = this.#mounted;
@@ -260,7 +260,7 @@ export class Generator {
     const { state, log } = this.#deps;
     // The log may grow meanwhile. What is rendered ends here, so that the next step knows what is on the site.
     const seq = state.length;
-    const { head } = log;
+    const { head, length: headSeq } = log;
     for (const mounted of this.#mounted) {
       const { surface, site } = mounted;
       const path = summariesPath(surface.id);
@@ -269,7 +269,7 @@ export class Generator {
       for (const file of surface.filesForRoot(summaries, site)) await build.addRoot(file);
     }
     await build.finish({
-      progress: { registry: state.registry, revision: SITE_REVISION, seq, head },
+      progress: { registry: state.registry, revision: SITE_REVISION, seq, head, headSeq },
       roots: { revision: SITE_REVISION, seq },
     });
     // What was shown before the rebuild knows nothing of the events that it took in.

@@ -7,9 +7,27 @@ import { promisify } from 'node:util';
 import { asDigest, splitDigest, type Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { BlobStore, StagedBlob } from '../core/ports.ts';
-import { DurableDirectories, ensureDirectory, isErrno, nextNumber, sync, syncPath } from './durable-files.ts';
+import {
+  DurableDirectories,
+  ensureDirectory,
+  isErrno,
+  nextNumber,
+  sync,
+  syncPath,
+  writeWhole,
+} from './durable-files.ts';
 
 const write = promisify(writeCallback);
+
+/** Uploads up to here are read from memory until they are committed: most are, and files cost more trips to the thread pool. */
+const KEPT_BYTES = 64 * 1024;
+
+interface Received {
+  readonly hex: string;
+  readonly size: number;
+  /** All of it, when it is short. */
+  readonly kept: Buffer | undefined;
+}
 
 export class BlobDirectory implements BlobStore {
   readonly #root: string;
@@ -36,21 +54,18 @@ export class BlobDirectory implements BlobStore {
   async stage(source: AsyncIterable<Uint8Array>, limits: { readonly maxBytes: number }): Promise<StagedBlob> {
     const path = join(this.#root, 'incoming', `${process.pid}-${nextNumber()}`);
     try {
-      const { hex, size } = await this.#receive(path, source, limits.maxBytes);
-      return new StagedFile(path, this, asDigest(`sha256:${hex}`), size);
+      return new StagedFile(path, this, await this.#receive(path, source, limits.maxBytes));
     } catch (error) {
       rmSync(path, { force: true });
       throw error;
     }
   }
 
-  async #receive(
-    path: string,
-    source: AsyncIterable<Uint8Array>,
-    maxBytes: number,
-  ): Promise<{ hex: string; size: number }> {
+  async #receive(path: string, source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Received> {
     const hash = createHash('sha256');
     let size = 0;
+    let first: Uint8Array[] | undefined = [];
+    let kept: Buffer | undefined;
     const file = await openIncoming(path);
     try {
       for await (const chunk of source) {
@@ -58,13 +73,19 @@ export class BlobDirectory implements BlobStore {
         if (size > maxBytes)
           throw new RegistryError('too-large', `the upload is over the limit of ${maxBytes} bytes`);
         hash.update(chunk);
-        await writeChunk(file, chunk);
+        if (size > KEPT_BYTES) {
+          for (const early of first ?? []) await writeChunk(file, early);
+          first = undefined;
+          await writeChunk(file, chunk);
+        } else first?.push(chunk);
       }
+      kept = first && Buffer.concat(first);
+      if (kept) writeWhole(file, kept);
       await sync(file);
     } finally {
       closeSync(file);
     }
-    return { hex: hash.digest('hex'), size };
+    return { hex: hash.digest('hex'), size, kept };
   }
 
   async has(digest: Digest): Promise<boolean> {
@@ -115,21 +136,28 @@ async function writeChunk(file: number, chunk: Uint8Array): Promise<void> {
   }
 }
 
+async function* inOnePiece(bytes: Buffer): AsyncGenerator<Uint8Array> {
+  if (bytes.length > 0) yield bytes;
+}
+
 class StagedFile implements StagedBlob {
   readonly #path: string;
   readonly #store: BlobDirectory;
   readonly digest: Digest;
   readonly size: number;
+  readonly #kept: Buffer | undefined;
   #committed: Promise<void> | undefined;
 
-  constructor(path: string, store: BlobDirectory, digest: Digest, size: number) {
+  constructor(path: string, store: BlobDirectory, { hex, size, kept }: Received) {
     this.#path = path;
     this.#store = store;
-    this.digest = digest;
+    this.digest = asDigest(`sha256:${hex}`);
     this.size = size;
+    this.#kept = kept;
   }
 
   open(): AsyncIterable<Uint8Array> {
+    if (this.#kept) return inOnePiece(this.#kept);
     return createReadStream(this.#path, { highWaterMark: 256 * 1024 });
   }
 

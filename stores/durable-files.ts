@@ -62,12 +62,14 @@ export class DurableDirectories {
   /** Durable, with every directory above it up to the root, when it returns. */
   async ensure(directory: string): Promise<void> {
     if (this.#known.has(directory)) return;
-    await ensureDirectory(directory);
-    const chain = [dirname(this.#root)];
-    for (let at = directory; at.length >= this.#root.length; at = dirname(at)) chain.push(at);
-    await syncDirectories(chain.filter((at) => !this.#known.has(at)));
+    mkdirSync(directory, { recursive: true });
+    // A directory is durable once the one that names it is synced; what is put into it is the caller's to sync.
+    const unsure: string[] = [];
+    for (let at = directory; at.length >= this.#root.length && !this.#known.has(at); at = dirname(at))
+      unsure.push(at);
+    await syncDirectories(unsure.map((at) => dirname(at)));
     if (this.#known.size > REMEMBERED_DIRECTORIES) this.#known.clear();
-    for (const at of chain) this.#known.add(at);
+    for (const at of unsure) this.#known.add(at);
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * A log kept in a bare git repository: `log/000/000000.ndjson`, … hold 256 events each, one per line, and a commit
+ * A log kept in a bare git repository: `log/0000/000000.ndjson`, … hold 256 events each, one per line, and a commit
  * is one durable batch. Readable with `git log -p`; written in this process, without a work tree or an index.
  */
 import { existsSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { LogDamage, RegistryError } from '../core/errors.ts';
 import { describeEvent, type LineCodec, type LogLine } from '../core/event.ts';
 import type { EventLog } from '../core/ports.ts';
 import {
+  BRANCH,
   BranchMoved,
   gitCommit,
   gitObject,
@@ -19,7 +20,7 @@ import {
 } from './git-objects.ts';
 import { syncPath } from './durable-files.ts';
 import { keepRepositoryTidy, type Tidying } from './git-maintenance.ts';
-import { BRANCH, clearAfterWriter, createRepository, readBlobs } from './git-repository.ts';
+import { clearAfterWriter, createRepository, readBlobs } from './git-repository.ts';
 import { EVENTS_PER_SEGMENT, LogSegments } from './log-segments.ts';
 import { LogTrees, segmentPath } from './log-trees.ts';
 import { acquireLock, type WriterLock } from './writer-lock.ts';
@@ -67,7 +68,8 @@ export async function openLogReader<E extends LogLine>(options: OpenLogOptions<E
 
 interface ListedSegment {
   readonly oid: string;
-  readonly length: number;
+  /** Known at the first look only: to tell it, git opens every object. */
+  readonly length: number | undefined;
 }
 
 export class GitLog<E extends LogLine> implements EventLog<E> {
@@ -144,7 +146,17 @@ export class GitLog<E extends LogLine> implements EventLog<E> {
     this.#head = commit.oid;
     this.#trees = trees;
     for (const [index, { blob, bytes }] of changed) this.#segments.set(index, blob.oid, bytes);
+    this.#trust(events);
     this.#tidying?.wrote(objects.length);
+  }
+
+  /** What was checked on its way out needs no check on its way back. A time that goes back is left for `read` to find. */
+  #trust(events: readonly E[]): void {
+    for (const { seq, at } of events) {
+      if (seq !== this.#checked || at < this.#lastAt) return;
+      this.#lastAt = at;
+      this.#checked = seq + 1;
+    }
   }
 
   async #moveBranch(to: string): Promise<void> {
@@ -196,9 +208,12 @@ export class GitLog<E extends LogLine> implements EventLog<E> {
   }
 
   async #listSegments(head: string): Promise<ListedSegment[]> {
-    const text = await this.#git.raw(['ls-tree', '-r', '-l', head]).catch((error: unknown) => {
-      throw new LogDamage(`git cannot read commit ${head}`, { cause: error });
-    });
+    const withLengths = this.#head === undefined;
+    const text = await this.#git
+      .raw(['ls-tree', '-r', ...(withLengths ? ['-l'] : []), head])
+      .catch((error: unknown) => {
+        throw new LogDamage(`git cannot read commit ${head}`, { cause: error });
+      });
     return text
       .split('\n')
       .filter(Boolean)
@@ -209,8 +224,9 @@ export class GitLog<E extends LogLine> implements EventLog<E> {
         if (path !== `log/${directory}/${file}`)
           throw new LogDamage(`expected log/${directory}/${file}, found ${path}`);
         // git prints no number for an object that is not there.
-        if (!/^\d+$/.test(length ?? '')) throw new LogDamage(`git cannot read segment ${index} (${oid})`);
-        return { oid, length: Number(length) };
+        if (withLengths && !/^\d+$/.test(length ?? ''))
+          throw new LogDamage(`git cannot read segment ${index} (${oid})`);
+        return { oid, length: withLengths ? Number(length) : undefined };
       });
   }
 
@@ -218,7 +234,9 @@ export class GitLog<E extends LogLine> implements EventLog<E> {
     const missing: (typeof wanted)[number][] = [];
     for (const segment of wanted) {
       const bytes =
-        missing.length > 0 ? undefined : this.#segments.fromCopy(segment.index, segment.oid, segment.length);
+        missing.length > 0 || segment.length === undefined
+          ? undefined
+          : this.#segments.fromCopy(segment.index, segment.oid, segment.length);
       if (bytes) this.#segments.set(segment.index, segment.oid, bytes);
       else missing.push(segment);
     }

@@ -7,7 +7,7 @@ import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { constants, deflate as deflateCallback } from 'node:zlib';
+import { constants, deflate as deflateCallback, deflateSync } from 'node:zlib';
 import {
   DurableDirectories,
   ensureDirectory,
@@ -20,7 +20,19 @@ import {
   writeWhole,
 } from './durable-files.ts';
 
-const deflate = promisify(deflateCallback);
+const deflateElsewhere = promisify(deflateCallback);
+
+/** Up to here deflating takes less of this thread than the way to the thread pool and back. */
+const SMALL_BYTES = 8 * 1024;
+
+// Level 1: the object is repacked within minutes, and at a full segment level 6 costs three times as much.
+const deflateOptions = { level: constants.Z_BEST_SPEED };
+
+function deflate(bytes: Buffer): Buffer | Promise<Buffer> {
+  return bytes.length <= SMALL_BYTES
+    ? deflateSync(bytes, deflateOptions)
+    : deflateElsewhere(bytes, deflateOptions);
+}
 
 export type ObjectType = 'blob' | 'tree' | 'commit';
 
@@ -94,10 +106,7 @@ export class ObjectWriter {
     const path = join(directory, object.oid.slice(2));
     await retryWhenRemoved(() => this.#directories.ensure(directory));
     if (existsSync(path)) return directory;
-    // Level 1: the object is repacked within minutes, and at a full segment level 6 costs three times as much.
-    const packed = await deflate(Buffer.concat([object.header, object.body]), {
-      level: constants.Z_BEST_SPEED,
-    });
+    const packed = await deflate(Buffer.concat([object.header, object.body]));
     // `tmp_obj_` is the name git itself knows, and removes when it is left over.
     const temporary = join(directory, `tmp_obj_${process.pid}_${nextNumber()}`);
     await retryWhenRemoved(async () => {
@@ -129,6 +138,9 @@ async function syncUnlessPacked(directory: string): Promise<void> {
     if (!isErrno(error, 'ENOENT')) throw error;
   }
 }
+
+/** The only branch of a log. */
+export const BRANCH = 'main';
 
 /** What a branch points at; undefined before its first commit. */
 export async function readBranch(repository: string, branch: string): Promise<string | undefined> {

@@ -6,10 +6,8 @@ import { basename, dirname, join } from 'node:path';
 import { simpleGit } from 'simple-git';
 import { LogDamage } from '../core/errors.ts';
 import { ensureDirectory, nextNumber, syncPath, syncTree } from './durable-files.ts';
+import { BRANCH } from './git-objects.ts';
 import { clearLeftovers } from './leftovers.ts';
-
-/** The only branch. */
-export const BRANCH = 'main';
 
 /** Made aside and renamed, so that a power cut leaves a whole repository or none. */
 export async function createRepository(repository: string, isPrivate: boolean): Promise<void> {

@@ -108,7 +108,8 @@ export class LogSegments {
     const position = this.#positionOf(index);
     const kept = this.#keep(position, bytes, known && !known.bytes ? known.length : 0);
     this.#segments[index] = { oid, length: bytes.length, starts, position, bytes: kept ? undefined : bytes };
-    if (this.#recent?.index === index) this.#recent = undefined;
+    // The next append extends these bytes, and the state is about to read their last lines.
+    this.#recent = { index, bytes };
   }
 
   /** Brings the copy up to date; false when it could not be, and memory has to hold the bytes. */

@@ -1,9 +1,12 @@
 /** The directories of a log as git trees. Never changed in place: an append that fails leaves what was. */
 import { gitTree, type GitObject } from './git-objects.ts';
 
-/** Where a segment lies in the repository. */
+/** Every commit writes the tree of one directory and the tree that lists the directories: neither may grow long. */
+const SEGMENTS_PER_DIRECTORY = 100;
+
+/** Where a segment lies in the repository: the directory is the beginning of the file's number. */
 export function segmentPath(index: number): { directory: string; file: string } {
-  const directory = String(Math.floor(index / 1000)).padStart(3, '0');
+  const directory = String(Math.floor(index / SEGMENTS_PER_DIRECTORY)).padStart(4, '0');
   return { directory, file: `${String(index).padStart(6, '0')}.ndjson` };
 }
 

@@ -3,7 +3,6 @@
  * links to their blobs.
  */
 import { closeSync, linkSync, openSync, readFileSync, rmSync, statSync, unlinkSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Digest } from '../core/digest.ts';
 import type { SiteBuild, SiteRecords, SiteTarget } from '../core/ports.ts';
@@ -22,6 +21,7 @@ import { startBuild } from './site-build.ts';
 import {
   clearTemporaries,
   copySynced,
+  loadRecord,
   readText,
   recordNames,
   setLaterTime,
@@ -63,14 +63,8 @@ export class SiteDirectory implements SiteTarget {
     }
   }
 
-  async load<K extends keyof SiteRecords>(record: K): Promise<SiteRecords[K] | undefined> {
-    try {
-      return JSON.parse(await readFile(join(this.root, recordNames[record]), 'utf8')) as SiteRecords[K];
-    } catch (error) {
-      // A record that cannot be read is one that is not there: the site is then made again from the log.
-      if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined;
-      throw error;
-    }
+  load<K extends keyof SiteRecords>(record: K): Promise<SiteRecords[K] | undefined> {
+    return loadRecord(this.root, record);
   }
 
   async save<K extends keyof SiteRecords>(record: K, value: SiteRecords[K]): Promise<void> {

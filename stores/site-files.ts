@@ -8,7 +8,7 @@ import {
   openSync,
   utimesSync,
 } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SiteRecords } from '../core/ports.ts';
 import { isErrno, nextNumber } from './durable-files.ts';
@@ -19,6 +19,19 @@ export const recordNames: { readonly [K in keyof SiteRecords]: string } = {
   progress: '=progress.json',
   roots: '=roots.json',
 };
+
+/** A record that cannot be read is one that is not there: the site is then made again from the log. */
+export async function loadRecord<K extends keyof SiteRecords>(
+  root: string,
+  record: K,
+): Promise<SiteRecords[K] | undefined> {
+  try {
+    return JSON.parse(await readFile(join(root, recordNames[record]), 'utf8')) as SiteRecords[K];
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
 
 /** Where files are half written: below the site's root, so that a rename brings them to their place. */
 export const temporaryFolder = '=tmp';

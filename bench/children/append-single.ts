@@ -2,7 +2,8 @@
  * `append-single.ts DATA COUNT`: commits of one event each, one after the other. The time runs until the log is
  * closed, so that repacking in the background is part of the cost.
  */
-import { layout, randomIds, systemClock } from '../../bin/open-registry.ts';
+import { layout } from '../../bin/layout.ts';
+import { randomIds, systemClock } from '../../bin/open-registry.ts';
 import { EVENT_FORMAT, registryLines, type RegistryEvent } from '../../core/event.ts';
 import { timeOfAppend } from '../../core/writer.ts';
 import { openLogWriter } from '../../stores/git-log.ts';

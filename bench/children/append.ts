@@ -1,5 +1,6 @@
 /** `append.ts DATA SECONDS IN_FLIGHT PACKAGES`: durable events through the writer, as many at once as are in flight. */
-import { layout, randomIds, systemClock } from '../../bin/open-registry.ts';
+import { layout } from '../../bin/layout.ts';
+import { randomIds, systemClock } from '../../bin/open-registry.ts';
 import { registryLines } from '../../core/event.ts';
 import { operator } from '../../core/permission.ts';
 import { RegistryState } from '../../core/state.ts';

@@ -10,7 +10,8 @@ import { createApp } from '../../api/app.ts';
 import { authenticator } from '../../api/auth.ts';
 import { createMetrics } from '../../api/metrics.ts';
 import type { Clock, Ids } from '../../core/ports.ts';
-import { createRegistry, layout, openRegistry, type Registry } from '../../bin/open-registry.ts';
+import { layout } from '../../bin/layout.ts';
+import { createRegistry, openRegistry, type Registry } from '../../bin/open-registry.ts';
 import { allSurfaces } from '../../ecosystems/index.ts';
 import { siteReader } from '../../stores/site-reader.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -123,9 +124,10 @@ test('the walkthrough shows the bytes that a publish produces', async (t) => {
   const paths = layout(data);
   const lines = [1, 2].map(
     (seq) =>
-      execFileSync('git', ['show', 'main:log/000/000000.ndjson'], { cwd: paths.log, encoding: 'utf8' }).split(
-        '\n',
-      )[seq],
+      execFileSync('git', ['show', 'main:log/0000/000000.ndjson'], {
+        cwd: paths.log,
+        encoding: 'utf8',
+      }).split('\n')[seq],
   );
   const blocks: Record<string, string> = {
     request: settled(request),

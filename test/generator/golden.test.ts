@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import type { Command } from '../../core/decide.ts';
 import { digestOf } from '../../core/digest.ts';
-import { SITE_REVISION } from '../../generator/generator.ts';
+import { SITE_REVISION } from '../../generator/records.ts';
 import { anActor, openWorld, publishOf, someSettings } from '../support/registry.ts';
 import { contentOf } from '../support/histories.ts';
 import { manifestOf } from '../support/x07-package.ts';

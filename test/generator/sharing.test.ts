@@ -6,6 +6,7 @@ import { registryLines, type RegistryEvent } from '../../core/event.ts';
 import type { BlobStore } from '../../core/ports.ts';
 import { RegistryState } from '../../core/state.ts';
 import { ForeignSite, Generator } from '../../generator/generator.ts';
+import { isCurrent } from '../../generator/records.ts';
 import { Fault } from '../../stores/memory.ts';
 import {
   anotherGenerator,
@@ -234,6 +235,29 @@ test('settings that change in the middle of a step never show half a package at 
   gate.open();
   await updated;
   await generator.update();
+  await assertExact(world);
+});
+
+test('records of a site whose log grew during a step stand at no commit: a log put back to one is looked into', async () => {
+  const world = await openWorld();
+  const blobs = gatedBlobs(world.blobs);
+  const { log, state, site, surfaces } = world;
+  const generator = new Generator({ log, state, target: site, blobs, surfaces });
+  await generator.update();
+  await generator.updateRoots();
+  const heads = [log.head];
+  await world.publish('a', '1.0.0', { long: true });
+  heads.push(log.head);
+  const gate = blobs.closeGate();
+  const updated = generator.update().then(() => generator.updateRoots());
+  await gate.reached;
+  await world.publish('b', '1.0.0');
+  heads.push(log.head);
+  const seen: boolean[] = [];
+  watchWrites(site, () => seen.push(heads.some((head) => isCurrent(site.records, head))));
+  gate.open();
+  await updated;
+  assert.equal(seen.indexOf(true), seen.length - 1);
   await assertExact(world);
 });
 

@@ -80,7 +80,7 @@ test('locks of git and half-written files that a killed server left stop nobody'
   await checkStores(data);
 });
 
-const firstSegment = 'log/000/000000.ndjson';
+const firstSegment = 'log/0000/000000.ndjson';
 
 const damages: Readonly<Record<string, (lines: string[]) => string>> = {
   'with an old line altered': (lines) =>

@@ -63,6 +63,23 @@ test('the log can be read with git log -p, and git finds no fault with it', asyn
   assert.equal(dates[1], '2026-01-02T03:09:05+00:00');
 });
 
+test('a directory holds 100 segments: a commit writes none of the others again', async (t) => {
+  const repository = await aWrittenLog(t, 100 * 256);
+  const writer = await openLogWriter({ repository, lines: registryLines });
+  t.after(() => writer.close());
+  await writer.append(someEvents(100 * 256, 1));
+  assert.deepEqual(git(repository, ['diff', '--name-status', 'main~', 'main']).trim().split('\t'), [
+    'A',
+    'log/0001/000100.ndjson',
+  ]);
+  const before = git(repository, ['rev-parse', 'main~:log/0000', 'main:log/0000']).trim().split('\n');
+  assert.equal(before[0], before[1]);
+  assert.equal(git(repository, ['ls-tree', '--name-only', 'main:log/0000']).trim().split('\n').length, 100);
+  assert.equal(git(repository, ['fsck', '--full', '--strict', '--no-dangling']), '');
+  const reader = await reading(t, repository);
+  assert.deepEqual(reader.read(100 * 256), someEvents(100 * 256, 1)[0]);
+});
+
 test('the same batches give the same commits in two repositories', async (t) => {
   const heads: string[] = [];
   for (const repository of [await aRepository(t), await aRepository(t)]) {
@@ -133,7 +150,7 @@ interface Harm {
   /** Whether a process that sees the log for the first time can tell; without a memory of it, some things are not wrong. */
   readonly showsToStrangers: boolean;
 }
-const segment = (index: number): string => `log/000/00000${index}.ndjson`;
+const segment = (index: number): string => `log/0000/00000${index}.ndjson`;
 const inSegment =
   (index: number, change: (lines: string[]) => string[]) =>
   (files: Map<string, string>): void => {

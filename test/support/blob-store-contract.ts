@@ -64,6 +64,19 @@ export function blobStoreContract(kind: string, open: (t: TestContext) => Promis
     assert.equal(Buffer.from(await blobs.read(digestOf('same'))).toString(), 'same');
   });
 
+  test(`${kind}: a long upload is read and kept like a short one, in whatever pieces it comes`, async (t) => {
+    const { blobs } = await open(t);
+    const text = Array.from({ length: 30_000 }, (_, i) => `${i} `).join('');
+    for (const pieceLength of [1_000, 65_536, 100_000, text.length]) {
+      const pieces = text.match(new RegExp(`.{1,${pieceLength}}`, 'g')) ?? [];
+      const staged = await blobs.stage(inPieces(...pieces), roomy);
+      assert.deepEqual([staged.digest, staged.size], [digestOf(text), text.length]);
+      assert.ok((await textOf(staged.open())) === text);
+      await staged.commit();
+      assert.ok(Buffer.from(await blobs.read(staged.digest)).toString() === text);
+    }
+  });
+
   test(`${kind}: an empty blob is a blob`, async (t) => {
     const { blobs } = await open(t);
     const staged = await blobs.stage(inPieces(), { maxBytes: 0 });

@@ -31,7 +31,7 @@ export function aStream(path: string, ...pieces: readonly string[]): SiteFile {
 }
 
 export function someRecords(seq: number): SiteRecords {
-  const progress = { registry: 'e'.repeat(32), revision: 1, seq, head: `head ${seq}` };
+  const progress = { registry: 'e'.repeat(32), revision: 1, seq, head: `head ${seq}`, headSeq: seq };
   return { progress, roots: { revision: 1, seq } };
 }
 

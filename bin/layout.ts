@@ -1,0 +1,15 @@
+import { join } from 'node:path';
+
+/** Where everything lies below a data directory. Scripts rely on these names. */
+export function layout(
+  dataDirectory: string,
+): Record<'log' | 'privateLog' | 'blobs' | 'site' | 'keys' | 'tokenUse', string> {
+  return {
+    log: join(dataDirectory, 'log.git'),
+    privateLog: join(dataDirectory, 'private.git'),
+    blobs: join(dataDirectory, 'blobs'),
+    site: join(dataDirectory, 'site'),
+    keys: join(dataDirectory, 'keys'),
+    tokenUse: join(dataDirectory, 'token-use.json'),
+  };
+}
