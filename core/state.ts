@@ -3,6 +3,7 @@ import { LogDamage } from './errors.ts';
 import { subjectOf, type RegistryEvent, type Subject } from './event.ts';
 import { reduceNamespace, reducePackage, type Namespace, type Package } from './package.ts';
 import type { EventLog } from './ports.ts';
+import { RecentPackages } from './recent-packages.ts';
 import type { RulesOf } from './rules.ts';
 
 /** What rules and handlers may ask of the registry. */
@@ -12,8 +13,8 @@ export interface StateView {
   namespace(ecosystem: EcosystemId, name: string): Namespace | undefined;
 }
 
-/** Releases kept in memory over all cached packages; a package beyond it is reduced again when asked for. */
-const CACHED_RELEASES = 200_000;
+/** Releases kept in memory over all packages, about 2 KB each; a package beyond it is reduced again when asked for. */
+const RECENT_RELEASES = 20_000;
 
 /**
  * The registry as the log tells it. Memory holds one number per package, the sequence number of its last event;
@@ -23,8 +24,7 @@ export class RegistryState implements StateView {
   readonly #log: EventLog<RegistryEvent>;
   readonly #rulesOf: RulesOf;
   readonly #last = new Map<string, number>();
-  readonly #cache = new Map<string, Package>();
-  #cachedReleases = 0;
+  readonly #recent = new RecentPackages(RECENT_RELEASES);
   #length = 0;
   #registry: string | undefined;
   #settings: Settings | undefined;
@@ -100,7 +100,7 @@ export class RegistryState implements StateView {
   packageByKey(key: string): Package | undefined {
     const last = this.#last.get(key);
     if (last === undefined) return undefined;
-    const cached = this.#cache.get(key);
+    const cached = this.#recent.get(key);
     if (cached?.lastSeq === last) return this.#remember(key, cached);
     const reduced = this.reduce(cached, this.#chain(last, cached ? cached.lastSeq : -1));
     return reduced && this.#remember(key, reduced);
@@ -144,16 +144,7 @@ export class RegistryState implements StateView {
   }
 
   #remember(key: string, reduced: Package): Package {
-    const known = this.#cache.get(key);
-    if (known) this.#cachedReleases -= known.releases.size + 1;
-    this.#cache.delete(key);
-    this.#cache.set(key, reduced);
-    this.#cachedReleases += reduced.releases.size + 1;
-    for (const [oldest, state] of this.#cache) {
-      if (this.#cachedReleases <= CACHED_RELEASES || oldest === key) break;
-      this.#cache.delete(oldest);
-      this.#cachedReleases -= state.releases.size + 1;
-    }
+    this.#recent.set(key, reduced);
     return reduced;
   }
 }

@@ -5,6 +5,7 @@
 import { LogDamage } from '../core/errors.ts';
 import { subjectOf, type RegistryEvent } from '../core/event.ts';
 import type { Package } from '../core/package.ts';
+import { RecentPackages } from '../core/recent-packages.ts';
 import type { BlobStore, EventLog, SiteBuild, SiteProgress, SiteTarget } from '../core/ports.ts';
 import type { SiteFile } from '../core/site.ts';
 import type { RegistryState } from '../core/state.ts';
@@ -33,13 +34,13 @@ export interface GeneratorDeps {
 export class ForeignSite extends LogDamage {}
 
 /** Packages kept as the site shows them, so that the next change of one is compared in memory. */
-const REMEMBERED_PACKAGES = 2_000;
+const REMEMBERED_RELEASES = 20_000;
 /** Events per step: enough to share the cost of a step, few enough that one step stays short. */
 const MAX_STEP_EVENTS = 2_048;
 
 export class Generator {
   readonly #deps: GeneratorDeps;
-  readonly #shown = new Map<string, Package>();
+  readonly #shown = new RecentPackages(REMEMBERED_RELEASES);
   #shownSeq = -1;
   /** A head of which this process knows that its log carries on from it: asking git again would cost two processes. */
   #knownHead: string | undefined;
@@ -189,14 +190,7 @@ export class Generator {
   }
 
   #remember(shown: ReadonlyMap<string, Package>, seq: number): void {
-    for (const [key, state] of shown) {
-      this.#shown.delete(key);
-      this.#shown.set(key, state);
-    }
-    for (const key of this.#shown.keys()) {
-      if (this.#shown.size <= REMEMBERED_PACKAGES) break;
-      this.#shown.delete(key);
-    }
+    for (const [key, state] of shown) this.#shown.set(key, state);
     this.#shownSeq = seq;
   }
 
