@@ -18,7 +18,14 @@ import { siteRoot } from './regen.ts';
 import { bringUp, check } from './regen-from-log.ts';
 import { serve } from './serve.ts';
 
-export { LogDamage, RegistryError, Unreachable, type ErrorCode } from '../core/errors.ts';
+export type { Json } from '../core/canonical-json.ts';
+export {
+  LogDamage,
+  RegistryError,
+  Unreachable,
+  type ErrorCode,
+  type RegistryErrorOptions,
+} from '../core/errors.ts';
 export { SchemaViolation } from '../schema/validate.ts';
 export { LockHeld, type LockOwner } from '../stores/writer-lock.ts';
 export { openReader, type RegistryReader } from './reader.ts';

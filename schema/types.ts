@@ -581,11 +581,11 @@ export type PrivateEvent = AccountCreatedEvent | TokenCreatedEvent | TokenRevoke
 /**
  * A person or a machine that may hold tokens.
  */
-export type AccountCreatedEvent = Envelope & AccountCreated;
+export type AccountCreatedEvent = PrivateEnvelope & AccountCreated;
 /**
  * An account may act with a new token.
  */
-export type TokenCreatedEvent = Envelope & TokenCreated;
+export type TokenCreatedEvent = PrivateEnvelope & TokenCreated;
 /**
  * One permission. admin is the operator: it skips ownership.
  */
@@ -593,12 +593,12 @@ export type Scope = 'read' | 'publish' | 'yank' | 'owner' | 'tokens' | 'admin';
 /**
  * A token no longer allows anything.
  */
-export type TokenRevokedEvent = Envelope & TokenRevoked;
+export type TokenRevokedEvent = PrivateEnvelope & TokenRevoked;
 
 /**
  * What every line carries.
  */
-export interface Envelope {
+export interface PrivateEnvelope {
   /**
    * Format of this line. Older formats are upcast on read.
    */
