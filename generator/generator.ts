@@ -34,7 +34,7 @@ export interface GeneratorDeps {
 export class ForeignSite extends LogDamage {}
 
 /** Packages kept as the site shows them, so that the next change of one is compared in memory. */
-const REMEMBERED_RELEASES = 20_000;
+const REMEMBERED_RELEASES = 10_000;
 /** Events per step: enough to share the cost of a step, few enough that one step stays short. */
 const MAX_STEP_EVENTS = 2_048;
 
