@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { createMetrics, type Gauges } from '../../api/metrics.ts';
 import { eventually } from '../support/eventually.ts';
 import { bearer, send } from '../support/http.ts';
+import { openWorld } from '../support/registry.ts';
 import { ADMIN_TOKEN } from '../support/server-process.ts';
 import { makeToken } from '../support/stored-state.ts';
 import { openTestServer } from '../support/test-server.ts';
@@ -95,6 +96,18 @@ test('every figure has a type and a help text, and gauges are read when somebody
   for (const [sample, value] of Object.entries(wanted)) assert.equal(figures.get(sample), value, sample);
   depth = 0;
   assert.equal(figuresIn((await metrics.render()).text).get('cairn_append_queue_depth'), 0);
+});
+
+test('requests that wait for the next append are the depth of the queue', async () => {
+  const world = await openWorld();
+  const metrics = createMetrics({ ...still, queueDepth: () => world.writer.waiting }, '0');
+  const depth = async (): Promise<number | undefined> =>
+    figuresIn((await metrics.render()).text).get('cairn_append_queue_depth');
+  assert.equal(await depth(), 0);
+  const writes = ['a', 'b', 'c'].map((name) => world.publish(name, '1.0.0'));
+  assert.equal(world.writer.waiting, 3);
+  await Promise.all(writes);
+  assert.equal(await depth(), 0);
 });
 
 test('a method that a client made up is counted as another one', async () => {

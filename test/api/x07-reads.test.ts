@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
 import { assertBare, assertRequestId, assertX07Error, bearer, send } from '../support/http.ts';
@@ -159,6 +161,13 @@ test('what is not there is refused in the words of the contract', async () => {
       throw new Error(`${path}: ${(error as Error).message}`, { cause: error });
     }
   }
+});
+
+test('what every site has is not found where there is no site yet, or none any more', async (t) => {
+  const bare = await openTestServer(t);
+  await rm(join(bare.data, 'site'), { recursive: true });
+  for (const path of ['', 'index/config.json', 'index/catalog.json', 'openapi/openapi.json'])
+    assertX07Error(await send(bare.url, `/x07/${path}`), 404, 'NOT_FOUND');
 });
 
 test('a path that is no route is a bare 404 to read and 405 to write', async () => {
