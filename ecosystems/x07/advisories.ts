@@ -57,6 +57,8 @@ export function advisoryList(of: Package, version: string): object {
 export async function noAdvisories(call: Call, view: StateView): Promise<HttpAnswer> {
   const { name, version } = releaseIn(call);
   const of = existing(view, name, version);
+  // Files of what is not for everybody are not there either.
+  if (of.visibility !== 'public') throw new RegistryError('version-not-found', 'not found');
   return ok({ name: of.name, version, advisories: [] });
 }
 

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { remoteControl } from '../../api/control.ts';
 import { readRegistry } from '../../bin/open-registry.ts';
 import { compareTrees } from '../../stores/compare-trees.ts';
 import { eventually } from '../support/eventually.ts';
+import { assertX07Error, send, type Answer } from '../support/http.ts';
 import { ADMIN_TOKEN } from '../support/server-process.ts';
 import { makeToken, storedState } from '../support/stored-state.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -285,4 +287,14 @@ test('the log alone gives the same files, long details included', async (t) => {
   const compare = () => compareTrees(join(directory, 'site/x07'), join(server.data, 'site/x07'));
   // The catalog of the server may be late.
   await eventually(async () => assert.deepEqual(await compare(), { missing: [], different: [], extra: [] }));
+});
+
+test('what is not for everybody has no list of advisories either', async () => {
+  assert.equal((await server.publish({ name: 'hidden', version: '1.0.0' })).status, 200);
+  const list = (): Promise<Answer> => send(server.url, '/x07/v1/packages/hidden/1.0.0/advisories');
+  assert.equal((await list()).status, 200);
+  await remoteControl(join(server.data, 'control.sock')).execute([
+    { kind: 'set-visibility', ecosystem: 'x07', name: 'hidden', visibility: 'private' },
+  ]);
+  assertX07Error(await list(), 404, 'NOT_FOUND');
 });
