@@ -70,10 +70,10 @@ export function openCall(
     signaturesOf: (ecosystem, message) =>
       (state.settings.keys ?? [])
         .filter((key) => key.ecosystem === ecosystem && key.retired !== true)
-        .map(({ id, kind }) => ({
-          keyId: id,
-          kind,
-          value: Buffer.from(keyring.sign(id, Buffer.from(message))).toString('base64'),
+        .map((key) => ({
+          keyId: key.id,
+          kind: key.kind,
+          value: Buffer.from(keyring.sign(key, Buffer.from(message))).toString('base64'),
         })),
     summaries: () => directory.all(),
     newId: () => uuidFrom(ids.next()),

@@ -165,13 +165,16 @@ function refuseOtherSettings(recorded: Settings, said: Said, dataDirectory: stri
   };
   differ('public URL', recorded.publicUrl, said.publicUrl, `--public-url ${said.publicUrl}`);
   differ('mounts', recorded.mounts, said.mounts, `--mounts ${pairsOf(said.mounts)}`);
-  differ('x07 settings', recorded.x07, said.x07, `--x07 '${canonicalJson(said.x07 ?? {})}'`);
+  // What was not said may have been set since, by `cairn settings`.
+  const wanted = { ...recorded.x07, ...said.x07 };
+  if (said.x07) differ('x07 settings', recorded.x07 ?? {}, wanted, `--x07 '${canonicalJson(wanted)}'`);
 }
 
 /** How long readers have not seen what was accepted. */
 function siteAgeSeconds({ log, publisher }: Registry): number {
   const { seq } = publisher.status;
-  if (seq >= log.length) return 0;
+  // Zero only until the publisher's first look.
+  if (seq === 0 || seq >= log.length) return 0;
   return Math.max(0, (systemClock.now() - Date.parse(log.read(seq).at)) / 1000);
 }
 

@@ -3,6 +3,7 @@
  * contract test that every version passes.
  */
 import type { Readable } from 'node:stream';
+import type { RegistryKey } from '../schema/types.ts';
 import type { Digest } from './digest.ts';
 import type { LogLine } from './event.ts';
 import type { SiteFile } from './site.ts';
@@ -22,10 +23,10 @@ export interface Ids {
 /** Private halves of the registry's keys. */
 export interface Keyring {
   /**
-   * Signs with the key of this id. For `ed25519`: RFC 8032, plain; the same message gives the same signature.
-   * @throws RegistryError `storage-failed` when the private half is not there.
+   * Signs with the private half of this key. For `ed25519`: RFC 8032, plain; the same message gives the same signature.
+   * @throws RegistryError `storage-failed` when the private half is not there, or is another key's.
    */
-  sign(keyId: string, message: Uint8Array): Uint8Array;
+  sign(key: RegistryKey, message: Uint8Array): Uint8Array;
 }
 
 /** An append-only list of events with one writer. Sequence numbers start at 0 and have no gaps. */

@@ -11,6 +11,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RegistryError } from '../core/errors.ts';
 import type { Keyring } from '../core/ports.ts';
+import type { RegistryKey } from '../schema/types.ts';
 import { ensureDirectory, syncPath, writeSynced } from './durable-files.ts';
 
 const EXTENSION = '.pem';
@@ -48,20 +49,21 @@ export class KeyDirectory implements Keyring {
     return { id, publicKey: publicKey.toString('base64') };
   }
 
-  sign(keyId: string, message: Uint8Array): Uint8Array {
-    const key = this.#loaded.get(keyId) ?? this.#load(keyId);
-    return sign(null, message, key);
+  sign(key: RegistryKey, message: Uint8Array): Uint8Array {
+    return sign(null, message, this.#loaded.get(key.id) ?? this.#load(key));
   }
 
-  #load(keyId: string): KeyObject {
+  #load({ id, publicKey }: RegistryKey): KeyObject {
     try {
-      const key = createPrivateKey(readFileSync(this.pathOf(keyId)));
-      this.#loaded.set(keyId, key);
+      const key = createPrivateKey(readFileSync(this.pathOf(id)));
+      // Lines are signed for ever: one that never verifies could not be mended.
+      if (rawPublicKey(key).toString('base64') !== publicKey) throw new Error('it is another key');
+      this.#loaded.set(id, key);
       return key;
     } catch (error) {
       throw new RegistryError(
         'storage-failed',
-        `the registry cannot sign with its key ${keyId}; nothing was accepted, tell its operator`,
+        `the registry cannot sign with its key ${id}; nothing was accepted, tell its operator`,
         { cause: error },
       );
     }

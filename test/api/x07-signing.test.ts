@@ -1,6 +1,6 @@
 /** Signed index lines (contract of X07, sections 11 and 14), checked as `x07 pkg verify` does. */
 import assert from 'node:assert/strict';
-import { createPrivateKey } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { chmod, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -124,6 +124,9 @@ test('without its private key a registry takes no version, says why, and goes on
   await api.refuses([['no key', asked, 500, 'STORAGE', message]]);
   await writeFile(path, 'not a key');
   await api.refuses([['a key that is none', asked, 500, 'STORAGE', message]]);
+  const other = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
+  await writeFile(path, other);
+  await api.refuses([['a key that is another one', asked, 500, 'STORAGE', message]]);
   await rename(`${path}.away`, path);
   await chmod(path, 0o600);
   await publish(api, 'back-again', '1.0.0');

@@ -52,9 +52,25 @@ test('a registry that was made is not moved by a start; the command that is name
     '--mounts',
     'x07=/p',
   ]);
-  assert.deepEqual(JSON.parse(printed), { publicUrl: 'https://three.example', mounts: { x07: '/p' } });
+  const { keys, ...rest } = JSON.parse(printed) as { keys: readonly unknown[] };
+  assert.equal(keys.length, 1, 'the key stays');
+  assert.deepEqual(rest, { publicUrl: 'https://three.example', mounts: { x07: '/p' } });
   assert.equal((await configOf(moved.url, '/p')).dl, 'https://three.example/p/v1/packages/');
   assert.equal((await send(moved.url, '/p/v1/packages/acme-hello')).status, 200);
   assert.equal((await send(moved.url, '/v1/packages/acme-hello')).status, 404);
   assert.equal(await cairnOk(['settings', '--data', data]), printed);
+});
+
+test('what a start does not say may have been set since', async (t) => {
+  const data = await temporaryDirectory(t);
+  const env = { CAIRN_ADMIN_TOKEN: ADMIN, CAIRN_X07_VERIFIED_NAMESPACES: 'ext' };
+  const args = ['--data', data, '--listen', '127.0.0.1:0'];
+  assert.equal(await (await cairnServe(t, args, { env })).stop(), 0);
+  const x07 = '{"officialOwner":"x07lang","verifiedNamespaces":["ext"]}';
+  await cairnOk(['settings', '--data', data, '--x07', x07]);
+  assert.equal(await (await cairnServe(t, args, { env })).stop(), 0);
+  const refused = await cairn(['serve', ...args], {
+    env: { ...env, CAIRN_X07_VERIFIED_NAMESPACES: 'other' },
+  });
+  assertRefused(refused, 3, /"officialOwner":"x07lang","verifiedNamespaces":\["other"\]/);
 });
