@@ -26,7 +26,14 @@ export function requireProgram(program: string, ...probe: readonly string[]): vo
 }
 
 export type ChildName =
-  'generate' | 'append' | 'append-single' | 'publisher' | 'follower' | 'http-clients' | 'endurance-clients';
+  | 'generate'
+  | 'append'
+  | 'append-single'
+  | 'publisher'
+  | 'follower'
+  | 'http-clients'
+  | 'endurance-clients'
+  | 'open';
 
 function childCommand(name: ChildName, ...args: readonly string[]): string[] {
   return [

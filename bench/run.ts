@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { append } from './append.ts';
 import { appendLate } from './append-late.ts';
+import { openLog } from './open-log.ts';
 import { Absent, type Bench, type BenchContext, type Place, type Size } from './measure.ts';
 import { publishRate } from './publish-rate.ts';
 import { endurance } from './endurance.ts';
@@ -31,6 +32,7 @@ const benches: readonly Bench[] = [
   publishRate,
   serveEntries,
   uploadMemory,
+  openLog,
   endurance,
 ];
 
