@@ -28,6 +28,11 @@ function ref(schema: keyof typeof schemas): JsonSchema {
   return { $ref: `#/components/schemas/${schema}` };
 }
 
+/** A page of a list, and what was asked for. */
+function page(found: Record<string, JsonSchema>): JsonSchema {
+  return object({ ok: okFlag, q: text, limit: count, offset: count, total: count, ...found });
+}
+
 const scopes = { type: 'array', items: { enum: allWords }, description: 'What a token allows.' } as const;
 
 const schemas = {
@@ -333,14 +338,7 @@ export const docs = {
     },
     success: {
       description: 'One page of the hits.',
-      schema: object({
-        ok: okFlag,
-        q: text,
-        limit: count,
-        offset: count,
-        total: count,
-        packages: list(ref('X07Hit')),
-      }),
+      schema: page({ packages: list(ref('X07Hit')) }),
     },
     refusals: { 400: 'A value of the query is not one.' },
   },
@@ -350,14 +348,7 @@ export const docs = {
     query: paging,
     success: {
       description: 'One page of them.',
-      schema: object({
-        ok: okFlag,
-        q: text,
-        limit: count,
-        offset: count,
-        total: count,
-        archetypes: list(ref('X07Archetype')),
-      }),
+      schema: page({ archetypes: list(ref('X07Archetype')) }),
     },
     refusals: { 400: 'A value of the query is not one.' },
   },
