@@ -191,7 +191,12 @@ function appFor({ registry, options, log, metrics, isStopping }: AppParts): Requ
   const { administratorToken, bootstrapSecret, corsOrigins } = options;
   const health = (): Health => {
     const { seq, failure } = publisher.status;
-    const problems = failure === undefined ? [] : [`the site lags behind the log: ${failure}`];
+    const problems = [
+      ...(failure === undefined ? [] : [`the site lags behind the log: ${failure}`]),
+      ...(writer.isUnsure
+        ? ['the log could not be read after a failed write; the next write looks again']
+        : []),
+    ];
     return { ready: problems.length === 0, problems, events: state.length, onSite: seq };
   };
   return createApp({

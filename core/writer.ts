@@ -62,6 +62,11 @@ export class Writer {
     this.#deps = deps;
   }
 
+  /** An append failed, and so did looking at what came of it: the next write looks again before anything else. */
+  get isUnsure(): boolean {
+    return this.#isUnsure;
+  }
+
   /** Requests that wait for the next append. */
   get waiting(): number {
     return this.#queue.length;

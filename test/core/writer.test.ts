@@ -300,6 +300,19 @@ for (const landed of [false, true])
     assert.ok(blobs.blobs.has(again.digest));
   });
 
+test('while it is not known what came of an append the writer says so, and the next write finds out', async () => {
+  const { execute, log, writer } = await openBench();
+  assert.equal(writer.isUnsure, false);
+  log.faults.failAt(1, true);
+  const refresh = log.refresh.bind(log);
+  log.refresh = () => Promise.reject(new Error('the disk is away'));
+  await assert.rejects(execute(publishOf('foo', '1.0.0')), refusal('storage-failed'));
+  assert.equal(writer.isUnsure, true);
+  log.refresh = refresh;
+  await assert.rejects(execute(publishOf('foo', '1.0.0')), refusal('version-exists'));
+  assert.equal(writer.isUnsure, false);
+});
+
 test('blobs are stored before the event that names them', async () => {
   const { execute, stage, blobs, log } = await openBench();
   const blob = await stage('archive');
