@@ -125,6 +125,7 @@ export interface SiteBuild {
   add(file: SiteFile): void;
   /** For files whose bodies are streams, or that readers must not see before all others: the roots. */
   addRoot(file: SiteFile): Promise<void>;
+  /** The text of a root that was added as a stream; other files may not be there yet. */
   read(path: string): AsyncIterable<string>;
   /** The site is what was added, and nothing else; durable when it returns. Files that did not change stay as they are. */
   finish(records: SiteRecords): Promise<void>;

@@ -1,81 +1,62 @@
 /** A whole site written beside the old one, then merged into it: the way of `regen` when there is nothing to carry on from. */
 import { execFile } from 'node:child_process';
-import { closeSync, linkSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync } from 'node:fs';
 import { link, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Digest } from '../core/digest.ts';
 import type { SiteBuild, SiteRecords } from '../core/ports.ts';
+import type { SiteFile } from '../core/site.ts';
+import { BuildWriter } from './build-writer.ts';
 import { compareTrees } from './compare-trees.ts';
 import { ensureDirectory, isErrno, nextNumber, syncPath, syncTree, writeWhole } from './durable-files.ts';
-import {
-  copySynced,
-  readText,
-  recordNames,
-  setLaterTime,
-  temporaryFolder,
-  temporaryIn,
-} from './site-files.ts';
+import { readText, recordNames, setLaterTime, temporaryFolder, temporaryIn } from './site-files.ts';
 
 interface BuildOptions {
   readonly root: string;
   readonly blobPath: (digest: Digest) => string;
 }
 
-/** Directories remembered as made; forgetting them only costs a system call each. */
-const REMEMBERED_DIRECTORIES = 50_000;
-
 export async function startBuild({ root, blobPath }: BuildOptions): Promise<SiteBuild> {
   const parent = dirname(root);
   await ensureDirectory(parent);
   await removeAbandoned(parent, root);
   const aside = join(parent, `.${basename(root)}.next.${process.pid}.${nextNumber()}`);
-  const made = new Set<string>();
   const rootPaths: string[] = [];
-  /** Artifacts where links cannot reach: nothing else tells them from documents. */
-  const copied = new Set<string>();
+  mkdirSync(aside, { recursive: true });
+  const writer = new BuildWriter(aside);
 
-  function directoryFor(path: string): string {
-    const target = join(aside, path);
-    const directory = dirname(target);
-    if (!made.has(directory)) {
-      if (made.size >= REMEMBERED_DIRECTORIES) made.clear();
-      mkdirSync(directory, { recursive: true });
-      made.add(directory);
-    }
-    return target;
+  function add({ path, body }: SiteFile): void {
+    if ('blob' in body) writer.link(blobPath(body.blob), path);
+    else if ('bytes' in body) writer.write(path, body.bytes);
+    else throw new TypeError(`${path} is a stream: add it as a root`);
   }
 
-  mkdirSync(aside, { recursive: true });
   return {
-    // Synchronous on purpose: at a million small files the thread pool costs more than the writes themselves.
-    add({ path, body }) {
-      const target = directoryFor(path);
-      if ('blob' in body) {
-        if (!linkOrCopySync(blobPath(body.blob), target)) copied.add(path);
-      } else if ('bytes' in body) writeFile(target, body.bytes);
-      else throw new TypeError(`${path} is a stream: add it as a root`);
-    },
-    async addRoot({ path, body }) {
+    add,
+    async addRoot(file) {
+      const { path, body } = file;
       rootPaths.push(path);
-      const target = directoryFor(path);
-      if ('blob' in body) return void linkOrCopySync(blobPath(body.blob), target);
-      if ('bytes' in body) return writeFile(target, body.bytes);
-      const file = openSync(target, 'wx');
+      if (!('stream' in body)) return add(file);
+      const opened = writer.open(path);
       try {
-        for await (const text of body.stream()) writeWhole(file, Buffer.from(text));
+        for await (const text of body.stream()) writeWhole(opened, Buffer.from(text));
       } finally {
-        closeSync(file);
+        closeSync(opened);
       }
     },
     read: (path) => readText(join(aside, path)),
     async finish(records) {
       for (const name of Object.keys(recordNames) as (keyof SiteRecords)[])
-        writeFile(join(aside, recordNames[name]), Buffer.from(`${JSON.stringify(records[name])}\n`));
+        writer.write(recordNames[name], Buffer.from(`${JSON.stringify(records[name])}\n`));
+      await writer.finish();
       await syncFileSystem(aside);
-      await moveInto({ root, aside, rootPaths, copied });
+      await moveInto({ root, aside, rootPaths, copied: writer.copied });
     },
-    abandon: () => rm(aside, { recursive: true, force: true }),
+    async abandon() {
+      await writer.end();
+      await rm(aside, { recursive: true, force: true });
+    },
   };
 }
 
@@ -139,27 +120,6 @@ async function removeAndPrune(root: string, path: string): Promise<void> {
       if (isErrno(error, 'ENOTEMPTY') || isErrno(error, 'EEXIST') || isErrno(error, 'ENOENT')) return;
       throw error;
     }
-  }
-}
-
-function writeFile(path: string, bytes: Uint8Array): void {
-  const file = openSync(path, 'wx');
-  try {
-    writeWhole(file, bytes);
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** False when it had to be copied. */
-function linkOrCopySync(source: string, target: string): boolean {
-  try {
-    linkSync(source, target);
-    return true;
-  } catch (error) {
-    if (!isErrno(error, 'EMLINK') && !isErrno(error, 'EXDEV') && !isErrno(error, 'EPERM')) throw error;
-    copySynced(source, target);
-    return false;
   }
 }
 
