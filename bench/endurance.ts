@@ -27,7 +27,7 @@ export const endurance: Bench = {
     const place = places[0];
     if (!place) return [];
     const data = join(scratch(place), 'data');
-    const server = await startServer({ data, env: { CAIRN_LOG_LEVEL: 'error' } });
+    const server = await startServer({ isCompiled: true, data, env: { CAIRN_LOG_LEVEL: 'error' } });
     const pid = server.child.pid ?? 0;
     const clients = converse(
       'endurance-clients',

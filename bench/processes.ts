@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { compiledCommand } from '../test/support/server-process.ts';
 import { Absent } from './measure.ts';
 
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
@@ -96,9 +97,8 @@ export interface CairnRun {
   readonly peakBytes: number;
 }
 
-/** Runs the command line in a process of its own, start-up included. */
+/** Runs the compiled command line in a process of its own, start-up included. */
 export async function runCairn(...words: readonly string[]): Promise<CairnRun> {
-  const script = fileURLToPath(new URL('../bin/cairn.ts', import.meta.url));
   // Not `maxRSS` of its resource usage: that starts from the memory of the process that forked it. Descriptor 3
   // keeps the answer apart from what the command prints.
   const report = `process.on('exit', () => {
@@ -110,10 +110,8 @@ export async function runCairn(...words: readonly string[]): Promise<CairnRun> {
     process.execPath,
     [
       '--import',
-      'tsx',
-      '--import',
       `data:text/javascript,${encodeURIComponent(`import fs from 'node:fs';${report}`)}`,
-      script,
+      ...compiledCommand,
       ...words,
     ],
     { stdio: ['ignore', 'ignore', 'pipe', 'pipe'] },

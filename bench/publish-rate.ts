@@ -25,7 +25,7 @@ async function compareAt({ size, scratch, say }: BenchContext, place: Place): Pr
   const data = join(home, 'data');
   await makeRegistry(data, { packages, versions });
   const baseline = await commitPerEvent(data, join(home, 'worktree'));
-  const server = await startServer({ data, env: { CAIRN_LOG_LEVEL: 'error' } });
+  const server = await startServer({ isCompiled: true, data, env: { CAIRN_LOG_LEVEL: 'error' } });
   say(`publish-rate: ${place.name}`);
   let runs = 0;
   try {

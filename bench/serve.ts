@@ -30,7 +30,7 @@ export const serveEntries: Bench = {
     await makeRegistry(data, { packages, versions: packages * 10 });
     await runCairn('regen', '--data', data);
     const script = writeScript(home, packages);
-    const server = await startServer({ data, env: { CAIRN_LOG_LEVEL: 'error' } });
+    const server = await startServer({ isCompiled: true, data, env: { CAIRN_LOG_LEVEL: 'error' } });
     const nginx = await startNginx(home, layout(data).site);
     if (cpus().length > 1 && server.child.pid) await pin(server.child.pid, SERVER_CORE);
     say('serve: wrk');

@@ -19,6 +19,7 @@ export const uploadMemory: Bench = {
     if (!place) return [];
     const uploads = size === 'full' ? 17 : 3;
     const server = await startServer({
+      isCompiled: true,
       data: join(scratch(place), 'data'),
       env: { CAIRN_LOG_LEVEL: 'error' },
     });

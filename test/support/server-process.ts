@@ -8,6 +8,9 @@ export const ADMIN_TOKEN = 'an-administrators-token-for-tests';
 const root = new URL('../..', import.meta.url).pathname;
 export const cairnCommand: readonly string[] = commandOf(root);
 
+/** What users run. */
+export const compiledCommand: readonly string[] = [join(root, 'dist/bin/cairn.js')];
+
 function commandOf(project: string): readonly string[] {
   return ['--import', 'tsx', join(project, 'bin/cairn.ts')];
 }
@@ -30,6 +33,8 @@ export interface StartOptions {
   readonly listen?: string;
   /** Another copy of this project. */
   readonly project?: string;
+  /** Run what `npm run build` made. */
+  readonly isCompiled?: boolean;
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** Use the token of the environment; default yes. */
@@ -45,10 +50,19 @@ export async function startServer(options: StartOptions): Promise<ServerProcess>
     env = {},
     withAdminToken = true,
     project = root,
+    isCompiled,
   } = options;
   const child = spawn(
     process.execPath,
-    [...commandOf(project), 'serve', '--data', data, '--listen', listen, ...flags],
+    [
+      ...(isCompiled ? compiledCommand : commandOf(project)),
+      'serve',
+      '--data',
+      data,
+      '--listen',
+      listen,
+      ...flags,
+    ],
     {
       cwd: project,
       env: { ...process.env, ...(withAdminToken ? { CAIRN_ADMIN_TOKEN: ADMIN_TOKEN } : {}), ...env },
