@@ -94,6 +94,22 @@ test('the package holds compiled code, its types, maps and schemas, and nothing 
   assert.equal(packed.files.find(({ path }) => path === 'dist/bin/cairn.js')?.mode, 0o755);
 });
 
+test('a large site is written by two threads', () => {
+  const module = new URL(`file://${join(folder, 'node_modules/cairn/dist/stores/build-writer.js')}`);
+  const script = `
+    const { BuildWriter } = await import(${JSON.stringify(module.href)});
+    const { mkdtempSync } = await import('node:fs');
+    const writer = new BuildWriter(mkdtempSync('site-'));
+    for (let i = 0; i < 20_000 && writer.given === 0; i += 1) {
+      writer.write('d' + (i % 50) + '/f' + i, Buffer.from('x'));
+      // It takes a while to start.
+      if (i > 2_500) await new Promise((next) => setTimeout(next, 1));
+    }
+    await writer.finish();
+    console.log(writer.given > 0);`;
+  assert.equal(run(process.execPath, ['--input-type=module', '-e', script]).trim(), 'true');
+});
+
 test('what it weighs', (t) => {
   const installed = sizeOf(join(folder, 'node_modules'));
   const parts = readdirSync(join(folder, 'node_modules'))
