@@ -194,7 +194,7 @@ function appFor({ registry, options, log, metrics, isStopping }: AppParts): Requ
     const problems = [
       ...(failure === undefined ? [] : [`the site lags behind the log: ${failure}`]),
       ...(writer.isUnsure
-        ? ['the log could not be read after a failed write; the next write looks again']
+        ? ['the log could not be read after a failed write; it is tried again every second']
         : []),
     ];
     return { ready: problems.length === 0, problems, events: state.length, onSite: seq };

@@ -45,6 +45,9 @@ const MAX_BATCH_EVENTS = 1024;
 /** A clock this far behind the log has been set wrong: its times would be lies. */
 const MAX_CLOCK_LAG_MS = 5 * 60_000;
 
+/** A disk that failed is looked at this often until it answers. */
+const LOOK_AGAIN_MS = 1_000;
+
 interface Waiting {
   readonly request: WriteRequest;
   readonly resolve: (events: readonly RegistryEvent[]) => void;
@@ -57,12 +60,13 @@ export class Writer {
   #running: Promise<void> | undefined;
   #closing = false;
   #isUnsure = false;
+  #again: NodeJS.Timeout | undefined;
 
   constructor(deps: WriterDeps) {
     this.#deps = deps;
   }
 
-  /** An append failed, and so did looking at what came of it: the next write looks again before anything else. */
+  /** An append failed, and so did looking at what came of it. It is looked at again, and nothing is decided before that. */
   get isUnsure(): boolean {
     return this.#isUnsure;
   }
@@ -98,12 +102,15 @@ export class Writer {
   /** Accepted requests finish; new ones are refused. */
   async close(): Promise<void> {
     this.#closing = true;
+    clearTimeout(this.#again);
     while (this.#running) await this.#running;
   }
 
   async #run(): Promise<void> {
     // A turn of the event loop lets requests that arrived together share the first batch as well.
     await new Promise((resume) => setImmediate(resume));
+    // Asked for by nobody but the clock: whoever waits finds it out himself.
+    if (this.#isUnsure && this.#queue.length === 0) await this.#reread().catch(() => undefined);
     while (this.#queue.length > 0) await this.#runBatch();
   }
 
@@ -157,12 +164,22 @@ export class Writer {
     }
   }
 
+  #lookAgain(): void {
+    if (this.#closing) return;
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => this.#start(), LOOK_AGAIN_MS);
+    this.#again.unref();
+  }
+
   /** The outcome of a failed append is unknown: looks at what is there, and returns what landed all the same. */
   async #reread(): Promise<readonly RegistryEvent[]> {
     const { log, state } = this.#deps;
     // Should looking fail as well, nothing is decided before it has succeeded.
     this.#isUnsure = true;
-    await log.refresh();
+    await log.refresh().catch((error: unknown) => {
+      this.#lookAgain();
+      throw error;
+    });
     const from = state.length;
     state.catchUp();
     this.#isUnsure = false;
