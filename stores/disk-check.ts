@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RegistryError } from '../core/errors.ts';
 import { ensureDirectory, nextNumber } from './durable-files.ts';
@@ -11,10 +11,10 @@ export function unfitDisk(directory: string): string | undefined {
   const probe = join(directory, `${PROBE}${process.pid}.${nextNumber()}`);
   mkdirSync(probe);
   try {
-    writeFileSync(join(probe, 'a:B'), '');
-    writeFileSync(join(probe, 'a:b'), '');
-    if (readdirSync(probe).length !== 2)
+    writeFileSync(join(probe, 'name'), '');
+    if (existsSync(join(probe, 'NAME')))
       return 'it takes names that differ only in case for one: two packages could be one file';
+    writeFileSync(join(probe, 'with:colon'), '');
     return undefined;
   } catch (error) {
     return `it refuses file names that packages need (with a colon): ${(error as Error).message}`;
