@@ -14,7 +14,7 @@ export interface StateView {
 }
 
 /** Releases kept in memory over all packages, about 2 KB each; a package beyond it is reduced again when asked for. */
-const RECENT_RELEASES = 10_000;
+const RECENT_RELEASES = 30_000;
 
 /**
  * The registry as the log tells it. Memory holds one number per package, the sequence number of its last event;
@@ -114,6 +114,13 @@ export class RegistryState implements StateView {
       undefined,
       this.#chain(last, -1).filter((event) => event.seq < length),
     );
+  }
+
+  /** The package before an event about it. Whoever has just decided that event has left it at hand. */
+  packageBefore(key: string, event: RegistryEvent): Package | undefined {
+    const recent = this.#recent.get(key);
+    if (recent && 'prev' in event && event.prev === recent.lastSeq) return recent;
+    return this.packageAt(key, event.seq);
   }
 
   namespace(ecosystem: EcosystemId, name: string): Namespace | undefined {

@@ -33,8 +33,8 @@ export interface GeneratorDeps {
 /** The log does not carry on from what this site was made of. An operator has to say which of the two is right. */
 export class ForeignSite extends LogDamage {}
 
-/** Packages kept as the site shows them, so that the next change of one is compared in memory. */
-const REMEMBERED_RELEASES = 10_000;
+/** Packages kept as the site shows them, texts included that are too long for events: the next change finds them there. */
+const REMEMBERED_RELEASES = 2_000;
 /** Events per step: enough to share the cost of a step, few enough that one step stays short. */
 const MAX_STEP_EVENTS = 2_048;
 
@@ -144,7 +144,7 @@ export class Generator {
     const shown = new Map<string, Package>();
     const plans: Plan[] = [];
     for (const [key, events] of this.#touched(progress.seq, toSeq)) {
-      const before = this.#shown.get(key) ?? (await this.#packageAt(key, progress.seq));
+      const before = this.#shown.get(key) ?? (await this.#before(key, events));
       const reduced = state.reduce(before, events);
       if (!reduced) continue;
       const after = await hydrate(reduced, blobs);
@@ -181,6 +181,12 @@ export class Generator {
       else touched.set(key, [event]);
     }
     return touched;
+  }
+
+  async #before(key: string, [first]: readonly RegistryEvent[]): Promise<Package | undefined> {
+    const { state, blobs } = this.#deps;
+    const found = first && state.packageBefore(key, first);
+    return found && hydrate(found, blobs);
   }
 
   async #packageAt(key: string, length: number): Promise<Package | undefined> {
