@@ -14,7 +14,7 @@ export interface StateView {
 }
 
 /** Releases kept in memory over all packages, about 2 KB each; a package beyond it is reduced again when asked for. */
-const RECENT_RELEASES = 30_000;
+const RECENT_RELEASES = 10_000;
 
 /**
  * The registry as the log tells it. Memory holds one number per package, the sequence number of its last event;
