@@ -274,8 +274,20 @@ function isDiskError(error: unknown): boolean {
 function refuse(error: RegistryError, context: Context, response: ServerResponse): void {
   context.code = error.code;
   const surface = context.surface ?? context.routing.surfaceOf(context.head.path);
-  const render = surface?.renderError ?? renderProblem;
-  send(response, render(error, context.head));
+  const answer = (surface?.renderError ?? renderProblem)(error, context.head);
+  const request = response.req;
+  if (request.complete || request.headers.connection?.toLowerCase() !== 'close')
+    return send(response, answer);
+  // Node closes such a connection with the answer, and a client that still sends would see a broken pipe instead of it.
+  drain(request);
+  request.once('close', () => send(response, answer)).once('end', () => send(response, answer));
+}
+
+/** Reads on and throws away, for a while. */
+function drain(request: IncomingMessage): void {
+  request.resume();
+  const patience = setTimeout(() => request.destroy(), DRAIN_MS).unref();
+  request.once('close', () => clearTimeout(patience));
 }
 
 function redirect(response: ServerResponse, mount: string, { status, to }: RedirectRoute): void {
@@ -284,6 +296,7 @@ function redirect(response: ServerResponse, mount: string, { status, to }: Redir
 }
 
 function send(response: ServerResponse, { status, headers, body }: HttpAnswer): void {
+  if (response.headersSent) return;
   const bytes = Buffer.from(body ?? '');
   response.writeHead(status, { ...headers, 'content-length': bytes.byteLength });
   response.end(bytes);
@@ -294,9 +307,7 @@ function finished(request: IncomingMessage, response: ServerResponse, context: C
   if (request.complete) return;
   // Read on and throw away, which Node does only where nobody has begun to read: closing, or reading no further,
   // would cost the client our answer (it sees a broken pipe, or waits for us to take the rest).
-  request.resume();
-  const patience = setTimeout(() => request.destroy(), DRAIN_MS).unref();
-  request.once('close', () => clearTimeout(patience));
+  drain(request);
 }
 
 function observe(response: ServerResponse, context: Context, deps: AppDeps): void {
