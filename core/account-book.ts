@@ -92,17 +92,6 @@ export class AccountBook {
     };
   }
 
-  /** Safe to repeat. @throws RegistryError `bad-request` when the handle is not one. */
-  async ensureAccount(handle: string): Promise<Account> {
-    requireHandle(handle);
-    await this.#append((state) =>
-      state.accounts.has(handle) ? [] : [{ kind: 'account-created', by: handle, handle }],
-    );
-    const account = this.account(handle);
-    if (!account) throw new Error('the account that was just recorded is not there');
-    return account;
-  }
-
   /** A new token: `prefix` lets clients and secret scanners know it. @throws RegistryError as `addToken` does. */
   async createToken(prefix: string, wanted: NewToken): Promise<CreatedToken> {
     const token = prefix + this.#deps.ids.secret();

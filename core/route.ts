@@ -57,7 +57,7 @@ export interface Call {
 /** Accounts and their tokens, which live in the private log. */
 export type CallAccounts = Pick<
   AccountBook,
-  'account' | 'token' | 'tokensOf' | 'lastUsedAt' | 'ensureAccount' | 'createToken' | 'revokeToken'
+  'account' | 'token' | 'tokensOf' | 'lastUsedAt' | 'createToken' | 'revokeToken'
 >;
 
 export interface KeptMeta {
