@@ -3,6 +3,7 @@
  * it: requests become calls, calls become answers or intents, and intents become events.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
 import express, { type ErrorRequestHandler } from 'express';
 import { RegistryError } from '../core/errors.ts';
 import type { RegistryEvent } from '../core/event.ts';
@@ -17,6 +18,7 @@ import {
   type Visibility,
 } from '../core/route.ts';
 import { sitePath } from '../core/site.ts';
+import type { RegistryState } from '../core/state.ts';
 import type { Writer } from '../core/writer.ts';
 import type { Surface } from '../ecosystems/ecosystem.ts';
 import { openCall, type CallDeps } from './call.ts';
@@ -42,6 +44,7 @@ export interface RequestRecord {
 }
 
 export interface AppDeps extends CallDeps {
+  readonly state: RegistryState;
   readonly surfaces: readonly Surface[];
   readonly log: EventLog<RegistryEvent>;
   readonly writer: Writer;
@@ -201,7 +204,8 @@ function expressApp(
     if (!context) throw new Error('a request without its context');
     if (!context.matched) throw new RegistryError('no-route', `nothing is at ${context.head.path}`);
     const { headers, ...answer } = await answerCall(request, context, context.matched, deps, directories);
-    send(response, { ...answer, headers: { 'cache-control': 'no-store', ...headers } });
+    const whole = { ...answer, headers: { 'cache-control': 'no-store', ...headers } };
+    await sendStreamed(response, whole, deps, context.head.requestId);
   });
   const onError: ErrorRequestHandler = (error, request, response, _next) => {
     const context = contexts.get(request);
@@ -295,11 +299,32 @@ function redirect(response: ServerResponse, mount: string, { status, to }: Redir
   response.writeHead(status, { location, 'content-length': 0 }).end();
 }
 
-function send(response: ServerResponse, { status, headers, body }: HttpAnswer): void {
+function send(response: ServerResponse, { status, headers, body = '' }: HttpAnswer): void {
   if (response.headersSent) return;
-  const bytes = Buffer.from(body ?? '');
+  if (typeof body !== 'string') throw new TypeError('a refusal is a text');
+  const bytes = Buffer.from(body);
   response.writeHead(status, { ...headers, 'content-length': bytes.byteLength });
   response.end(bytes);
+}
+
+async function sendStreamed(
+  response: ServerResponse,
+  answer: HttpAnswer,
+  { blobs, onError }: AppDeps,
+  requestId: string,
+): Promise<void> {
+  const { status, headers, body = '' } = answer;
+  if (typeof body === 'string') return send(response, answer);
+  const length = 'blob' in body ? { 'content-length': body.size } : {};
+  response.writeHead(status, { ...headers, ...length });
+  if (response.req.method === 'HEAD') return void response.end();
+  try {
+    await pipeline('blob' in body ? blobs.open(body.blob) : body, response);
+  } catch (error) {
+    // The connection is closed by now, which tells the client that something is missing; who hung up knows it.
+    const hasHungUp = (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE';
+    if (!hasHungUp) onError(error, requestId);
+  }
 }
 
 function finished(request: IncomingMessage, response: ServerResponse, context: Context, deps: AppDeps): void {

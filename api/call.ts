@@ -1,12 +1,14 @@
 /** One API request, as its handler sees it. */
 import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import { uuidFrom } from '../core/accounts.ts';
 import { canonicalJson } from '../core/canonical-json.ts';
 import { RegistryError } from '../core/errors.ts';
-import type { BlobStore, Ids, Keyring, StagedBlob } from '../core/ports.ts';
+import { hydrate } from '../core/hydrate.ts';
+import type { BlobStore, Clock, Ids, Keyring, StagedBlob } from '../core/ports.ts';
 import type { Call, CallAccounts, KeptMeta, RequestHead } from '../core/route.ts';
 import type { RouteParams } from '../core/site.ts';
-import type { RegistryState } from '../core/state.ts';
 import type { Authenticator } from './auth.ts';
 import type { Directory } from './directory.ts';
 
@@ -18,7 +20,7 @@ export interface CallDeps {
   readonly auth: Authenticator;
   readonly accounts: CallAccounts;
   readonly keyring: Keyring;
-  readonly state: RegistryState;
+  readonly clock: Clock;
   readonly ids: Ids;
 }
 
@@ -34,7 +36,7 @@ export interface Matched {
 export function openCall(
   request: IncomingMessage,
   { directory, ...matched }: Matched,
-  { blobs, auth, accounts, keyring, state, ids }: CallDeps,
+  { blobs, auth, accounts, keyring, clock, ids }: CallDeps,
 ): { call: Call; discard(): Promise<void> } {
   const staged: StagedBlob[] = [];
   const keep = (blob: StagedBlob): StagedBlob => {
@@ -45,12 +47,19 @@ export function openCall(
     keep(await blobs.stage(once(Buffer.from(text)), { maxBytes: Infinity }));
   const call: Call = {
     ...matched,
+    header: (name) => {
+      const value = request.headers[name];
+      return Array.isArray(value) ? value.join(', ') : value;
+    },
+    now: () => new Date(clock.now()).toISOString(),
     authenticate: () => auth.authenticate(request.headers.authorization),
     async stageBody({ maxBytes }) {
       if (Number(request.headers['content-length'] ?? 0) > maxBytes)
         throw new RegistryError('too-large', `the upload is over the limit of ${maxBytes} bytes`);
       return keep(await blobs.stage(bodyOf(request), { maxBytes }));
     },
+    body: ({ maxBytes }) => decodedBody(request, maxBytes),
+    stage: async (source, limits) => keep(await blobs.stage(source, limits)),
     async readJson({ maxBytes }) {
       const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
       if (type !== 'application/json')
@@ -67,8 +76,9 @@ export function openCall(
     readText: async (digest) => Buffer.from(await blobs.read(digest)).toString('utf8'),
     accounts,
     requireBootstrapSecret: () => auth.requireBootstrapSecret(request.headers.authorization),
-    signaturesOf: (ecosystem, message) =>
-      (state.settings.keys ?? [])
+    hydrate: (of) => hydrate(of, blobs),
+    signaturesOf: (view, ecosystem, message) =>
+      (view.settings.keys ?? [])
         .filter((key) => key.ecosystem === ecosystem && key.retired !== true)
         .map((key) => ({
           keyId: key.id,
@@ -97,19 +107,48 @@ async function* bodyOf(request: IncomingMessage): AsyncIterable<Uint8Array> {
   }
 }
 
+/** What a client packed is unpacked here, as far as it is let: a bomb ends at the limit. */
+async function* decodedBody(request: IncomingMessage, maxBytes: number): AsyncIterable<Uint8Array> {
+  const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
+  if (encoding !== 'identity' && encoding !== 'gzip')
+    throw new RegistryError(
+      'unsupported-media-type',
+      'send the body as it is, or with Content-Encoding: gzip',
+    );
+  const pieces = encoding === 'gzip' ? unpacked(bodyOf(request)) : bodyOf(request);
+  let size = 0;
+  for await (const piece of pieces) {
+    size += piece.byteLength;
+    if (size > maxBytes)
+      throw new RegistryError('body-too-large', `the body is over the limit of ${maxBytes} bytes`);
+    yield piece;
+  }
+}
+
+async function* unpacked(packed: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  const gunzip = createGunzip();
+  const source = Readable.from(packed);
+  source.on('error', (error) => gunzip.destroy(error));
+  source.pipe(gunzip);
+  try {
+    for await (const piece of gunzip) yield piece as Uint8Array;
+  } catch (error) {
+    if (error instanceof RegistryError) throw error;
+    throw new RegistryError('malformed-body', 'the body is not gzip, though its Content-Encoding says so', {
+      cause: error,
+    });
+  } finally {
+    source.destroy();
+  }
+}
+
 async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes;
 }
 
 async function readText(request: IncomingMessage, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of bodyOf(request)) {
-    size += chunk.byteLength;
-    if (size > maxBytes)
-      throw new RegistryError('body-too-large', `the body is over the limit of ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
+  for await (const chunk of decodedBody(request, maxBytes)) chunks.push(chunk);
   return Buffer.concat(chunks).toString('utf8');
 }
 

@@ -15,7 +15,7 @@ export interface Routing {
   readonly table: RouteTable<MountedRoute>;
   /** The surface that owns a path which no route matches: the one with the longest mount before it. */
   surfaceOf(path: string): Surface | undefined;
-  /** The path a request means: some surfaces answer at the root of a host of their own as well. */
+  /** The path a request means: some have several spellings, and some surfaces answer at the root of a host of their own. */
   pathFor(host: string | undefined, path: string): string;
 }
 
@@ -38,6 +38,11 @@ export function buildRouting(surfaces: readonly Surface[], settings: Settings, o
     // Whoever is mounted at the root answers there.
     if (own && !(hasRoot && route.pattern === '')) addRoute(table, '', { surface: own, mount: '/', route });
   const rootOf = rememberingLast((host: string) => hosts.get(host.toLowerCase().replace(/:\d+$/, '')));
+  const spellers = mounted.flatMap(({ surface, mount }) =>
+    surface.canonicalPath
+      ? [{ prefix: mount === '/' ? '' : mount, canonicalPath: surface.canonicalPath }]
+      : [],
+  );
   const byLength = mounted.toSorted((a, b) => b.mount.length - a.mount.length);
   return {
     table,
@@ -45,7 +50,10 @@ export function buildRouting(surfaces: readonly Surface[], settings: Settings, o
       byLength.find(({ mount }) => mount === '/' || path === mount || path.startsWith(`${mount}/`))?.surface,
     pathFor(host, path) {
       const root = host === undefined ? undefined : rootOf(host);
-      return root === undefined || hasRoute(table, path) ? path : root + path;
+      const meant = root === undefined || hasRoute(table, path) ? path : root + path;
+      for (const { prefix, canonicalPath } of spellers)
+        if (meant.startsWith(`${prefix}/`)) return prefix + canonicalPath(meant.slice(prefix.length));
+      return meant;
     },
   };
 }

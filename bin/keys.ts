@@ -26,11 +26,11 @@ export async function rotateKeys(dataDirectory: string, ecosystem: string): Prom
   if (!kind) throw new RegistryError('bad-request', `there is no ecosystem ${ecosystem} that signs`);
   const before = await recordedSettings(dataDirectory);
   // Stopping after this leaves a key that nobody names: harmless, and the next rotation makes another.
-  const made = await new KeyDirectory(layout(dataDirectory).keys).create();
+  const made = await new KeyDirectory(layout(dataDirectory).keys).create(kind);
   const old = (before.keys ?? []).map((key) =>
     key.ecosystem === ecosystem ? { ...key, retired: true } : key,
   );
-  const settings = { ...before, keys: [...old, { ...made, ecosystem, kind }] };
+  const settings = { ...before, keys: [...old, { ...made, ecosystem }] };
   await withControl(dataDirectory, (control) => control.execute([{ kind: 'change-settings', settings }]));
   console.log(`${made.id}  ${ecosystem}  ${kind}  ${made.publicKey}  signs`);
 }

@@ -149,7 +149,7 @@ async function firstKeys({ keys }: Registry, { mounts }: Settings): Promise<Pick
   const made = [];
   for (const { id: ecosystem, signsWith, surfaces } of Object.values(ecosystems))
     if (signsWith && surfaces.some(({ id }) => mounts[id] !== undefined))
-      made.push({ ...(await keys.create()), ecosystem, kind: signsWith });
+      made.push({ ...(await keys.create(signsWith)), ecosystem });
   return made.length > 0 ? { keys: made } : {};
 }
 
@@ -208,6 +208,7 @@ function appFor({ registry, options, log, metrics, isStopping }: AppParts): Requ
     accounts,
     keyring: keys,
     ids: randomIds,
+    clock: systemClock,
     site: siteReader(site.root),
     auth: authenticator({ accounts, administratorToken, bootstrapSecret }),
     metrics,

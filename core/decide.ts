@@ -26,6 +26,8 @@ export type PackageCommand =
       readonly meta?: object;
       readonly metaDigest?: string;
       readonly signatures?: readonly Signature[];
+      /** For a package that does not exist yet: it is private from its first event on. */
+      readonly visibility?: 'private';
     })
   | (OfName & { readonly kind: 'yank'; readonly version: string; readonly reason?: string })
   | (OfName & { readonly kind: 'unyank'; readonly version: string })
@@ -41,6 +43,7 @@ export type PackageCommand =
   | (OfName & { readonly kind: 'remove-ref'; readonly ref: string })
   | (OfName & { readonly kind: 'expire'; readonly version?: string; readonly ref?: string })
   | (OfName & { readonly kind: 'set-visibility'; readonly visibility: 'public' | 'private' })
+  | (OfName & { readonly kind: 'star' | 'unstar' })
   | (OfName & { readonly kind: 'file-advisory'; readonly advisory: Advisory })
   | (OfName & { readonly kind: 'withdraw-advisory'; readonly advisoryId: string });
 
@@ -71,8 +74,11 @@ export function slicesOf(
   if (command.kind === 'change-settings') return {};
   const { ecosystem, name } = command;
   if ('of' in command && command.of === 'namespace') return { namespace: { ecosystem, name } };
-  if (rules?.ownedBy !== 'namespace') return { package: { ecosystem, name } };
-  return { package: { ecosystem, name }, namespace: { ecosystem, name: rules.namespaceOf?.(name) ?? name } };
+  const namespace = rules?.namespaceOf?.(name);
+  return {
+    package: { ecosystem, name },
+    ...(namespace === undefined ? {} : { namespace: { ecosystem, name: namespace } }),
+  };
 }
 
 export interface Circumstances {
@@ -112,6 +118,8 @@ export function decide(command: Command, slices: Slices, at: Circumstances): rea
     case 'remove-ref':
     case 'expire':
     case 'set-visibility':
+    case 'star':
+    case 'unstar':
     case 'file-advisory':
     case 'withdraw-advisory':
       return changePackage(command, slices, at);
@@ -130,6 +138,8 @@ const scopeOf: Record<PackageCommand['kind'] | OwnershipCommand['kind'], Scope> 
   withdraw: 'yank',
   expire: 'admin',
   'set-visibility': 'owner',
+  star: 'publish',
+  unstar: 'publish',
   'file-advisory': 'owner',
   'withdraw-advisory': 'owner',
   'add-owner': 'owner',
@@ -139,21 +149,38 @@ const scopeOf: Record<PackageCommand['kind'] | OwnershipCommand['kind'], Scope> 
   'cancel-transfer': 'owner',
 };
 
-function changeSettings(settings: Settings, slices: Slices, { actor }: Circumstances): readonly EventDraft[] {
+function changeSettings(
+  settings: Settings,
+  slices: Slices,
+  { actor, now }: Circumstances,
+): readonly EventDraft[] {
   requireScope(actor, 'admin');
   if (slices.settings && canonicalJson(settings) === canonicalJson(slices.settings)) return [];
-  return [{ kind: 'settings-changed', by: actor.handle, settings }];
+  return [{ kind: 'settings-changed', by: actor.handle, settings: datingRetirements(settings, slices, now) }];
+}
+
+/** What a key has signed up to now stays good: it ends a millisecond later, and the next event is signed by another. */
+function datingRetirements(settings: Settings, slices: Slices, now: string): Settings {
+  if (!settings.keys) return settings;
+  const retiredAt = new Date(Date.parse(now) + 1).toISOString();
+  const keys = settings.keys.map((key) => {
+    if (key.retired !== true || key.retiredAt !== undefined) return key;
+    const before = slices.settings?.keys?.find(({ id }) => id === key.id);
+    return { ...key, retiredAt: before?.retiredAt ?? retiredAt };
+  });
+  return { ...settings, keys };
 }
 
 type Publish = Extract<Command, { kind: 'publish' }>;
 
 function publish(command: Publish, slices: Slices, at: Circumstances): readonly EventDraft[] {
   const { actor, rules } = at;
-  const { ecosystem, name, version, artifacts, meta, metaDigest, signatures } = command;
+  const { ecosystem, name, version, artifacts, meta, metaDigest, signatures = [] } = command;
   const existing = slices.package;
   if (existing && existing.name !== name)
     throw new RegistryError('name-taken', `${name} is too close to ${existing.name}, which exists`);
-  const holder = rules.ownedBy === 'package' ? existing : slices.namespace;
+  // Where owners own packages, a namespace only says who may add a package to it.
+  const holder = (rules.ownedBy === 'package' ? existing : undefined) ?? slices.namespace;
   if (holder) requireOwner(holder, at);
   if (existing?.releases.has(rules.versionKey(version)))
     throw new RegistryError(
@@ -169,14 +196,17 @@ function publish(command: Publish, slices: Slices, at: Circumstances): readonly 
     artifacts: [...artifacts],
     ...(meta === undefined ? {} : { meta }),
     ...(metaDigest === undefined ? {} : { metaDigest }),
-    ...(signatures === undefined ? {} : { signatures: [...signatures] }),
+    ...(signatures.length > 0 ? { signatures: [...signatures] } : {}),
   };
-  if (holder) return [published];
-  const owned =
-    rules.ownedBy === 'package'
-      ? { name }
-      : { name: rules.namespaceOf?.(name) ?? name, of: 'namespace' as const };
-  return [{ kind: 'claimed', by: actor.handle, ecosystem, ...owned, owner: actor.handle }, published];
+  const claimed = { kind: 'claimed', by: actor.handle, ecosystem, owner: actor.handle } as const;
+  const namespace = rules.namespaceOf?.(name);
+  return [
+    ...(namespace === undefined || slices.namespace
+      ? []
+      : [{ ...claimed, name: namespace, of: 'namespace' as const }]),
+    ...(rules.ownedBy === 'namespace' || existing ? [] : [{ ...claimed, name }]),
+    published,
+  ];
 }
 
 function claim(
@@ -187,6 +217,7 @@ function claim(
   const { ecosystem, name, owner, of } = command;
   if (of === 'namespace' ? slices.namespace : slices.package)
     throw new RegistryError('name-taken', `${name} already has an owner`);
+  requireAccount(owner, at);
   return [{ kind: 'claimed', by: at.actor.handle, ecosystem, name, ...(of ? { of } : {}), owner }];
 }
 
@@ -246,16 +277,20 @@ function pendingTransfer(holder: Ownership, now: string): { to: string } {
 
 type PackageChange = Exclude<PackageCommand, { kind: 'publish' }>;
 
+/** What is not a matter of who owns the package. */
+const ofAnybody: ReadonlySet<Command['kind']> = new Set(['expire', 'star', 'unstar']);
+
 function changePackage(command: PackageChange, slices: Slices, at: Circumstances): readonly EventDraft[] {
   const target = slices.package;
-  if (!target || target.releases.size === 0)
+  // A name that is only close to this one is another's.
+  if (!target || target.releases.size === 0 || target.name !== command.name)
     throw new RegistryError('package-not-found', `package ${command.name} not found`);
   const versioned = 'version' in command && command.version !== undefined;
   if (command.kind === 'file-advisory')
     for (const version of command.advisory.versions ?? []) existingRelease(target, version, at.rules);
   const release = versioned ? existingRelease(target, command.version, at.rules) : undefined;
   const holder = at.rules.ownedBy === 'package' ? target : slices.namespace;
-  if (command.kind !== 'expire') requireOwner(holder ?? target, at);
+  if (!ofAnybody.has(command.kind)) requireOwner(holder ?? target, at);
   const draft = { by: at.actor.handle, ecosystem: command.ecosystem, name: target.name };
   // What the client sent is replaced by the version as published: two spellings can share a version key.
   const ofVersion = release ? { version: release.version } : {};
@@ -305,6 +340,10 @@ function changePackage(command: PackageChange, slices: Slices, at: Circumstances
     case 'set-visibility':
       if (target.visibility === command.visibility) return [];
       return [{ kind: 'visibility-set', ...draft, visibility: command.visibility }];
+    case 'star':
+      return target.stars.has(at.actor.handle) ? [] : [{ kind: 'starred', ...draft }];
+    case 'unstar':
+      return target.stars.has(at.actor.handle) ? [{ kind: 'unstarred', ...draft }] : [];
     case 'file-advisory':
       if (target.advisories.has(command.advisory.id))
         throw new RegistryError('conflict', `advisory ${command.advisory.id} is already filed`);

@@ -11,8 +11,19 @@ function lacksDetails(advisory: FiledAdvisory): boolean {
   return advisory.details === undefined && advisory.detailsDigest !== undefined;
 }
 
+/** The readme that a package is shown with: an artifact of the release that its ref `latest` points at. */
+function readmeDigestOf(of: Package): string | undefined {
+  const target = of.refs.get('latest')?.target;
+  if (target === undefined) return undefined;
+  // A ref says the version as it was published: so does the release, whatever its key.
+  for (const release of of.releases.values())
+    if (release.version === target) return release.artifacts.find(({ role }) => role === 'readme')?.digest;
+  return undefined;
+}
+
 /** Whether every manifest and every advisory is at hand. */
 export function isHydrated(of: Package): boolean {
+  if (of.readme?.digest !== readmeDigestOf(of)) return false;
   for (const release of of.releases.values()) if (lacksMeta(release)) return false;
   for (const advisory of of.advisories.values()) if (lacksDetails(advisory)) return false;
   return true;
@@ -33,5 +44,10 @@ export async function hydrate(of: Package, blobs: BlobStore): Promise<Package> {
     const bytes = await blobs.read(asDigest(advisory.detailsDigest));
     advisories.set(id, { ...advisory, details: Buffer.from(bytes).toString('utf8') });
   }
-  return { ...of, releases, advisories };
+  const digest = readmeDigestOf(of);
+  const readme =
+    digest === undefined || digest === of.readme?.digest
+      ? of.readme
+      : { digest, text: Buffer.from(await blobs.read(asDigest(digest))).toString('utf8') };
+  return { ...of, releases, advisories, readme: digest === undefined ? undefined : readme };
 }

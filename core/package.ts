@@ -25,6 +25,11 @@ export interface Deprecation {
   readonly messageDigest: string | undefined;
 }
 
+export interface Readme {
+  readonly digest: string;
+  readonly text: string;
+}
+
 export interface Ref {
   readonly target: string;
   readonly setAt: string;
@@ -59,6 +64,10 @@ export interface Package extends Ownership {
   readonly releases: ReadonlyMap<string, Release>;
   readonly refs: ReadonlyMap<string, Ref>;
   readonly advisories: ReadonlyMap<string, FiledAdvisory>;
+  /** What the newest says of itself, once it is hydrated: the readme of the release that `latest` points at. */
+  readonly readme: Readme | undefined;
+  /** Handles of those who marked it as a favourite. */
+  readonly stars: ReadonlySet<string>;
   readonly deprecated: Deprecation | undefined;
   readonly withdrawnAt: string | undefined;
 }
@@ -99,6 +108,8 @@ function create(event: PackageEvent): Mutable<Package> {
     releases: new Map(),
     refs: new Map(),
     advisories: new Map(),
+    readme: undefined,
+    stars: new Set(),
     deprecated: undefined,
     withdrawnAt: undefined,
   };
@@ -162,6 +173,12 @@ function apply(state: Mutable<Package>, event: PackageEvent, versionKey: (versio
     case 'expired':
       if (event.ref !== undefined) state.refs.delete(event.ref);
       if (event.version !== undefined) withdraw(state, event.at, event.version, change);
+      return;
+    case 'starred':
+      state.stars = new Set([...state.stars, event.by]);
+      return;
+    case 'unstarred':
+      state.stars = new Set([...state.stars].filter((handle) => handle !== event.by));
       return;
     case 'visibility-set':
       state.visibility = event.visibility;

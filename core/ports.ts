@@ -24,6 +24,7 @@ export interface Ids {
 export interface Keyring {
   /**
    * Signs with the private half of this key. For `ed25519`: RFC 8032, plain; the same message gives the same signature.
+   * For `ecdsa-sha2-nistp256`: over SHA-256, in DER (RFC 3279, section 2.2.3); each signature differs.
    * @throws RegistryError `storage-failed` when the private half is not there, or is another key's.
    */
   sign(key: RegistryKey, message: Uint8Array): Uint8Array;
@@ -71,6 +72,8 @@ export interface BlobStore {
   has(digest: Digest): Promise<boolean>;
   /** For small blobs only: the whole content. @throws RegistryError `not-found` */
   read(digest: Digest): Promise<Uint8Array>;
+  /** The content in pieces. @throws RegistryError `not-found` */
+  open(digest: Digest): AsyncIterable<Uint8Array>;
 }
 
 /** How far the documents of packages have come; kept beside the files and never served. */

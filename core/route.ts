@@ -5,10 +5,11 @@ import type { Digest } from './digest.ts';
 import { RegistryError } from './errors.ts';
 import type { RegistryEvent } from './event.ts';
 import type { Actor } from './permission.ts';
+import type { Package } from './package.ts';
 import type { StagedBlob } from './ports.ts';
 import type { EcosystemId, Signature } from '../schema/types.ts';
 import type { RouteDoc } from './route-doc.ts';
-import type { RouteParams, SiteRoute, Summary } from './site.ts';
+import { parameterName, type RouteParams, type SiteRoute, type Summary } from './site.ts';
 import type { StateView } from './state.ts';
 
 export interface RequestHead {
@@ -21,7 +22,8 @@ export interface RequestHead {
 export interface HttpAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  /** A text, a blob, or bytes as they come: those have no length. */
+  readonly body?: string | { readonly blob: Digest; readonly size: number } | AsyncIterable<Uint8Array>;
 }
 
 /** One API request as its handler sees it. */
@@ -33,9 +35,20 @@ export interface Call {
   readonly query: URLSearchParams;
   /** Undefined without credentials. A bad credential is refused only where one is asked for. */
   authenticate(): Actor | undefined;
+  /** A header of the request, by its name in lower case. */
+  header(name: string): string | undefined;
+  /** When this is, RFC 3339 in UTC: for policies, never for what is stored. */
+  now(): string;
   /** The whole body into a staged blob; the caller's Intent or the API itself ends it. */
   stageBody(limits: { readonly maxBytes: number }): Promise<StagedBlob>;
-  /** @throws RegistryError `bad-request`, `unsupported-media-type` or `too-large`. */
+  /**
+   * The body in pieces, unpacked where its `Content-Encoding` is gzip. Reading may stop early.
+   * @throws RegistryError `body-too-large` as soon as more than `maxBytes` have come out; `unsupported-media-type`.
+   */
+  body(limits: { readonly maxBytes: number }): AsyncIterable<Uint8Array>;
+  /** Bytes that the handler makes itself, as `stageBody` stages those of the client. */
+  stage(source: AsyncIterable<Uint8Array>, limits: { readonly maxBytes: number }): Promise<StagedBlob>;
+  /** @throws RegistryError `malformed-body`, `unsupported-media-type` or `body-too-large`. */
   readJson(limits: { readonly maxBytes: number }): Promise<unknown>;
   /** What a `published` event keeps of the manifest: inline, or as a blob of its own when it is long. */
   keepMeta(meta: object): Promise<KeptMeta>;
@@ -46,8 +59,13 @@ export interface Call {
   readonly accounts: CallAccounts;
   /** @throws RegistryError `bootstrap-disabled`, `unauthenticated` or `token-invalid` unless the request has the secret. */
   requireBootstrapSecret(): void;
-  /** Signatures by the keys of an ecosystem that are in use; none where it has none. */
-  signaturesOf(ecosystem: EcosystemId, message: string): readonly Signature[];
+  /**
+   * Signatures by the keys of an ecosystem that are in use; none where it has none. Called while a write is planned:
+   * a key that is retired at that moment signs no more.
+   */
+  signaturesOf(view: StateView, ecosystem: EcosystemId, message: string): readonly Signature[];
+  /** The package with the texts at hand that were too long for its events. */
+  hydrate(of: Package): Promise<Package>;
   /** What every package of the surface says of itself, in ascending order of name, as of now. */
   summaries(): Promise<readonly Summary[]>;
   /** A new UUID. */
@@ -178,7 +196,7 @@ function bind(pattern: readonly string[], segments: readonly string[]): RoutePar
       if (part !== segment) return undefined;
     } else {
       if (segment === '') return undefined;
-      params[part.slice(1, -1)] = decodeSegment(segment);
+      params[parameterName(part)] = decodeSegment(segment);
     }
   }
   return params;

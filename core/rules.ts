@@ -10,8 +10,11 @@ export interface Rules {
   compareVersions(a: string, b: string): number;
   /** Whether an owner owns one package or all of a namespace. */
   readonly ownedBy: 'package' | 'namespace';
-  /** The namespace of a name; only asked when owners own namespaces. */
-  namespaceOf?(name: string): string;
+  /**
+   * The namespace of a name, where it has one. Where owners own packages it has owners as well: they alone may add
+   * packages to it, and whoever publishes the first one becomes its owner.
+   */
+  namespaceOf?(name: string): string | undefined;
 }
 
 export type RulesOf = (ecosystem: EcosystemId) => Rules;

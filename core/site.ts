@@ -43,7 +43,10 @@ export type RouteParams = Readonly<Record<string, string>>;
 /** A family of files: one pattern, one type, one cache policy. Declared once, used to write and to read. */
 export interface SiteRoute {
   readonly from: 'site';
-  /** Below the mount, such as `v1/packages/{name}`. Every parameter is one segment. */
+  /**
+   * Below the mount, such as `v1/packages/{name}`. A parameter is one segment of a URL; where it stands as `{+name}`
+   * its decoded value may hold slashes, and is stored as that many segments.
+   */
   readonly pattern: string;
   readonly contentType: string;
   readonly cache: CachePolicy;
@@ -66,12 +69,24 @@ export function isSegment(text: string): boolean {
 export function sitePath(mount: string, route: SiteRoute, params: RouteParams): string | undefined {
   const parts: string[] = mount === '/' ? [] : mount.slice(1).split('/');
   for (const part of route.pattern === '' ? [] : route.pattern.split('/')) {
-    const value = part.startsWith('{') ? params[part.slice(1, -1)] : part;
-    if (value === undefined || !isSegment(value)) return undefined;
-    parts.push(value);
+    const values = part.startsWith('{') ? segmentsOf(part, params) : [part];
+    if (!values?.every(isSegment)) return undefined;
+    parts.push(...values);
   }
   if (route.stored === 'index') parts.push(indexName);
   return parts.join('/');
+}
+
+/** What stands for `{name}` or `{+name}`. */
+function segmentsOf(part: string, params: RouteParams): readonly string[] | undefined {
+  const value = params[parameterName(part)];
+  if (value === undefined) return undefined;
+  return part.startsWith('{+') ? value.split('/') : [value];
+}
+
+/** Of a part of a pattern that is a parameter. */
+export function parameterName(part: string): string {
+  return part.slice(part.startsWith('{+') ? 2 : 1, -1);
 }
 
 /** @throws TypeError when a parameter cannot be a path segment: the ecosystem let a name in that it must not. */

@@ -2,7 +2,7 @@
  * What it takes to serve one more kind of package. An *ecosystem* owns names, versions and rules; a *surface* is one
  * protocol over one or more ecosystems. Nothing outside an ecosystem's folder knows its paths or its words.
  */
-import type { EcosystemId, Settings } from '../schema/types.ts';
+import type { EcosystemId, RegistryKey, Settings } from '../schema/types.ts';
 import type { RegistryError } from '../core/errors.ts';
 import type { Package, Ref, Release } from '../core/package.ts';
 import type { DocumentedRoute, HttpAnswer, RequestHead } from '../core/route.ts';
@@ -17,7 +17,7 @@ export interface Ecosystem<Id extends EcosystemId = EcosystemId> {
   readonly rules: Rules;
   readonly surfaces: readonly Surface[];
   /** What its releases are signed with, where its clients know signatures; the registry makes such a key. */
-  readonly signsWith?: 'ed25519';
+  readonly signsWith?: RegistryKey['kind'];
   /** What settings of the server it replaces are called here. */
   readonly environment?: (environment: Environment) => Aliases;
 }
@@ -52,6 +52,8 @@ export interface Surface {
   readonly doc: SurfaceDoc;
   /** Other host names under which a part of the surface answers at the root: host to path below the mount. */
   readonly hosts?: Readonly<Record<string, string>>;
+  /** The one spelling of a path that its clients spell in several ways; below the mount, as it was sent. */
+  canonicalPath?(path: string): string;
   /** Files of one release. May depend on the release, on ownership and on settings; never on other releases or refs. */
   filesForRelease(release: Release, of: Package, site: SiteContext): Iterable<SiteFile>;
   /** Files of one movable name. May depend on the ref and on the release it points at. */

@@ -24,7 +24,7 @@ export function openApiDocument(head: DocumentHead, surfaces: readonly Documente
   for (const { surface, prefix } of surfaces)
     for (const route of surface.routes) {
       if (!route.doc) continue;
-      const path = `${prefix}/${route.pattern}`;
+      const path = `${prefix}/${route.pattern.replaceAll('{+', '{')}`;
       const method = route.from === 'api' ? route.method.toLowerCase() : 'get';
       (paths[path] ??= {})[method] = operation(route, route.doc, surface);
     }
@@ -43,7 +43,7 @@ export function openApiDocument(head: DocumentHead, surfaces: readonly Documente
 
 function operation(route: DocumentedRoute, doc: RouteDoc, surface: DocumentedSurface['surface']): Json {
   const { id, summary, description, scope, query = {}, body, refusals = {} } = doc;
-  const inPath = [...route.pattern.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
+  const inPath = [...route.pattern.matchAll(/\{\+?(\w+)\}/g)].map(([, name = '']) => ({
     name,
     in: 'path',
     required: true,

@@ -20,6 +20,8 @@ export type RegistryEvent =
   | TransferAcceptedEvent
   | TransferCancelledEvent
   | VisibilitySetEvent
+  | StarredEvent
+  | UnstarredEvent
   | AdvisoryFiledEvent
   | AdvisoryWithdrawnEvent
   | ExpiredEvent
@@ -40,7 +42,7 @@ export type PublishedEvent = Envelope & OfPackage & Published;
 /**
  * Which ecosystem owns the name.
  */
-export type EcosystemId = 'x07';
+export type EcosystemId = 'x07' | 'npm';
 /**
  * Algorithm and lower-case hex of a blob, computed by this registry.
  */
@@ -101,6 +103,14 @@ export type TransferCancelledEvent = Envelope & OfSubject & TransferCancelled;
  * From here on the package is public or private.
  */
 export type VisibilitySetEvent = Envelope & OfPackage & VisibilitySet;
+/**
+ * Somebody marked the package as a favourite.
+ */
+export type StarredEvent = Envelope & OfPackage & Starred;
+/**
+ * Somebody took that back.
+ */
+export type UnstarredEvent = Envelope & OfPackage & Unstarred;
 /**
  * A warning about one or more versions, kept for ever.
  */
@@ -194,6 +204,19 @@ export interface Settings {
      */
     officialOwner?: string;
   };
+  /**
+   * Settings of the npm surface.
+   */
+  npm?: {
+    /**
+     * What a new scoped package is when its publisher does not say. Absent: public.
+     */
+    defaultAccess?: 'public' | 'restricted';
+    /**
+     * How long after its publication an owner may remove a version; 0: always. Absent: 72.
+     */
+    unpublishHours?: number;
+  };
 }
 /**
  * One key.
@@ -210,15 +233,19 @@ export interface RegistryKey {
   /**
    * Algorithm.
    */
-  kind: 'ed25519';
+  kind: 'ed25519' | 'ecdsa-sha2-nistp256';
   /**
-   * The public key in base64; for ed25519 its 32 bytes (RFC 8032).
+   * The public key in base64; for ed25519 its 32 bytes (RFC 8032), else its SubjectPublicKeyInfo in DER.
    */
   publicKey: string;
   /**
    * It checks old signatures and makes no new ones.
    */
   retired?: boolean;
+  /**
+   * From when on it makes no signatures; RFC 3339, UTC. Absent where it was retired before this was recorded.
+   */
+  retiredAt?: string;
 }
 export interface SettingsChanged {
   /**
@@ -475,6 +502,18 @@ export interface VisibilitySet {
    */
   visibility: 'public' | 'private';
 }
+export interface Starred {
+  /**
+   * What happened.
+   */
+  kind: 'starred';
+}
+export interface Unstarred {
+  /**
+   * What happened.
+   */
+  kind: 'unstarred';
+}
 export interface AdvisoryFiled {
   /**
    * What happened.
@@ -523,6 +562,14 @@ export interface Advisory {
    */
   details?: string;
   detailsDigest?: DigestText;
+  /**
+   * Which kinds of weakness it is.
+   *
+   * @maxItems 16
+   *
+   * Items: A kind of weakness.
+   */
+  cwe?: string[];
 }
 export interface AdvisoryWithdrawn {
   /**

@@ -111,11 +111,22 @@ export class BlobDirectory implements BlobStore {
     try {
       return await readFile(this.pathOf(digest));
     } catch (error) {
-      if (isErrno(error, 'ENOENT'))
-        throw new RegistryError('not-found', `blob ${digest} is missing`, { cause: error });
-      throw error;
+      throw missing(digest, error);
     }
   }
+
+  async *open(digest: Digest): AsyncIterable<Uint8Array> {
+    try {
+      for await (const piece of createReadStream(this.pathOf(digest))) yield piece as Buffer;
+    } catch (error) {
+      throw missing(digest, error);
+    }
+  }
+}
+
+function missing(digest: Digest, error: unknown): unknown {
+  if (!isErrno(error, 'ENOENT')) return error;
+  return new RegistryError('not-found', `blob ${digest} is missing`, { cause: error });
 }
 
 async function openIncoming(path: string): Promise<number> {

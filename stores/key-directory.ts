@@ -37,27 +37,28 @@ export class KeyDirectory implements Keyring {
       .sort();
   }
 
-  /** Makes an Ed25519 key; durable when it returns. Its id is the beginning of the hash of its public half. */
-  async create(): Promise<{ readonly id: string; readonly publicKey: string }> {
-    const { privateKey } = generateKeyPairSync('ed25519');
-    const publicKey = rawPublicKey(privateKey);
+  /** Makes a key; durable when it returns. Its id is the beginning of the hash of its public half. */
+  async create(kind: RegistryKey['kind']): Promise<Pick<RegistryKey, 'id' | 'kind' | 'publicKey'>> {
+    const privateKey = kinds[kind].generate();
+    const publicKey = kinds[kind].publicHalf(createPublicKey(privateKey));
     const id = createHash('sha256').update(publicKey).digest('hex').slice(0, 16);
     await ensureDirectory(this.#directory, 0o700);
     const pem = Buffer.from(privateKey.export({ type: 'pkcs8', format: 'pem' }));
     await writeSynced(this.pathOf(id), pem, 0o600);
     await syncPath(this.#directory);
-    return { id, publicKey: publicKey.toString('base64') };
+    return { id, kind, publicKey: publicKey.toString('base64') };
   }
 
   sign(key: RegistryKey, message: Uint8Array): Uint8Array {
-    return sign(null, message, this.#loaded.get(key.id) ?? this.#load(key));
+    return sign(kinds[key.kind].hash, message, this.#loaded.get(key.id) ?? this.#load(key));
   }
 
-  #load({ id, publicKey }: RegistryKey): KeyObject {
+  #load({ id, kind, publicKey }: RegistryKey): KeyObject {
     try {
       const key = createPrivateKey(readFileSync(this.pathOf(id)));
       // Lines are signed for ever: one that never verifies could not be mended.
-      if (rawPublicKey(key).toString('base64') !== publicKey) throw new Error('it is another key');
+      if (kinds[kind].publicHalf(createPublicKey(key)).toString('base64') !== publicKey)
+        throw new Error('it is another key');
       this.#loaded.set(id, key);
       return key;
     } catch (error) {
@@ -70,7 +71,25 @@ export class KeyDirectory implements Keyring {
   }
 }
 
-/** The 32 bytes at the end of the SubjectPublicKeyInfo (RFC 8410, section 4). */
-function rawPublicKey(key: KeyObject): Buffer {
-  return createPublicKey(key).export({ type: 'spki', format: 'der' }).subarray(-32);
+interface KeyKind {
+  /** Null where the algorithm has its own. */
+  readonly hash: 'sha256' | null;
+  generate(): KeyObject;
+  publicHalf(key: KeyObject): Buffer;
 }
+
+const spki = (key: KeyObject): Buffer => key.export({ type: 'spki', format: 'der' });
+
+const kinds: Readonly<Record<RegistryKey['kind'], KeyKind>> = {
+  ed25519: {
+    hash: null,
+    generate: () => generateKeyPairSync('ed25519').privateKey,
+    // The 32 bytes at the end of the SubjectPublicKeyInfo (RFC 8410, section 4).
+    publicHalf: (key) => spki(key).subarray(-32),
+  },
+  'ecdsa-sha2-nistp256': {
+    hash: 'sha256',
+    generate: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
+    publicHalf: spki,
+  },
+};

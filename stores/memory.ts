@@ -126,6 +126,10 @@ export class MemoryBlobs implements BlobStore {
     };
   }
 
+  async *open(digest: Digest): AsyncIterable<Uint8Array> {
+    yield await this.read(digest);
+  }
+
   async has(digest: Digest): Promise<boolean> {
     return this.blobs.has(digest);
   }

@@ -1,8 +1,7 @@
 /** An uploaded `.x07pkg` (contract, section 5): an uncompressed tar, read twice as a stream and never unpacked. */
-import { Readable } from 'node:stream';
-import tar from 'tar-stream';
 import type { Digest } from '../../core/digest.ts';
-import { RegistryError } from '../../core/errors.ts';
+import type { RegistryError } from '../../core/errors.ts';
+import { forEachMember, type TarMember } from '../tar-archive.ts';
 import {
   checkManifest,
   checkManifestScale,
@@ -12,7 +11,6 @@ import {
 } from './manifest.ts';
 import { isModuleId, lintFailed, lintModule } from './modules.ts';
 import { badArchive, badManifest, quote } from './refusals.ts';
-import { untilEnd } from './tar-end.ts';
 
 export const MAX_UPLOAD_BYTES = 64 * 1024 * 1024;
 /** Upstream counts no members; a tar of empty ones this long is an attack, and no client could unpack it. */
@@ -21,8 +19,6 @@ const MAX_MANIFEST_BYTES = 1024 * 1024;
 /** A module is parsed whole; the largest real one is a few hundred kilobytes. */
 const MAX_MODULE_BYTES = 8 * 1024 * 1024;
 const MANIFEST_NAME = 'x07-package.json';
-
-type Entry = tar.Extract extends AsyncIterable<infer E> ? E : never;
 
 export interface Upload {
   readonly digest: Digest;
@@ -53,7 +49,7 @@ async function readMembers(upload: Upload): Promise<Members> {
   let manifest: string | undefined;
   let unclean: string | undefined;
   let count = 0;
-  await forEachMember(upload, async (entry) => {
+  await forEachMember(upload.open(), async (entry) => {
     const { name, type, size = 0 } = entry.header;
     count += 1;
     if (count > MAX_MEMBERS) throw badArchive(`the archive has more than ${MAX_MEMBERS} members`);
@@ -109,33 +105,15 @@ function modulePaths({ manifest, paths: files, unclean }: Members): ReadonlyMap<
 
 async function lintModules(upload: Upload, modules: ReadonlyMap<string, string>): Promise<void> {
   const idOf = new Map([...modules].map(([id, path]) => [path, id]));
-  await forEachMember(upload, async (entry) => {
+  await forEachMember(upload.open(), async (entry) => {
     const id = idOf.get(entry.header.name);
     if (id !== undefined && entry.header.type === 'file')
       lintModule(id, await readText(entry, MAX_MODULE_BYTES, lintFailed));
   });
 }
 
-async function forEachMember(upload: Upload, visit: (entry: Entry) => Promise<void>): Promise<void> {
-  const archive = tar.extract();
-  const source = Readable.from(untilEnd(upload.open()));
-  source.on('error', (error) => archive.destroy(error));
-  source.pipe(archive);
-  try {
-    for await (const entry of archive) {
-      await visit(entry);
-      entry.resume();
-    }
-  } catch (error) {
-    if (error instanceof RegistryError) throw error;
-    throw badArchive(`not a tar archive: ${(error as Error).message}`, error);
-  } finally {
-    source.destroy();
-  }
-}
-
 async function readText(
-  entry: Entry,
+  entry: TarMember,
   maxBytes: number,
   refusal: (message: string) => RegistryError,
 ): Promise<string> {

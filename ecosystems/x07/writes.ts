@@ -15,12 +15,11 @@ export async function publish(call: Call): Promise<Intent> {
   const manifest = await parseUpload(archive);
   const { name, version } = manifest;
   const cksum = archive.digest.slice('sha256:'.length);
-  const signatures = call.signaturesOf('x07', signedText(name, version, cksum));
   const meta = await call.keepMeta({ manifest: JSON.stringify(manifest) } satisfies X07Meta);
   return {
     actor,
     blobs: [archive, ...meta.blobs],
-    plan: () => [
+    plan: (view) => [
       {
         kind: 'publish',
         ecosystem: 'x07',
@@ -35,7 +34,7 @@ export async function publish(call: Call): Promise<Intent> {
           },
         ],
         ...meta.fields,
-        ...(signatures.length > 0 ? { signatures } : {}),
+        signatures: call.signaturesOf(view, 'x07', signedText(name, version, cksum)),
       },
     ],
     answer: (_events, visibility) =>

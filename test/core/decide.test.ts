@@ -402,6 +402,37 @@ const cases: Record<string, readonly Case[]> = {
       gives: 'not-owner',
     },
   ],
+  star: [
+    {
+      when: 'by anybody',
+      given: published,
+      command: { kind: 'star', ...ofFoo },
+      by: bob,
+      gives: ['starred'],
+    },
+    {
+      when: 'twice',
+      given: [...published, { kind: 'starred', by: 'bob', ecosystem: 'x07', name: 'foo' }],
+      command: { kind: 'star', ...ofFoo },
+      by: bob,
+      gives: [],
+    },
+    {
+      when: 'of a package that is not there',
+      command: { kind: 'star', ...ofFoo },
+      gives: 'package-not-found',
+    },
+  ],
+  unstar: [
+    {
+      when: 'what was starred',
+      given: [...published, { kind: 'starred', by: 'bob', ecosystem: 'x07', name: 'foo' }],
+      command: { kind: 'unstar', ...ofFoo },
+      by: bob,
+      gives: ['unstarred'],
+    },
+    { when: 'what was not', given: published, command: { kind: 'unstar', ...ofFoo }, by: bob, gives: [] },
+  ],
   'file-advisory': [
     { when: 'about a version', given: published, command: file(['1.0.0']), gives: ['advisory-filed'] },
     { when: 'about a range', given: published, command: file(), gives: ['advisory-filed'] },
@@ -586,6 +617,8 @@ test('the table has rows for every command, and refusals for all that can be ref
     'remove-ref': true,
     expire: true,
     'set-visibility': true,
+    star: true,
+    unstar: true,
     'file-advisory': true,
     'withdraw-advisory': true,
     'add-owner': true,
@@ -718,6 +751,8 @@ describe('credentials', () => {
     undeprecate: 'yank',
     withdraw: 'yank',
     expire: 'admin',
+    star: 'publish',
+    unstar: 'publish',
   };
 
   test('every command asks for its scope before anything else', () => {

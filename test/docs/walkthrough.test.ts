@@ -69,6 +69,7 @@ async function publishOnce(
     accounts,
     keyring: registry.keys,
     ids: countingIds(),
+    clock: stillClock(),
     visible: (seq) => publisher.visible(seq),
     health: () => ({ ready: true, problems: [], events: 0, onSite: 0 }),
     onRequest: () => undefined,

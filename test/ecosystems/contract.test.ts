@@ -66,7 +66,9 @@ for (const { id, rules, surfaces } of Object.values(ecosystems)) {
         for (const route of surface.routes)
           table.add(route.from === 'api' ? route.method : 'GET', `${prefix}/${route.pattern}`, route);
         const asked = `/${path.replace(/\/?=index$/, '')}`;
+        const { canonicalPath = (same: string): string => same } = surface;
         const match = [asked, `${asked}/`]
+          .map((at) => (at === prefix ? at : prefix + canonicalPath(at.slice(prefix.length))))
           .map((at) => table.match('GET', at))
           .find(({ found }) => found === 'route');
         return (

@@ -13,7 +13,32 @@ const published = (version: string): EventDraft => ({
   meta: { manifest: JSON.stringify(manifestOf({ name: 'acme-hello', version })) },
 });
 
+const npm = { by: 'ann', ecosystem: 'npm', name: '@acme/lib' } as const;
+const npmPublished = (version: string): EventDraft => ({
+  kind: 'published',
+  ...npm,
+  version,
+  artifacts: [{ ...anArtifact('@acme/lib', version), role: 'tarball' }],
+  meta: {
+    manifest: JSON.stringify({ name: '@acme/lib', version, description: 'An example.' }),
+    integrity: `sha512-${'A'.repeat(86)}==`,
+    shasum: '0'.repeat(40),
+    fileCount: 2,
+    unpackedSize: 300,
+  },
+  signatures: [{ keyId: 'k', kind: 'ecdsa-sha2-nistp256', value: 'MEUC' }],
+});
+
 export const examples: { readonly [Id in EcosystemId]: readonly EventDraft[] } = {
+  npm: [
+    { kind: 'claimed', ...npm, owner: 'ann' },
+    npmPublished('1.0.0'),
+    { kind: 'ref-set', ...npm, ref: 'latest', target: '1.0.0' },
+    npmPublished('1.1.0-rc.1'),
+    { kind: 'ref-set', ...npm, ref: 'next', target: '1.1.0-rc.1' },
+    { kind: 'deprecated', ...npm, version: '1.0.0', message: 'Use 1.1.0.' },
+    { kind: 'starred', ...npm },
+  ],
   x07: [
     { kind: 'claimed', ...x07, owner: 'ann' },
     published('1.0.0'),

@@ -178,6 +178,7 @@ function gatedBlobs(blobs: BlobStore): BlobStore & { closeGate(): { reached: Pro
   return {
     stage: (source, limits) => blobs.stage(source, limits),
     has: (digest) => blobs.has(digest),
+    open: (digest) => blobs.open(digest),
     async read(digest: Digest) {
       const here = gate;
       gate = undefined;

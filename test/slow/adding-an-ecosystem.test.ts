@@ -37,7 +37,7 @@ async function follow(copy: string, { path, text }: Block): Promise<void> {
   const lines = text.trimEnd().split('\n');
   switch (path) {
     case 'schema/event.schema.json':
-      return change(/"enum": \["x07"\],/, text.trimEnd());
+      return change(/"enum": \["x07", "npm"\],/, text.trimEnd());
     case 'ecosystems/index.ts':
       await change(/^export const ecosystems.*$/m, lines[1] ?? '');
       return change(/^import/m, `${lines[0]}\nimport`);

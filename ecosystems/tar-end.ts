@@ -1,5 +1,5 @@
 /** Where a tar archive ends: the client reads no further than its first block of zeros, and so must we. */
-import { badArchive } from './refusals.ts';
+import { RegistryError } from '../core/errors.ts';
 
 const BLOCK_BYTES = 512;
 const SIZE_FIELD = { start: 124, end: 136 };
@@ -16,7 +16,10 @@ export async function* untilEnd(archive: AsyncIterable<Uint8Array>): AsyncIterab
     for (let at = 0; at < chunk.byteLength;) {
       if (isOver) {
         if (chunk.subarray(at).some((byte) => byte !== 0))
-          throw badArchive('the archive goes on after its end: clients would not see the rest');
+          throw new RegistryError(
+            'invalid-archive',
+            'the archive goes on after its end: clients would not see the rest',
+          );
         break;
       }
       const step = Math.min(skip > 0 ? skip : BLOCK_BYTES - header.byteLength, chunk.byteLength - at);
@@ -36,7 +39,7 @@ export async function* untilEnd(archive: AsyncIterable<Uint8Array>): AsyncIterab
 function paddedSize(header: Uint8Array): number {
   // GNU's binary form, for members over 8 GiB.
   if (((header[SIZE_FIELD.start] ?? 0) & 0x80) !== 0)
-    throw badArchive('a member has a size that no upload can have');
+    throw new RegistryError('invalid-archive', 'a member has a size that no upload can have');
   const field = Buffer.from(header.subarray(SIZE_FIELD.start, SIZE_FIELD.end)).toString('latin1');
   const size = Number.parseInt(field.replaceAll('\0', ' ').trim(), 8);
   return Number.isSafeInteger(size) ? Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES : 0;

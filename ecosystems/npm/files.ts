@@ -1,0 +1,219 @@
+/** A package as the files that npm's clients read (contract, sections 2, 3, 5, 11 and 14). */
+import { createHash } from 'node:crypto';
+import semver from 'semver';
+import { asDigest } from '../../core/digest.ts';
+import type { Package, Ref, Release } from '../../core/package.ts';
+import { siteFile, type SiteFile } from '../../core/site.ts';
+import type { RegistryKey, Settings } from '../../schema/types.ts';
+import type { SiteContext } from '../ecosystem.ts';
+import type { Manifest, NpmMeta } from './manifest.ts';
+import { paths, tarballName, tarballUrl } from './paths.ts';
+import { keysDocument, signatureList } from './signing.ts';
+
+export function* filesForRelease(release: Release, of: Package, site: SiteContext): Iterable<SiteFile> {
+  const archive = archiveOf(release);
+  if (!archive) return;
+  const { mount } = site;
+  const { name } = of;
+  const { version } = release;
+  const blob = { blob: asDigest(archive.digest), size: archive.size };
+  yield siteFile(mount, paths.tarball, { name, file: tarballName(name, version) }, blob);
+  const provenance = release.artifacts.find(({ role }) => role === 'attestations');
+  if (provenance)
+    yield siteFile(
+      mount,
+      paths.attestations,
+      { spec: `${name}@${version}` },
+      { blob: asDigest(provenance.digest), size: provenance.size },
+    );
+  yield siteFile(mount, paths.version, { name, version }, versionText(release, of, site));
+}
+
+export function* filesForRef(tag: string, ref: Ref, of: Package, site: SiteContext): Iterable<SiteFile> {
+  const release = of.releases.get(ref.target);
+  if (release && isListed(release))
+    yield siteFile(
+      site.mount,
+      paths.version,
+      { name: of.name, version: tag },
+      versionText(release, of, site),
+    );
+}
+
+export function* filesForPackage(of: Package, site: SiteContext): Iterable<SiteFile> {
+  if (of.releases.size === 0) return;
+  const { mount } = site;
+  const { name } = of;
+  yield siteFile(mount, paths.packument, { name }, packument(of, site));
+  const collaborators = Object.fromEntries(of.owners.map((owner) => [owner, 'write']));
+  yield siteFile(mount, paths.collaborators, { name }, JSON.stringify(collaborators));
+  yield siteFile(mount, paths.visibility, { name }, JSON.stringify({ public: true }));
+  if ([...of.releases.values()].some(isListed))
+    yield siteFile(mount, paths.distTags, { name }, JSON.stringify(distTags(of)));
+}
+
+export function* filesForRoot(_summaries: unknown, { mount, settings }: SiteContext): Iterable<SiteFile> {
+  yield siteFile(mount, paths.root, {}, '{}');
+  yield siteFile(mount, paths.ping, {}, '{}');
+  const keys = keysDocument(settings);
+  if (keys) yield siteFile(mount, paths.keys, {}, JSON.stringify(keys));
+}
+
+/** Yanked versions are simply left out: their tarballs stay for those who have them in a lock file. */
+export function isListed(release: Release): boolean {
+  return release.withdrawnAt === undefined && !release.yanked;
+}
+
+export function archiveOf(release: Release): Release['artifacts'][number] | undefined {
+  return release.withdrawnAt === undefined
+    ? release.artifacts.find(({ role }) => role === 'tarball')
+    : undefined;
+}
+
+/** Changes with everything that the document says; opaque to clients. */
+export function revisionOf(of: Package): string {
+  const hash = createHash('sha256').update(`${of.name}@${of.lastSeq}@${of.changedAt}`).digest('hex');
+  return `${of.lastSeq}-${hash.slice(0, 16)}`;
+}
+
+/** Every tag and the version it is at; `latest` is always there while there are versions. */
+export function distTags(of: Package): Readonly<Record<string, string>> {
+  const tags = [...of.refs].flatMap(([tag, { target }]): [string, string][] => {
+    const release = of.releases.get(target);
+    return release && isListed(release) ? [[tag, target]] : [];
+  });
+  const highest = highestVersion(of);
+  if (highest !== undefined && !tags.some(([tag]) => tag === 'latest')) tags.unshift(['latest', highest]);
+  return Object.fromEntries(tags);
+}
+
+/** The highest that is no pre-release, or the highest when all are. */
+export function highestVersion(of: Package, but?: string): string | undefined {
+  const versions = [...of.releases.values()]
+    .filter((release) => isListed(release) && release.version !== but)
+    .map(({ version }) => version);
+  const stable = versions.filter((version) => semver.prerelease(version) === null);
+  return (stable.length > 0 ? stable : versions).sort(semver.rcompare)[0];
+}
+
+/** The full document. It serves every client, whichever of the two forms it asks for (contract, section 2). */
+export function packument(of: Package, site: SiteContext): string {
+  const listed = [...of.releases.values()].filter(isListed);
+  const head = { _id: of.name, _rev: revisionOf(of), name: of.name };
+  const maintainers = of.owners.map(personOf);
+  if (listed.length === 0) return JSON.stringify({ ...head, time: tombstoneTimes(of), maintainers: [] });
+  const tags = distTags(of);
+  const latest = of.releases.get(tags['latest'] ?? '') ?? listed.at(-1);
+  const about = latest ? hoisted(readMeta(latest)) : {};
+  const versions = listed.map(
+    (release) => `${JSON.stringify(release.version)}:${versionText(release, of, site)}`,
+  );
+  const readmeFilename = latest && readMeta(latest).readmeFilename;
+  return [
+    JSON.stringify({ ...head, ...about, 'dist-tags': tags }).slice(0, -1),
+    `"versions":{${versions.join(',')}}`,
+    JSON.stringify({
+      time: times(of),
+      maintainers,
+      readme: of.readme?.text ?? '',
+      ...(readmeFilename === undefined ? {} : { readmeFilename }),
+      users: Object.fromEntries([...of.stars].sort().map((handle) => [handle, true])),
+    }).slice(1),
+  ].join(',');
+}
+
+function times(of: Package): object {
+  return {
+    created: of.createdAt,
+    modified: of.changedAt,
+    // Numbers that are burnt keep their times, as on npm's own registry.
+    ...Object.fromEntries(
+      [...of.releases.values()].map(({ version, publishedAt }) => [version, publishedAt]),
+    ),
+  };
+}
+
+function tombstoneTimes(of: Package): object {
+  const versions = [...of.releases.values()].map(({ version }) => version);
+  return { ...times(of), unpublished: { time: of.withdrawnAt ?? of.changedAt, versions } };
+}
+
+const hoistedFields = ['description', 'homepage', 'repository', 'license', 'author', 'bugs', 'keywords'];
+
+function hoisted({ manifest }: ReadMeta): object {
+  return Object.fromEntries(Object.entries(manifest).filter(([field]) => hoistedFields.includes(field)));
+}
+
+interface ReadMeta extends Omit<NpmMeta, 'manifest'> {
+  readonly manifest: Manifest;
+}
+
+/** What the event kept, with the manifest read. */
+export function readMeta(release: Release): ReadMeta {
+  const { manifest, ...meta } = release.meta as unknown as NpmMeta;
+  return { ...meta, manifest: JSON.parse(manifest) as Manifest };
+}
+
+interface Rendered {
+  readonly settings: Settings;
+  readonly baseUrl: string;
+  readonly packageDeprecation: string | undefined;
+  readonly text: string;
+}
+
+/** A release is the same object for as long as nothing about it changes: a packument of thousands is put together. */
+const rendered = new WeakMap<Release, Rendered>();
+
+export function versionText(release: Release, of: Package, site: SiteContext): string {
+  const { settings, baseUrl } = site;
+  const packageDeprecation = of.deprecated?.message;
+  const known = rendered.get(release);
+  if (
+    known?.settings === settings &&
+    known.baseUrl === baseUrl &&
+    known.packageDeprecation === packageDeprecation
+  )
+    return known.text;
+  const text = JSON.stringify(versionObject(release, of, site));
+  rendered.set(release, { settings, baseUrl, packageDeprecation, text });
+  return text;
+}
+
+function versionObject(release: Release, of: Package, { settings, baseUrl }: SiteContext): object {
+  const { manifest, integrity, shasum, fileCount, unpackedSize, predicateType } = readMeta(release);
+  const { name } = of;
+  const { version } = release;
+  const signatures = signatureList(release, keysOf(settings));
+  const deprecated = release.deprecated?.message ?? of.deprecated?.message;
+  return {
+    ...manifest,
+    _id: `${name}@${version}`,
+    ...(deprecated === undefined ? {} : { deprecated }),
+    dist: {
+      integrity,
+      shasum,
+      tarball: tarballUrl(baseUrl, name, version),
+      fileCount,
+      unpackedSize,
+      ...(signatures.length > 0 ? { signatures } : {}),
+      ...(predicateType === undefined
+        ? {}
+        : {
+            attestations: {
+              url: `${baseUrl}/-/npm/v1/attestations/${name.replace('/', '%2f')}@${version}`,
+              provenance: { predicateType },
+            },
+          }),
+    },
+    _npmUser: personOf(release.publishedBy),
+  };
+}
+
+function keysOf({ keys = [] }: Settings): readonly RegistryKey[] {
+  return keys.filter(({ ecosystem }) => ecosystem === 'npm');
+}
+
+/** E-mail addresses stay private; clients print the field, and some do not look whether it is there. */
+export function personOf(handle: string): { name: string; email: string } {
+  return { name: handle, email: '' };
+}

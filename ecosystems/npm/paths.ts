@@ -1,0 +1,43 @@
+/** Every path the npm surface publishes, and nowhere else (contract, sections 2, 3, 5, 9, 11 and 14). */
+import type { ReadRoute } from '../../core/route.ts';
+import { RegistryError } from '../../core/errors.ts';
+import { readMissing, readMissingArchive, readMissingVersion } from './reads.ts';
+import { unscoped } from './names.ts';
+
+const json = { from: 'site', contentType: 'application/json', cache: 'document' } as const;
+const notFound = (): RegistryError => new RegistryError('not-found', 'Not found');
+
+export const paths = {
+  root: { ...json, pattern: '', stored: 'index', miss: notFound },
+  ping: { ...json, pattern: '-/ping', stored: 'file', miss: notFound },
+  keys: { ...json, pattern: '-/npm/v1/keys', stored: 'file', miss: notFound },
+  packument: { ...json, pattern: '{+name}', stored: 'index', missFromApi: readMissing },
+  // A version and a tag cannot look alike: one pattern for both.
+  version: { ...json, pattern: '{+name}/{version}', stored: 'file', missFromApi: readMissingVersion },
+  tarball: {
+    from: 'site',
+    contentType: 'application/octet-stream',
+    cache: 'artifact',
+    pattern: '{+name}/-/{file}',
+    stored: 'file',
+    missFromApi: readMissingArchive,
+  },
+  distTags: { ...json, pattern: '-/package/{+name}/dist-tags', stored: 'index', missFromApi: readMissing },
+  visibility: { ...json, pattern: '-/package/{+name}/visibility', stored: 'file', missFromApi: readMissing },
+  collaborators: {
+    ...json,
+    pattern: '-/package/{+name}/collaborators',
+    stored: 'file',
+    missFromApi: readMissing,
+  },
+  attestations: { ...json, pattern: '-/npm/v1/attestations/{+spec}', stored: 'file', miss: notFound },
+} satisfies Record<string, ReadRoute>;
+
+/** Last part of the path of a release's tarball. */
+export function tarballName(name: string, version: string): string {
+  return `${unscoped(name)}-${version}.tgz`;
+}
+
+export function tarballUrl(baseUrl: string, name: string, version: string): string {
+  return `${baseUrl}/${name}/-/${tarballName(name, version)}`;
+}

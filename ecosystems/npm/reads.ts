@@ -1,0 +1,97 @@
+/** What the API answers where the site has no file: packages that are not for everybody, and 404. */
+import { asDigest } from '../../core/digest.ts';
+import { RegistryError } from '../../core/errors.ts';
+import type { Package } from '../../core/package.ts';
+import { isAdministrator, type Actor } from '../../core/permission.ts';
+import type { Call, HttpAnswer } from '../../core/route.ts';
+import type { StateView } from '../../core/state.ts';
+import type { SiteContext } from '../ecosystem.ts';
+import { answer } from './answers.ts';
+import { archiveOf, distTags, isListed, packument, versionText } from './files.ts';
+import { rules, scopeOf } from './names.ts';
+import { tarballName } from './paths.ts';
+
+/** `{name}` */
+export async function readMissing(call: Call, view: StateView): Promise<HttpAnswer> {
+  const of = await privatePackage(call, view);
+  if (!of) throw notFound();
+  const site = siteOf(call, view);
+  if (call.head.path.endsWith('/dist-tags')) return answer(200, distTags(of));
+  if (call.head.path.endsWith('/visibility')) return answer(200, { public: false });
+  if (call.head.path.endsWith('/collaborators'))
+    return answer(200, Object.fromEntries(of.owners.map((owner) => [owner, 'write'])));
+  return json(packument(of, site));
+}
+
+/** `{name}/{version or tag}` */
+export async function readMissingVersion(call: Call, view: StateView): Promise<HttpAnswer> {
+  const of = await privatePackage(call, view);
+  const { version = '' } = call.params;
+  const wanted = of?.refs.get(version)?.target ?? version;
+  const release = of?.releases.get(rules.versionKey(wanted));
+  if (of && release && isListed(release)) return json(versionText(release, of, siteOf(call, view)));
+  throw new RegistryError('version-not-found', `version not found: ${version}`);
+}
+
+/** `{name}/-/{file}` */
+export async function readMissingArchive(call: Call, view: StateView): Promise<HttpAnswer> {
+  const of = await privatePackage(call, view);
+  const { file } = call.params;
+  for (const release of of?.releases.values() ?? []) {
+    const archive = archiveOf(release);
+    if (archive && of && tarballName(of.name, release.version) === file)
+      return {
+        status: 200,
+        headers: { 'content-type': 'application/octet-stream', 'cache-control': 'private, no-transform' },
+        body: { blob: asDigest(archive.digest), size: archive.size },
+      };
+  }
+  throw notFound();
+}
+
+/** A private package that the caller may read. Whoever may not is answered as if there were none. */
+async function privatePackage(call: Call, view: StateView): Promise<Package | undefined> {
+  const { name = '' } = call.params;
+  // The token is looked at first: without a good one nothing is looked up, and nothing can be told from the time it took.
+  const actor = call.authenticate();
+  if (!actor) return undefined;
+  const of = knownPackage(view, name, actor);
+  return of?.visibility === 'private' ? call.hydrate(of) : undefined;
+}
+
+/** The package of exactly this name, as far as the actor may know of it. */
+export function knownPackage(view: StateView, name: string, actor: Actor): Package | undefined {
+  const of = view.package('npm', name);
+  if (of?.name !== name || of.releases.size === 0) return undefined;
+  return of.visibility === 'public' || mayRead(of, view, actor) ? of : undefined;
+}
+
+/** Owners of the package and of its scope, with a token that is good for reading here. */
+function mayRead(of: Package, view: StateView, actor: Actor): boolean {
+  if (isAdministrator(actor)) return true;
+  const scope = scopeOf(of.name);
+  const owners = [...of.owners, ...((scope && view.namespace('npm', scope)?.owners) || [])];
+  const isHere =
+    actor.limits?.some(
+      ({ ecosystem, namespace }) =>
+        ecosystem === 'npm' && (namespace === undefined || namespace === of.name || namespace === scope),
+    ) ?? true;
+  return actor.scopes.has('read') && isHere && owners.includes(actor.handle);
+}
+
+export function siteOf(call: Call, { settings }: StateView): SiteContext {
+  const { mount } = call;
+  return { settings, mount, baseUrl: settings.publicUrl + (mount === '/' ? '' : mount) };
+}
+
+function json(body: string): HttpAnswer {
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/json', 'cache-control': 'private, no-store' },
+    body,
+  };
+}
+
+function notFound(): RegistryError {
+  return new RegistryError('package-not-found', 'Not found');
+}

@@ -1,0 +1,197 @@
+/** What a package's tarball says of itself (contract, section 3): read as a stream, never unpacked to disk. */
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { RegistryError } from '../../core/errors.ts';
+import { forEachMember, type TarMember } from '../tar-archive.ts';
+
+/** More than the largest icon collections have; a tar of empty files costs its readers as much as one of full ones. */
+const MAX_MEMBERS = 99_999;
+const MAX_UNPACKED_BYTES = 4 * 1024 ** 3;
+/** Text packs to a tenth and zeros to a thousandth: from here on an archive has to have something in it. */
+const RATIO_COUNTS_FROM_BYTES = 64 * 1024 ** 2;
+const MAX_RATIO = 200;
+const MAX_MANIFEST_BYTES = 4 * 1024 ** 2;
+/** What npm's own registry keeps of a readme. */
+export const MAX_README_BYTES = 64 * 1024;
+
+export interface Tarball {
+  readonly size: number;
+  open(): AsyncIterable<Uint8Array>;
+}
+
+export interface TarballContent {
+  /** `package.json`, parsed. */
+  readonly manifest: Readonly<Record<string, unknown>>;
+  readonly readme: { readonly filename: string; readonly text: string } | undefined;
+  /** `sha512-` and base64 (Subresource Integrity). */
+  readonly integrity: string;
+  /** SHA-1, hex. */
+  readonly shasum: string;
+  readonly fileCount: number;
+  readonly unpackedSize: number;
+  readonly hasBindingGyp: boolean;
+  readonly hasShrinkwrap: boolean;
+}
+
+/** @throws RegistryError `invalid-archive` or `invalid-manifest` */
+export async function readTarball(tarball: Tarball): Promise<TarballContent> {
+  const sha512 = createHash('sha512');
+  const sha1 = createHash('sha1');
+  const packed = async function* (): AsyncIterable<Uint8Array> {
+    for await (const piece of tarball.open()) {
+      sha512.update(piece);
+      sha1.update(piece);
+      yield piece;
+    }
+  };
+  const seen = new Seen();
+  await forEachMember(unpacked(packed(), tarball.size), (member) => seen.take(member));
+  if (seen.manifest === undefined)
+    throw badArchive('the tarball has no package.json in its top folder (normally package/package.json)');
+  return {
+    manifest: seen.manifest,
+    readme: seen.readme,
+    integrity: `sha512-${sha512.digest('base64')}`,
+    shasum: sha1.digest('hex'),
+    fileCount: seen.fileCount,
+    unpackedSize: seen.unpackedSize,
+    hasBindingGyp: seen.hasBindingGyp,
+    hasShrinkwrap: seen.hasShrinkwrap,
+  };
+}
+
+/** @throws RegistryError `invalid-archive` when it is no gzip, or grows beyond what an honest one does. */
+async function* unpacked(packed: AsyncIterable<Uint8Array>, packedSize: number): AsyncIterable<Uint8Array> {
+  const gunzip = createGunzip();
+  const source = Readable.from(packed);
+  source.on('error', (error) => gunzip.destroy(error));
+  source.pipe(gunzip);
+  let size = 0;
+  try {
+    for await (const piece of gunzip) {
+      const bytes = piece as Uint8Array;
+      size += bytes.byteLength;
+      if (size > MAX_UNPACKED_BYTES)
+        throw badArchive(`the tarball unpacks to more than ${MAX_UNPACKED_BYTES} bytes`);
+      if (size > RATIO_COUNTS_FROM_BYTES && size > packedSize * MAX_RATIO)
+        throw badArchive(`the tarball unpacks to more than ${MAX_RATIO} times its size`);
+      yield bytes;
+    }
+    // What was read ahead is read to its end, so that the hashes are of every byte.
+    for await (const _rest of source) continue;
+  } catch (error) {
+    if (error instanceof RegistryError) throw error;
+    throw badArchive(`the tarball is not a gzip file: ${(error as Error).message}`, error);
+  } finally {
+    source.destroy();
+    gunzip.destroy();
+  }
+}
+
+/** Collects what is needed from the members, and refuses those that no client should be given. */
+class Seen {
+  manifest: Readonly<Record<string, unknown>> | undefined;
+  readme: { filename: string; text: string } | undefined;
+  fileCount = 0;
+  unpackedSize = 0;
+  hasBindingGyp = false;
+  hasShrinkwrap = false;
+  #top: string | undefined;
+  #members = 0;
+
+  async take(member: TarMember): Promise<void> {
+    const { name, type, size = 0 } = member.header;
+    this.#members += 1;
+    if (this.#members > MAX_MEMBERS) throw badArchive(`the tarball has more than ${MAX_MEMBERS} members`);
+    if (type === 'directory') return;
+    if (type !== 'file' && type !== 'contiguous-file')
+      throw badArchive(
+        `${quote(name)} is a ${type ?? 'member of an unknown type'}: only regular files can be installed`,
+      );
+    // The same member could then be long to one reader and short to another.
+    const pax = member.header.pax as Readonly<Record<string, string>> | null;
+    if (pax?.['size'] !== undefined) throw badArchive(`${quote(name)} has its size in a pax header`);
+    const [top = '', ...inside] = cleanParts(name);
+    if (inside.length === 0) throw badArchive(`${quote(name)} is not in a top folder such as package/`);
+    this.#top ??= top;
+    if (top !== this.#top)
+      throw badArchive(`the tarball has two top folders, ${quote(this.#top)} and ${quote(top)}`);
+    this.fileCount += 1;
+    this.unpackedSize += size;
+    if (inside.length === 1) await this.#takeRootFile(inside[0] ?? '', member);
+  }
+
+  async #takeRootFile(name: string, member: TarMember): Promise<void> {
+    if (name === 'binding.gyp') this.hasBindingGyp = true;
+    else if (name === 'npm-shrinkwrap.json') this.hasShrinkwrap = true;
+    else if (name.toLowerCase() === 'package.json') {
+      // Which of two a client goes by is a matter of luck, and of its disk.
+      if (name !== 'package.json' || this.manifest) throw badArchive('the tarball has package.json twice');
+      this.manifest = parseManifest(await readText(member, MAX_MANIFEST_BYTES));
+    } else if (
+      /^readme(?:\.(?:md|markdown|txt))?$/i.test(name) &&
+      isBetterReadme(name, this.readme?.filename)
+    )
+      this.readme = { filename: name, text: await readStart(member, MAX_README_BYTES) };
+  }
+}
+
+/** Markdown before plain text. */
+function isBetterReadme(name: string, known: string | undefined): boolean {
+  return known === undefined || (/\.md$/i.test(name) && !/\.md$/i.test(known));
+}
+
+/** @throws RegistryError `invalid-archive` for a path that leads out of the folder it is unpacked to. */
+function cleanParts(name: string): string[] {
+  const parts = name.replace(/^\.\//, '').split('/');
+  const isClean = parts.every((part) => part !== '' && part !== '.' && part !== '..' && !/[\\\0]/.test(part));
+  if (!isClean) throw badArchive(`${quote(name)} is not a clean relative path`);
+  return parts;
+}
+
+function parseManifest(text: string): Readonly<Record<string, unknown>> {
+  let manifest: unknown;
+  try {
+    // Clients do without a byte order mark.
+    manifest = JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch (error) {
+    throw new RegistryError(
+      'invalid-manifest',
+      `the tarball's package.json is not JSON: ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
+  if (typeof manifest !== 'object' || manifest === null || Array.isArray(manifest))
+    throw new RegistryError('invalid-manifest', `the tarball's package.json is not an object`);
+  return manifest as Readonly<Record<string, unknown>>;
+}
+
+async function readText(member: TarMember, maxBytes: number): Promise<string> {
+  const { name, size = 0 } = member.header;
+  if (size > maxBytes) throw badArchive(`${quote(name)} is larger than ${maxBytes} bytes`);
+  const chunks: Buffer[] = [];
+  for await (const chunk of member) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** As much as is kept; never half a letter. */
+async function readStart(member: TarMember, maxBytes: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of member) {
+    const bytes = chunk as Buffer;
+    if (size < maxBytes) chunks.push(bytes.subarray(0, maxBytes - size));
+    size += bytes.byteLength;
+  }
+  const text = new TextDecoder('utf-8', { ignoreBOM: false });
+  return text.decode(Buffer.concat(chunks), { stream: size > maxBytes });
+}
+
+function badArchive(message: string, cause?: unknown): RegistryError {
+  return new RegistryError('invalid-archive', message, { cause });
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text);
+}

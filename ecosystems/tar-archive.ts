@@ -1,0 +1,35 @@
+/** Reads a tar archive member by member, as a stream: nothing is ever unpacked to disk. */
+import { Readable } from 'node:stream';
+import tar from 'tar-stream';
+import { RegistryError } from '../core/errors.ts';
+import { untilEnd } from './tar-end.ts';
+
+/** A member: its header, and its content as a stream. */
+export type TarMember = tar.Extract extends AsyncIterable<infer E> ? E : never;
+
+/**
+ * Visits every member in order; what a visit leaves unread is skipped. Bytes after the end of the archive are refused.
+ * @throws RegistryError `invalid-archive` when it is no tar, and what `visit` or `archive` throws.
+ */
+export async function forEachMember(
+  archive: AsyncIterable<Uint8Array>,
+  visit: (member: TarMember) => Promise<void>,
+): Promise<void> {
+  const members = tar.extract();
+  const source = Readable.from(untilEnd(archive));
+  source.on('error', (error) => members.destroy(error));
+  source.pipe(members);
+  try {
+    for await (const member of members) {
+      await visit(member);
+      member.resume();
+    }
+  } catch (error) {
+    if (error instanceof RegistryError) throw error;
+    throw new RegistryError('invalid-archive', `not a tar archive: ${(error as Error).message}`, {
+      cause: error,
+    });
+  } finally {
+    source.destroy();
+  }
+}
