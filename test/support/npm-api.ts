@@ -65,7 +65,7 @@ export function assertNpmError(answer: Answer, status: number, message?: string 
   assert.equal(request_id, id);
   assert.ok(error !== undefined && error.trim() !== '');
   // What a bug would leak: a place in our code, or on our disk.
-  assert.doesNotMatch(error, /\n\s+at |node_modules|\/incoming\//);
+  assert.doesNotMatch(error, /\n\s+at |node_modules\/|\/incoming\//);
   if (typeof message === 'string') assert.ok(error.includes(message), error);
   else if (message) assert.match(error, message);
 }
