@@ -28,12 +28,14 @@ function ask(question: string): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: unseen, terminal: true });
   return new Promise((resolve, reject) => {
     terminal.once('line', (line) => {
-      process.stderr.write('\n');
       resolve(line);
       terminal.close();
     });
     // Control-C and control-D; after a line it says nothing.
-    terminal.once('close', () => reject(new RegistryError('bad-request', 'no password was given')));
+    terminal.once('close', () => {
+      process.stderr.write('\n');
+      reject(new RegistryError('bad-request', 'no password was given'));
+    });
   });
 }
 
