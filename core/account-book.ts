@@ -133,6 +133,12 @@ export class AccountBook {
     return this.#state.tokens.get(tokenId);
   }
 
+  /** By the token itself, which is hashed before it is looked for; revoked and expired ones too. */
+  tokenBySecret(secret: string): Token | undefined {
+    const tokenId = this.#state.byDigest.get(tokenDigest(secret));
+    return tokenId === undefined ? undefined : this.#state.tokens.get(tokenId);
+  }
+
   lastUsedAt(tokenId: string): string | undefined {
     return this.#deps.tokenUse.lastUsedAt(tokenId);
   }

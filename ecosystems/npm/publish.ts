@@ -6,7 +6,7 @@ import type { Actor } from '../../core/permission.ts';
 import type { StagedBlob } from '../../core/ports.ts';
 import type { Call, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
-import { done, requireActor, wrongShape } from './answers.ts';
+import { done, requireWriter, wrongShape } from './answers.ts';
 import { attestationsFrom } from './attestations.ts';
 import { changeDocument } from './changes.ts';
 import { cutDocument } from './document-stream.ts';
@@ -23,7 +23,7 @@ const MAX_DOCUMENT_BYTES = 64 * 1024 ** 2;
 const MAX_BODY_BYTES = MAX_DOCUMENT_BYTES + Math.ceil(MAX_TARBALL_BYTES / 3) * 4;
 
 export async function putDocument(call: Call): Promise<Intent> {
-  const actor = requireActor(call);
+  const actor = await requireWriter(call);
   const { name = '' } = call.params;
   let tarball: StagedBlob | undefined;
   const { document, archive } = await cutDocument(

@@ -7,6 +7,7 @@ import { createApp, type RequestRecord } from '../../api/app.ts';
 import { authenticator } from '../../api/auth.ts';
 import { createMetrics } from '../../api/metrics.ts';
 import { renderProblem } from '../../api/problems.ts';
+import { LogInSessions } from '../../core/log-in-sessions.ts';
 import { AccountBook, type Registration } from '../../core/account-book.ts';
 import { privateLines, type PrivateEvent } from '../../core/event.ts';
 import { requireScope, type Actor } from '../../core/permission.ts';
@@ -107,6 +108,7 @@ export async function openAccountsApp(
       bootstrapSecret: undefined,
     }),
     ids,
+    logIns: new LogInSessions({ clock, ids }),
     keyring: { sign: () => new Uint8Array() },
     site: { find: () => undefined },
     metrics: createMetrics(
