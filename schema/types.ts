@@ -575,9 +575,9 @@ export interface Revealed {
 }
 
 /**
- * One line of the private log: accounts and tokens. It never leaves the server.
+ * One line of the private log: accounts, tokens and what happened to private packages. It never leaves the server.
  */
-export type PrivateEvent = AccountCreatedEvent | TokenCreatedEvent | TokenRevokedEvent;
+export type PrivateEvent = AccountCreatedEvent | TokenCreatedEvent | TokenRevokedEvent | PackageEvent;
 /**
  * A person or a machine that may hold tokens.
  */
@@ -594,6 +594,10 @@ export type Scope = 'read' | 'publish' | 'yank' | 'owner' | 'tokens' | 'admin';
  * A token no longer allows anything.
  */
 export type TokenRevokedEvent = PrivateEnvelope & TokenRevoked;
+/**
+ * Opens a sealed line of the public log. Counts only where that line is there and is committed to it: it is written first.
+ */
+export type PackageEvent = PrivateEnvelope & PackageEvent1;
 
 /**
  * What every line carries.
@@ -686,4 +690,22 @@ export interface TokenRevoked {
    * Public identity of the token.
    */
   tokenId: string;
+}
+export interface PackageEvent1 {
+  /**
+   * What happened.
+   */
+  kind: 'package-event';
+  /**
+   * Sequence number of the sealed line in the public log.
+   */
+  sealedSeq: number;
+  /**
+   * Salt of the commitment, hex.
+   */
+  salt: string;
+  /**
+   * The event that the sealed line stands for.
+   */
+  event: {};
 }
