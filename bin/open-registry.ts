@@ -137,8 +137,16 @@ export interface ReadOnlyRegistry {
   close(): Promise<void>;
 }
 
+export interface ReadOptions {
+  /** As somebody reads it who has a copy of the public log and no more. */
+  readonly onlyPublic?: boolean;
+}
+
 /** Opens a registry to read it, beside whoever writes. @throws LogDamage */
-export async function readRegistry(dataDirectory: string): Promise<ReadOnlyRegistry> {
+export async function readRegistry(
+  dataDirectory: string,
+  { onlyPublic = false }: ReadOptions = {},
+): Promise<ReadOnlyRegistry> {
   const paths = layout(dataDirectory);
   const publicLog = await openLogReader<RegistryEvent>({ repository: paths.log, lines: registryLines });
   let privateLog: EventLog<PrivateEvent> | undefined;
@@ -149,7 +157,7 @@ export async function readRegistry(dataDirectory: string): Promise<ReadOnlyRegis
     if (publicLog.length === 0)
       throw new LogDamage(`${paths.log} holds no event: its branch was lost, or no start has finished yet`);
     // After the public log: the openings of what that says by then are there already.
-    privateLog = await readPrivateLog(paths.privateLog);
+    if (!onlyPublic) privateLog = await readPrivateLog(paths.privateLog);
     const journal = privateLog && new PrivateJournal({ log: privateLog, clock: systemClock, ids: randomIds });
     const log = new SealedLog(publicLog, journal);
     const state = new RegistryState(log, rulesOf);

@@ -1,4 +1,4 @@
-import { RegistryError } from './errors.ts';
+import { LogDamage, RegistryError } from './errors.ts';
 import type { PrivateDraft, PrivateEvent } from './event.ts';
 import type { Clock, EventLog, Ids } from './ports.ts';
 import { stamp, timeOfAppend } from './writer.ts';
@@ -25,8 +25,14 @@ export class PrivateJournal {
     return this.#deps.log.length;
   }
 
+  /** @throws LogDamage that says which of the two logs it is. */
   read(seq: number): PrivateEvent {
-    return this.#deps.log.read(seq);
+    try {
+      return this.#deps.log.read(seq);
+    } catch (error) {
+      if (error instanceof LogDamage) throw new LogDamage(`private log: ${error.message}`, { cause: error });
+      throw error;
+    }
   }
 
   /**

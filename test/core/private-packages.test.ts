@@ -7,7 +7,8 @@ import { RegistryError, type ErrorCode } from '../../core/errors.ts';
 import { MAX_LINE_BYTES, registryLines, type RegistryEvent } from '../../core/event.ts';
 import { reducePackage } from '../../core/package.ts';
 import { RegistryState } from '../../core/state.ts';
-import { MemoryLog } from '../../stores/memory.ts';
+import { Generator } from '../../generator/generator.ts';
+import { MemoryLog, MemorySite } from '../../stores/memory.ts';
 import { SealedLog } from '../../stores/sealed-log.ts';
 import { eventsIn } from '../support/event-log-contract.ts';
 import { applyAll, contentOf, siteOfPublicLog, steps, x07Alphabet } from '../support/histories.ts';
@@ -318,4 +319,31 @@ test('a copy of the public log is enough to make the site of a package that has 
   assert.deepEqual(after, contentOf(world.site));
   assert.ok('x07/v1/packages/wombat/1.1.0/download' in after);
   assert.ok(!JSON.stringify(after).includes('quokka'));
+});
+
+test('a site that follows the public log takes in what was revealed of a package that it has shown before', async () => {
+  const world = await openWorld();
+  const log = new SealedLog(world.publicLog);
+  const state = new RegistryState(log, world.rulesOf);
+  const site = new MemorySite();
+  const { blobs, surfaces } = world;
+  const generator = new Generator({ log, state, target: site, blobs, surfaces });
+  const follow = async (): Promise<void> => {
+    state.catchUp();
+    for (const each of [world.generator, generator]) {
+      await each.update();
+      await each.updateRoots();
+    }
+    assert.deepEqual(contentOf(site), contentOf(world.site));
+  };
+  await follow();
+  await world.publish('wombat', '1.0.0', { actor: ann });
+  await follow();
+  await world.execute(hide('wombat'), ann);
+  await follow();
+  await world.publish('wombat', '2.0.0', { actor: ann });
+  await follow();
+  await world.execute(show('wombat'), ann);
+  await follow();
+  assert.ok(site.files.has('x07/v1/packages/wombat/2.0.0/download'));
 });

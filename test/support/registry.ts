@@ -68,7 +68,7 @@ export function limitedActor(handle: string, limits: readonly TokenLimit[]): Act
 export const admin: Actor = anActor('root', allScopes);
 
 /** The bytes that stand for the archive of a version. */
-function bytesOf(name: string, version: string): Buffer {
+export function bytesOf(name: string, version: string): Buffer {
   return Buffer.from(`archive of ${name} ${version}`);
 }
 
