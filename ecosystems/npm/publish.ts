@@ -99,6 +99,7 @@ async function publish(
     plan: (view) => {
       // Of a package that the sender may not know of, only the rules speak, and they say the same of any name.
       const existing = knownPackage(view, name, actor);
+      if (access === 'restricted') refuseExposure(view, name);
       // A client that did not hear our answer sends it again (section 4): what stands is what it wants.
       if (existing && isRepetition(existing, version, tarball, actor)) return [];
       refuseExisting(existing, version);
@@ -190,6 +191,15 @@ function isRepetition(existing: Package, version: string, tarball: StagedBlob, {
   const release = existing.releases.get(rules.versionKey(version));
   const archive = release && archiveOf(release);
   return archive?.digest === tarball.digest && release?.publishedBy === handle;
+}
+
+/** What is meant for few must not be published to all because the name is known to all already. */
+function refuseExposure(view: StateView, name: string): void {
+  if (view.package('npm', name)?.visibility !== 'public') return;
+  throw new RegistryError(
+    'conflict',
+    `${name} is public: restrict it first (npm access set status=private ${name}), or publish without --access restricted`,
+  );
 }
 
 function refuseExisting(existing: Package | undefined, version: string): void {
