@@ -1,4 +1,5 @@
 import type { Ecosystem, Surface } from '../ecosystem.ts';
+import { auditBulk, auditTree } from './audit.ts';
 import {
   deleteDistTag,
   deletePackage,
@@ -13,9 +14,12 @@ import { doc, docs } from './openapi.ts';
 import { paths } from './paths.ts';
 import { putDocument } from './publish.ts';
 import { renderError } from './refusals.ts';
+import { packagesOfScope, packagesOfUser, search, starredByUser } from './search.ts';
+import { summarize } from './summary.ts';
 
 const api = { from: 'api' } as const;
-const [post, put, del] = [
+const [get, post, put, del] = [
+  { ...api, method: 'GET' },
   { ...api, method: 'POST' },
   { ...api, method: 'PUT' },
   { ...api, method: 'DELETE' },
@@ -33,6 +37,7 @@ const routes: Surface['routes'] = [
   { ...paths.visibility, doc: docs.visibility },
   { ...paths.collaborators, doc: docs.collaborators },
   { ...paths.attestations, doc: docs.attestations },
+  { ...paths.advisories, doc: docs.advisories },
   { ...put, pattern: '{+name}', handle: putDocument, doc: docs.putDocument },
   { ...put, pattern: '{+name}/-rev/{rev}', handle: putRevision, doc: docs.putRevision },
   { ...del, pattern: '{+name}/-rev/{rev}', handle: deletePackage, doc: docs.deletePackage },
@@ -40,6 +45,13 @@ const routes: Surface['routes'] = [
   { ...put, pattern: `${ofPackage}/dist-tags/{tag}`, handle: putDistTag, doc: docs.putDistTag },
   { ...del, pattern: `${ofPackage}/dist-tags/{tag}`, handle: deleteDistTag, doc: docs.deleteDistTag },
   { ...post, pattern: `${ofPackage}/access`, handle: postAccess, doc: docs.postAccess },
+  { ...get, pattern: '-/v1/search', handle: search, doc: docs.search },
+  { ...get, pattern: '-/_view/starredByUser', handle: starredByUser, doc: docs.starredByUser },
+  { ...get, pattern: '-/user/{user}/package', handle: packagesOfUser, doc: docs.packagesOfUser },
+  { ...get, pattern: '-/org/{org}/package', handle: packagesOfScope, doc: docs.packagesOfScope },
+  { ...post, pattern: '-/npm/v1/security/advisories/bulk', handle: auditBulk, doc: docs.auditBulk },
+  { ...post, pattern: '-/npm/v1/security/audits/quick', handle: auditTree, doc: docs.auditQuick },
+  { ...post, pattern: '-/npm/v1/security/audits', handle: auditTree, doc: docs.auditTree },
 ];
 
 const surface: Surface = {
@@ -52,6 +64,7 @@ const surface: Surface = {
   filesForRelease,
   filesForRef,
   filesForPackage,
+  summarize,
   filesForRoot,
   renderError,
 };
