@@ -132,12 +132,17 @@ function treeObject(id: number, name: string, warning: Warning, installed: Insta
     overview: advisory.summary,
     recommendation: '',
     references: warning.url,
-    // Which version is good nobody has said: this range is how clients write that.
-    patched_versions: '<0.0.0',
+    patched_versions: patchedVersions(warning.vulnerableVersions),
     cves: [],
     access: 'public',
     created: advisory.filedAt,
     updated: advisory.filedAt,
     deleted: null,
   };
+}
+
+/** What is above everything that is bad; where that is not plain, the range by which clients say that there is none. */
+function patchedVersions(vulnerable: string): string {
+  const [, version] = /^<\s*(\d+\.\d+\.\d+)$/.exec(vulnerable) ?? [];
+  return version === undefined ? '<0.0.0' : `>=${version}`;
 }

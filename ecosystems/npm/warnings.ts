@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { FiledAdvisory, Package } from '../../core/package.ts';
 import type { SiteContext } from '../ecosystem.ts';
-import { baseScore } from './cvss.ts';
+import { baseScore } from '../../core/cvss.ts';
 import { isAbout, isWarning } from './summary.ts';
 
 const severities = { low: 'low', medium: 'moderate', high: 'high', critical: 'critical' } as const;
