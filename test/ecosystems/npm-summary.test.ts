@@ -92,14 +92,21 @@ test('a package whose versions are all gone has no summary', () => {
 });
 
 test('a summary is short whatever the manifest says', () => {
-  const long = '\u{1F4A9}"\\'.repeat(20_000);
-  const links = { homepage: `https://x.example/${long}`, bugs: { url: `https://x.example/${long}` } };
-  const keywords = Array.from({ length: 1000 }, (_, i) => `${i}${long.slice(0, 400)}`);
-  const text = JSON.stringify(
-    summaryOf(published('1.0.0', { description: long, keywords, author: long, ...links })),
-  );
-  assert.ok(text.length < 8192, `${text.length} characters`);
-  assert.ok(text.isWellFormed === undefined || text.isWellFormed(), 'half a character');
+  // Cut at any number of characters, some text ends in the middle of one.
+  for (const start of ['', 'x']) {
+    const long = start + '\u{1F4A9}"\\'.repeat(20_000);
+    const links = { homepage: `https://x.example/${long}`, bugs: { url: `https://x.example/${long}` } };
+    const keywords = Array.from({ length: 1000 }, (_, i) => `${i}${long.slice(0, 400)}`);
+    const summary = summaryOf(published('1.0.0', { description: long, keywords, author: long, ...links }));
+    const { length } = JSON.stringify(summary);
+    assert.ok(length < 8192, `${length} characters`);
+    const { description = '', author = '', keywords: kept = [] } = summary;
+    assert.ok(description.length > 200 && kept.length > 20);
+    assert.doesNotThrow(
+      () => encodeURIComponent([description, author, ...kept].join('')),
+      'half a character',
+    );
+  }
 });
 
 test('what has another type than it should is left out, and so are links that run scripts', () => {
