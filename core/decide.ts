@@ -305,8 +305,7 @@ function changePackage(command: PackageChange, slices: Slices, at: Circumstances
   if (isOther || isHiddenFrom(at.actor, target, holder ?? target))
     throw new RegistryError('package-not-found', `package ${command.name} not found`);
   const versioned = 'version' in command && command.version !== undefined;
-  if (command.kind === 'file-advisory')
-    for (const version of command.advisory.versions ?? []) existingRelease(target, version, at.rules);
+  if (command.kind === 'file-advisory') requireVersionsIn(command.advisory, target, at.rules);
   const release = versioned ? existingRelease(target, command.version, at.rules) : undefined;
   if (!ofAnybody.has(command.kind)) requireOwner(holder ?? target, at);
   const draft = { by: at.actor.handle, ecosystem: command.ecosystem, name: target.name };
@@ -375,6 +374,16 @@ function changePackage(command: PackageChange, slices: Slices, at: Circumstances
         : [{ kind: 'advisory-withdrawn', ...draft, advisoryId: command.advisoryId }];
     }
   }
+}
+
+/** What an advisory is about has to exist, and a range to be one: nobody would ever see that it is none. */
+function requireVersionsIn({ versions = [], range }: Advisory, target: Package, rules: Rules): void {
+  for (const version of versions) existingRelease(target, version, rules);
+  if (range === undefined) return;
+  if (!rules.isRange)
+    throw new RegistryError('invalid-advisory', `${target.ecosystem} knows no ranges: list the versions`);
+  if (!rules.isRange(range))
+    throw new RegistryError('invalid-advisory', `${JSON.stringify(range)} is not a range of versions`);
 }
 
 function existingRelease(target: Package, version: string, rules: Rules): Release {

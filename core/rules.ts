@@ -15,6 +15,8 @@ export interface Rules {
    * packages to it, and whoever publishes the first one becomes its owner.
    */
   namespaceOf?(name: string): string | undefined;
+  /** Whether a text says which versions in the ecosystem's own words; missing where its clients know no ranges. */
+  isRange?(text: string): boolean;
 }
 
 export type RulesOf = (ecosystem: EcosystemId) => Rules;

@@ -14,6 +14,8 @@ export const rules: Rules = {
   compareVersions: (a, b) => semver.compareBuild(a, b),
   ownedBy: 'package',
   namespaceOf: scopeOf,
+  // An empty range means every version, and mostly that something was forgotten.
+  isRange: (text) => text.trim() !== '' && semver.validRange(text) !== null,
 };
 
 /** `@acme` of `@acme/lib`. */

@@ -219,7 +219,7 @@ function valueOf(type: string, body: Buffer): unknown {
 }
 
 function parameterValue(text: string): unknown {
-  if (/^\d+$/.test(text)) return Number(text);
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
   return text === 'true' ? true : text === 'false' ? false : text;
 }
 
