@@ -22,6 +22,7 @@ export interface CallDeps {
   readonly keyring: Keyring;
   readonly clock: Clock;
   readonly ids: Ids;
+  readonly sigstoreRoot?: string | undefined;
 }
 
 export interface Matched {
@@ -36,7 +37,7 @@ export interface Matched {
 export function openCall(
   request: IncomingMessage,
   { directory, ...matched }: Matched,
-  { blobs, auth, accounts, keyring, clock, ids }: CallDeps,
+  { blobs, auth, accounts, keyring, clock, ids, sigstoreRoot }: CallDeps,
 ): { call: Call; discard(): Promise<void> } {
   const staged: StagedBlob[] = [];
   const keep = (blob: StagedBlob): StagedBlob => {
@@ -85,6 +86,7 @@ export function openCall(
           kind: key.kind,
           value: Buffer.from(keyring.sign(key, Buffer.from(message))).toString('base64'),
         })),
+    sigstoreRoot,
     summaries: () => directory.all(),
     newId: () => uuidFrom(ids.next()),
   };

@@ -188,7 +188,7 @@ interface AppParts {
 
 function appFor({ registry, options, log, metrics, isStopping }: AppParts): RequestListener {
   const { state, writer, blobs, site, publisher, accounts, keys } = registry;
-  const { administratorToken, bootstrapSecret, corsOrigins } = options;
+  const { administratorToken, bootstrapSecret, corsOrigins, sigstoreRoot } = options;
   const health = (): Health => {
     const { seq, failure } = publisher.status;
     const problems = [
@@ -213,6 +213,7 @@ function appFor({ registry, options, log, metrics, isStopping }: AppParts): Requ
     auth: authenticator({ accounts, administratorToken, bootstrapSecret }),
     metrics,
     corsOrigins,
+    sigstoreRoot,
     version,
     visible: (seq) => publisher.visible(seq),
     health,
