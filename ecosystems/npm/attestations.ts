@@ -74,10 +74,7 @@ function isDeeper(value: unknown, levels: number): boolean {
 }
 
 /** @returns its predicate type. @throws RegistryError `invalid-manifest` unless it is about this tarball alone. */
-function checkStatement(
-  { payloadType, payload }: Envelope,
-  { name, version, integrity }: Attested,
-): string {
+function checkStatement({ payloadType, payload }: Envelope, { name, version, integrity }: Attested): string {
   if (payloadType !== STATEMENT) throw bad(`the provenance has to be a statement of type ${STATEMENT}`);
   const statement = parse(payload.toString('utf8'), 'the statement in the provenance bundle');
   const [type, predicateType, subjects] = ['_type', 'predicateType', 'subject'].map((field) =>
