@@ -1,6 +1,7 @@
 /** Where settings come from: flags, then the environment, then the configuration file, then defaults. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { Registration } from '../core/account-book.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { Settings } from '../schema/types.ts';
 import { asSettings } from '../schema/validate.ts';
@@ -17,6 +18,7 @@ export interface Options {
   readonly bootstrapSecret: string | undefined;
   /** Origins whose pages may read the API; `*` for all. */
   readonly corsOrigins: readonly string[];
+  readonly registration: Registration;
   /** What provenance is verified against, JSON; undefined for the root of the public Sigstore instance. */
   readonly sigstoreRoot: string | undefined;
   /** What was said in another server's words and does nothing here. */
@@ -33,6 +35,7 @@ export interface Flags {
   readonly data?: string;
   readonly listen?: string;
   readonly publicUrl?: string;
+  readonly registration?: string;
   readonly config?: string;
 }
 
@@ -44,6 +47,7 @@ interface ConfigFile {
   readonly mounts?: Readonly<Record<string, string>>;
   readonly x07?: Settings['x07'];
   readonly corsOrigins?: readonly string[];
+  readonly registration?: string;
   readonly sigstoreTrustedRoot?: string;
 }
 
@@ -74,6 +78,9 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
     administratorToken: env('CAIRN_ADMIN_TOKEN'),
     bootstrapSecret: env('CAIRN_BOOTSTRAP_TOKEN'),
     corsOrigins: listIn('CAIRN_CORS_ORIGINS') ?? file.corsOrigins ?? [],
+    registration: parseRegistration(
+      flags.registration ?? env('CAIRN_REGISTRATION') ?? file.registration ?? 'closed',
+    ),
     sigstoreRoot: readTrustedRoot(env('CAIRN_SIGSTORE_TRUSTED_ROOT') ?? file.sigstoreTrustedRoot),
     notes: aliases.notes,
   };
@@ -105,6 +112,7 @@ const configFields: { readonly [Field in keyof ConfigFile]-?: (value: unknown) =
   mounts: (value) => isObject(value) && Object.values(value).every(isText),
   x07: isObject,
   corsOrigins: (value) => Array.isArray(value) && value.every(isText),
+  registration: isText,
   sigstoreTrustedRoot: isText,
 };
 
@@ -140,6 +148,14 @@ function readTrustedRoot(path: string | undefined): string | undefined {
 
 function wrong(message: string): RegistryError {
   return new RegistryError('bad-request', message);
+}
+
+const registrations: readonly Registration[] = ['closed', 'open', 'invited'];
+
+function parseRegistration(text: string): Registration {
+  const known = registrations.find((one) => one === text);
+  if (known) return known;
+  throw wrong(`--registration ${text}: use one of ${registrations.join(', ')}`);
 }
 
 function parseListen(text: string): { host: string; port: number } {

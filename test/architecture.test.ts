@@ -29,6 +29,7 @@ const wrapped: Readonly<Record<string, Folder>> = {
   '@sigstore/bundle': 'ecosystems',
   '@sigstore/protobuf-specs': 'ecosystems',
   '@sigstore/verify': 'ecosystems',
+  otpauth: 'core',
 };
 
 /** Same state, same bytes: neither time, chance nor surroundings. */
@@ -191,6 +192,7 @@ test('each rule can fail', () => {
       `import { a } from '../bin/cairn.ts'`,
       `import { readFile } from 'node:fs/promises'`,
       `import pino from 'pino'`,
+      `import { TOTP } from 'otpauth'`,
     ],
     'bin/cairn.ts': [`import { a } from '../test/support/registry.ts'`, `import tar from 'tar-stream'`],
   };
