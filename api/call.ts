@@ -24,6 +24,7 @@ export interface CallDeps {
   readonly clock: Clock;
   readonly logIns: LogInSessions;
   readonly ids: Ids;
+  readonly sigstoreRoot?: string | undefined;
 }
 
 export interface Matched {
@@ -39,7 +40,7 @@ export interface Matched {
 export function openCall(
   request: IncomingMessage,
   { directory, session, ...matched }: Matched,
-  { blobs, auth, accounts, keyring, clock, logIns, ids }: CallDeps,
+  { blobs, auth, accounts, keyring, clock, logIns, ids, sigstoreRoot }: CallDeps,
 ): { call: Call; discard(): Promise<void> } {
   const staged: StagedBlob[] = [];
   const keep = (blob: StagedBlob): StagedBlob => {
@@ -91,6 +92,7 @@ export function openCall(
           kind: key.kind,
           value: Buffer.from(keyring.sign(key, Buffer.from(message))).toString('base64'),
         })),
+    sigstoreRoot,
     summaries: () => directory.all(),
     newId: () => uuidFrom(ids.next()),
   };

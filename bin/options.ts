@@ -7,6 +7,7 @@ import type { Settings } from '../schema/types.ts';
 import { asSettings } from '../schema/validate.ts';
 import type { Aliases } from '../ecosystems/ecosystem.ts';
 import { allSurfaces, ecosystems } from '../ecosystems/index.ts';
+import { checkTrustedRoot } from '../ecosystems/sigstore.ts';
 
 export interface Options {
   readonly dataDirectory: string;
@@ -18,6 +19,8 @@ export interface Options {
   /** Origins whose pages may read the API; `*` for all. */
   readonly corsOrigins: readonly string[];
   readonly registration: Registration;
+  /** What provenance is verified against, JSON; undefined for the root of the public Sigstore instance. */
+  readonly sigstoreRoot: string | undefined;
   /** What was said in another server's words and does nothing here. */
   readonly notes: readonly string[];
 }
@@ -45,6 +48,7 @@ interface ConfigFile {
   readonly x07?: Settings['x07'];
   readonly corsOrigins?: readonly string[];
   readonly registration?: string;
+  readonly sigstoreTrustedRoot?: string;
 }
 
 /** @throws RegistryError `bad-request`, or SchemaViolation, naming the option that cannot be understood. */
@@ -77,6 +81,7 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
     registration: parseRegistration(
       flags.registration ?? env('CAIRN_REGISTRATION') ?? file.registration ?? 'closed',
     ),
+    sigstoreRoot: readTrustedRoot(env('CAIRN_SIGSTORE_TRUSTED_ROOT') ?? file.sigstoreTrustedRoot),
     notes: aliases.notes,
   };
 }
@@ -108,6 +113,7 @@ const configFields: { readonly [Field in keyof ConfigFile]-?: (value: unknown) =
   x07: isObject,
   corsOrigins: (value) => Array.isArray(value) && value.every(isText),
   registration: isText,
+  sigstoreTrustedRoot: isText,
 };
 
 function readConfigFile(path: string): ConfigFile {
@@ -127,6 +133,17 @@ function readConfigFile(path: string): ConfigFile {
     if (!isRight(value)) throw wrong(`--config ${path}: ${field} is not of the right type`);
   }
   return file;
+}
+
+function readTrustedRoot(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined;
+  try {
+    const root = readFileSync(path, 'utf8');
+    checkTrustedRoot(root);
+    return root;
+  } catch (error) {
+    throw wrong(`the Sigstore trusted root ${path}: ${(error as Error).message}`);
+  }
 }
 
 function wrong(message: string): RegistryError {

@@ -17,11 +17,12 @@ import { canonicalJson } from '../core/canonical-json.ts';
 import { LogDamage, RegistryError } from '../core/errors.ts';
 import { LogInSessions } from '../core/log-in-sessions.ts';
 import { allScopes } from '../core/permission.ts';
-import { allSurfaces, ecosystems } from '../ecosystems/index.ts';
+import { allSurfaces } from '../ecosystems/index.ts';
 import type { Settings } from '../schema/types.ts';
 import { refuseUnfitDisk } from '../stores/disk-check.ts';
 import { siteReader } from '../stores/site-reader.ts';
 import { localControl } from './control.ts';
+import { newKeys } from './keys.ts';
 import { createRegistry, openRegistry, randomIds, systemClock, type Registry } from './open-registry.ts';
 import { mountsOf, pairsOf, type Options, type Said } from './options.ts';
 import { version } from './version.ts';
@@ -134,7 +135,7 @@ async function startRegistry(
       ...(said.x07 ? { x07: said.x07 } : {}),
     };
     buildRouting(allSurfaces, settings);
-    await createRegistry(registry, { ...settings, ...(await firstKeys(registry, settings)) });
+    await createRegistry(registry, { ...settings, ...(await newKeys(registry.keys, settings)) });
   } else refuseOtherSettings(registry.state.settings, said, dataDirectory);
   try {
     await registry.generator.update();
@@ -144,15 +145,6 @@ async function startRegistry(
     // A full disk must not stop reads: what is on the site is served, and the publisher goes on trying.
   }
   registry.publisher.notify();
-}
-
-/** A key for each ecosystem that is on and whose clients check signatures. */
-async function firstKeys({ keys }: Registry, { mounts }: Settings): Promise<Pick<Settings, 'keys'>> {
-  const made = [];
-  for (const { id: ecosystem, signsWith, surfaces } of Object.values(ecosystems))
-    if (signsWith && surfaces.some(({ id }) => mounts[id] !== undefined))
-      made.push({ ...(await keys.create(signsWith)), ecosystem });
-  return made.length > 0 ? { keys: made } : {};
 }
 
 /** Clients store URLs: a registry never moves because somebody started it with another flag. */
@@ -190,7 +182,7 @@ interface AppParts {
 
 function appFor({ registry, options, log, metrics, isStopping }: AppParts): RequestListener {
   const { state, writer, blobs, site, publisher, accounts, keys } = registry;
-  const { administratorToken, bootstrapSecret, corsOrigins } = options;
+  const { administratorToken, bootstrapSecret, corsOrigins, sigstoreRoot } = options;
   const health = (): Health => {
     const { seq, failure } = publisher.status;
     const problems = [
@@ -216,6 +208,7 @@ function appFor({ registry, options, log, metrics, isStopping }: AppParts): Requ
     auth: authenticator({ accounts, clock: systemClock, administratorToken, bootstrapSecret }),
     metrics,
     corsOrigins,
+    sigstoreRoot,
     version,
     visible: (seq) => publisher.visible(seq),
     health,

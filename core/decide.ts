@@ -55,8 +55,14 @@ export type OwnershipCommand =
   | (OfSubject & { readonly kind: 'accept-transfer' })
   | (OfSubject & { readonly kind: 'cancel-transfer' });
 
-export type Command =
-  PackageCommand | OwnershipCommand | { readonly kind: 'change-settings'; readonly settings: Settings };
+export interface SettingsCommand {
+  readonly kind: 'change-settings';
+  readonly settings: Settings;
+  /** What they were made from: when they have changed since, somebody else's change would be undone. */
+  readonly before?: Settings;
+}
+
+export type Command = PackageCommand | OwnershipCommand | SettingsCommand;
 
 /** The slices of state a decision reads, and nothing beyond them. */
 export interface Slices {
@@ -92,7 +98,7 @@ export interface Circumstances {
 
 /** @throws RegistryError with the first rule that the command breaks. */
 export function decide(command: Command, slices: Slices, at: Circumstances): readonly EventDraft[] {
-  if (command.kind === 'change-settings') return changeSettings(command.settings, slices, at);
+  if (command.kind === 'change-settings') return changeSettings(command, slices, at);
   requireScope(at.actor, scopeOf[command.kind], {
     ecosystem: command.ecosystem,
     name: command.name,
@@ -150,11 +156,13 @@ const scopeOf: Record<PackageCommand['kind'] | OwnershipCommand['kind'], Scope> 
 };
 
 function changeSettings(
-  settings: Settings,
+  { settings, before }: SettingsCommand,
   slices: Slices,
   { actor, now }: Circumstances,
 ): readonly EventDraft[] {
   requireScope(actor, 'admin');
+  if (before && slices.settings && canonicalJson(before) !== canonicalJson(slices.settings))
+    throw new RegistryError('conflict', 'the settings have changed meanwhile; nothing was changed, try again');
   if (slices.settings && canonicalJson(settings) === canonicalJson(slices.settings)) return [];
   return [{ kind: 'settings-changed', by: actor.handle, settings: datingRetirements(settings, slices, now) }];
 }

@@ -85,6 +85,8 @@ export interface Call {
    * a key that is retired at that moment signs no more.
    */
   signaturesOf(view: StateView, ecosystem: EcosystemId, message: string): readonly Signature[];
+  /** What Sigstore bundles are verified against, JSON as Sigstore writes it; undefined for the public instance's. */
+  readonly sigstoreRoot: string | undefined;
   /** The package with the texts at hand that were too long for its events. */
   hydrate(of: Package): Promise<Package>;
   /** What every package of the surface says of itself, in ascending order of name, as of now. */

@@ -26,6 +26,9 @@ const wrapped: Readonly<Record<string, Folder>> = {
   pino: 'bin',
   commander: 'bin',
   'tar-stream': 'ecosystems',
+  '@sigstore/bundle': 'ecosystems',
+  '@sigstore/protobuf-specs': 'ecosystems',
+  '@sigstore/verify': 'ecosystems',
   otpauth: 'core',
 };
 

@@ -205,6 +205,7 @@ export const docs = {
     id: 'keys',
     summary: 'Public keys of the registry signatures',
     success: { description: 'All that were ever used.', schema: ref('NpmKeys') },
+    refusals: { 404: 'Nothing is signed here.' },
   },
   packument: {
     id: 'packument',
@@ -265,9 +266,9 @@ export const docs = {
       403: 'Not an owner, or the version exists.',
       ...missing,
       ...stale,
-      413: 'The tarball is over 256 MiB, or the rest of the document over 64 MiB.',
+      413: 'The tarball is over 256 MiB, the provenance bundle over 1 MiB, or the rest of the document over 64 MiB.',
       415: 'The body is packed in another way than gzip.',
-      422: 'The tarball or its package.json is not right, or the document says otherwise.',
+      422: 'The tarball or its package.json is not right, or the document says otherwise; or the provenance does not verify.',
     },
   },
   putRevision: {
