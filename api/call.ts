@@ -6,7 +6,7 @@ import { uuidFrom } from '../core/accounts.ts';
 import { canonicalJson } from '../core/canonical-json.ts';
 import { RegistryError } from '../core/errors.ts';
 import { hydrate } from '../core/hydrate.ts';
-import type { BlobStore, Clock, Ids, Keyring, StagedBlob } from '../core/ports.ts';
+import type { BlobStore, Clock, Ids, Keyring, StagedBlob, Upstream } from '../core/ports.ts';
 import type { Call, CallAccounts, KeptMeta, RequestHead } from '../core/route.ts';
 import type { RouteParams } from '../core/site.ts';
 import type { Authenticator } from './auth.ts';
@@ -22,6 +22,7 @@ export interface CallDeps {
   readonly keyring: Keyring;
   readonly clock: Clock;
   readonly ids: Ids;
+  readonly upstream?: Upstream | undefined;
 }
 
 export interface Matched {
@@ -36,7 +37,7 @@ export interface Matched {
 export function openCall(
   request: IncomingMessage,
   { directory, ...matched }: Matched,
-  { blobs, auth, accounts, keyring, clock, ids }: CallDeps,
+  { blobs, auth, accounts, keyring, clock, ids, upstream }: CallDeps,
 ): { call: Call; discard(): Promise<void> } {
   const staged: StagedBlob[] = [];
   const keep = (blob: StagedBlob): StagedBlob => {
@@ -75,6 +76,7 @@ export function openCall(
     stageText,
     readText: async (digest) => Buffer.from(await blobs.read(digest)).toString('utf8'),
     accounts,
+    upstream,
     requireBootstrapSecret: () => auth.requireBootstrapSecret(request.headers.authorization),
     hydrate: (of) => hydrate(of, blobs),
     signaturesOf: (view, ecosystem, message) =>

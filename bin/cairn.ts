@@ -1,6 +1,7 @@
 #!/usr/bin/env -S node --enable-source-maps
 /** The command line: what can be said, and nothing of how it is done: each command is loaded when it runs. */
 import { Command, CommanderError, Option } from 'commander';
+import type { claim } from './claim.ts';
 import type { doctor } from './doctor.ts';
 import { ExitCode, exitCodeOf, explain } from './exit-codes.ts';
 import { readOptions, type Flags } from './options.ts';
@@ -33,6 +34,10 @@ withData(program.command('serve'))
   .description('serve API and site; creates the registry at first start')
   .option('--listen <host:port>', 'where to listen (CAIRN_LISTEN; default 127.0.0.1:8080)')
   .option('--public-url <url>', 'origin that clients use (CAIRN_PUBLIC_URL; recorded at first start)')
+  .option(
+    '--npm-fallback <url>',
+    'ask there for npm packages that are not here; or false (CAIRN_NPM_FALLBACK)',
+  )
   .action(async (flags: Flags) => (await import('./run-serve.ts')).runServe(readOptions(flags)));
 
 withData(program.command('regen'))
@@ -65,6 +70,15 @@ for (const direction of ['yank', 'unyank'] as const)
     .action(async (release: string, flags: Flags & { json?: boolean }) =>
       (await import('./yank.ts')).yank(dataOf(flags), direction, release, flags),
     );
+
+withData(program.command('claim'))
+  .description('reserve a name before anything is published under it, or a scope with all its names')
+  .argument('<name>', 'such as npm/acme-hello or npm/@acme')
+  .requiredOption('--owner <handle>', 'the account that may publish there')
+  .option('--json', 'print the events, one per line')
+  .action(async (name: string, flags: Flags & Parameters<typeof claim>[2]) =>
+    (await import('./claim.ts')).claim(dataOf(flags), name, flags),
+  );
 
 const token = program.command('token').description('tokens: who may do what');
 withData(token.command('create'))

@@ -215,6 +215,8 @@ function claim(
   at: Circumstances,
 ): readonly EventDraft[] {
   const { ecosystem, name, owner, of } = command;
+  if (of === 'namespace' && !at.rules.namespaceOf)
+    throw new RegistryError('bad-request', `${ecosystem} has no namespaces`);
   if (of === 'namespace' ? slices.namespace : slices.package)
     throw new RegistryError('name-taken', `${name} already has an owner`);
   requireAccount(owner, at);

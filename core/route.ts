@@ -6,7 +6,7 @@ import { RegistryError } from './errors.ts';
 import type { RegistryEvent } from './event.ts';
 import type { Actor } from './permission.ts';
 import type { Package } from './package.ts';
-import type { StagedBlob } from './ports.ts';
+import type { StagedBlob, Upstream } from './ports.ts';
 import type { EcosystemId, Signature } from '../schema/types.ts';
 import type { RouteDoc } from './route-doc.ts';
 import { parameterName, type RouteParams, type SiteRoute, type Summary } from './site.ts';
@@ -57,6 +57,8 @@ export interface Call {
   /** A text that an event names. */
   readText(digest: Digest): Promise<string>;
   readonly accounts: CallAccounts;
+  /** Who is asked for npm packages that are not ours; undefined when nobody is. */
+  readonly upstream: Upstream | undefined;
   /** @throws RegistryError `bootstrap-disabled`, `unauthenticated` or `token-invalid` unless the request has the secret. */
   requireBootstrapSecret(): void;
   /**

@@ -26,6 +26,7 @@ const wrapped: Readonly<Record<string, Folder>> = {
   pino: 'bin',
   commander: 'bin',
   'tar-stream': 'ecosystems',
+  'registry-url': 'bin',
 };
 
 /** Same state, same bytes: neither time, chance nor surroundings. */
