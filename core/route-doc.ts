@@ -15,6 +15,8 @@ export interface RouteDoc {
   readonly body?: BodyDoc;
   /** The one answer of success; its content type is the route's own where it is a file. `never`: it only refuses. */
   readonly success?: AnswerDoc | 'never';
+  /** What it means where this answers with 302. */
+  readonly redirect?: string;
   /** What a refusal of each status means. */
   readonly refusals?: Readonly<Record<number, string>>;
 }
@@ -37,4 +39,6 @@ export interface AnswerDoc {
   readonly schema?: JsonSchema;
   /** Of an API answer; `application/json` unless told. */
   readonly contentType?: string;
+  /** Other forms it may come in, by content type. */
+  readonly alternatives?: Readonly<Record<string, JsonSchema>>;
 }
