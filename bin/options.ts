@@ -1,6 +1,7 @@
 /** Where settings come from: flags, then the environment, then the configuration file, then defaults. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { Registration } from '../core/account-book.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { Upstream } from '../core/ports.ts';
 import type { Settings } from '../schema/types.ts';
@@ -19,6 +20,7 @@ export interface Options {
   readonly bootstrapSecret: string | undefined;
   /** Origins whose pages may read the API; `*` for all. */
   readonly corsOrigins: readonly string[];
+  readonly registration: Registration;
   readonly npmFallback: NpmFallback;
   /** What was said in another server's words and does nothing here. */
   readonly notes: readonly string[];
@@ -43,6 +45,7 @@ export interface Flags {
   readonly data?: string;
   readonly listen?: string;
   readonly publicUrl?: string;
+  readonly registration?: string;
   readonly config?: string;
   readonly npmFallback?: string;
 }
@@ -55,6 +58,7 @@ interface ConfigFile {
   readonly mounts?: Readonly<Record<string, string>>;
   readonly x07?: Settings['x07'];
   readonly corsOrigins?: readonly string[];
+  readonly registration?: string;
   readonly npmFallback?: string | boolean;
   readonly npmFallbackTarballs?: string;
 }
@@ -86,6 +90,9 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
     administratorToken: env('CAIRN_ADMIN_TOKEN'),
     bootstrapSecret: env('CAIRN_BOOTSTRAP_TOKEN'),
     corsOrigins: listIn('CAIRN_CORS_ORIGINS') ?? file.corsOrigins ?? [],
+    registration: parseRegistration(
+      flags.registration ?? env('CAIRN_REGISTRATION') ?? file.registration ?? 'closed',
+    ),
     npmFallback: {
       upstream: parseFallback(flags.npmFallback ?? env('CAIRN_NPM_FALLBACK') ?? file.npmFallback ?? true),
       archives: parseArchives(env('CAIRN_NPM_FALLBACK_TARBALLS') ?? file.npmFallbackTarballs ?? 'redirect'),
@@ -120,6 +127,7 @@ const configFields: { readonly [Field in keyof ConfigFile]-?: (value: unknown) =
   mounts: (value) => isObject(value) && Object.values(value).every(isText),
   x07: isObject,
   corsOrigins: (value) => Array.isArray(value) && value.every(isText),
+  registration: isText,
   npmFallback: (value) => isText(value) || typeof value === 'boolean',
   npmFallbackTarballs: isText,
 };
@@ -145,6 +153,14 @@ function readConfigFile(path: string): ConfigFile {
 
 function wrong(message: string): RegistryError {
   return new RegistryError('bad-request', message);
+}
+
+const registrations: readonly Registration[] = ['closed', 'open', 'invited'];
+
+function parseRegistration(text: string): Registration {
+  const known = registrations.find((one) => one === text);
+  if (known) return known;
+  throw wrong(`--registration ${text}: use one of ${registrations.join(', ')}`);
 }
 
 function parseListen(text: string): { host: string; port: number } {

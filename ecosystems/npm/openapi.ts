@@ -149,7 +149,7 @@ export const docs = {
       schema: { anyOf: [ref('NpmPackument'), ref('NpmUpstreamPackument')] },
       alternatives: { 'application/vnd.npm.install-v1+json': ref('NpmUpstreamPackument') },
     },
-    refusals: { ...missing, ...upstream },
+    refusals: { 400: 'The path is not valid percent-encoding.', ...missing, ...upstream },
   },
   version: {
     id: 'version',

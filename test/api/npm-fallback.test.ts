@@ -4,7 +4,7 @@ import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { test } from 'node:test';
 import { packumentText, says, versionObject } from '../support/fake-upstream.ts';
 import { bearer } from '../support/http.ts';
-import { openWithFallback, publishNpm } from '../support/npm-fallback.ts';
+import { openWithFallback } from '../support/npm-fallback.ts';
 import { ADMIN_TOKEN } from '../support/server-process.ts';
 
 const ABBREVIATED = 'application/vnd.npm.install-v1+json';
@@ -289,7 +289,7 @@ test('NPM_FALLBACK=false asks nobody, also where another setting would', async (
 });
 
 test('what is published here comes from here from then on, and nothing of the upstream is ever stored', async (t) => {
-  const { upstream, base, get } = await openWithFallback(t);
+  const { upstream, api, get } = await openWithFallback(t);
   upstream.answers.set(
     '/is-odd',
     says(
@@ -299,7 +299,7 @@ test('what is published here comes from here from then on, and nothing of the up
   );
   const theirs = await get('/is-odd');
   assert.equal(theirs.status, 200);
-  await publishNpm(base, 'is-odd', '1.0.0');
+  assert.equal((await api.publish({ name: 'is-odd', version: '1.0.0' }, ADMIN_TOKEN)).status, 201);
   const asked = upstream.asked.length;
   const ours = await get('/is-odd', { 'if-none-match': String(theirs.headers['etag']) });
   assert.equal(ours.status, 200);
