@@ -97,7 +97,7 @@ export class HttpUpstream implements Upstream {
     try {
       if (!this.#breaker.mayTry(performance.now()))
         throw failed('the upstream registry has failed several times; it is not asked for some seconds');
-      const answer = await this.#counted(() => this.#ask(url, ask, leave));
+      const answer = await this.#counted(() => this.#begin(url, ask, leave));
       if (!answer.found) {
         this.#breaker.succeeded();
         leave();
@@ -128,8 +128,18 @@ export class HttpUpstream implements Upstream {
     return url;
   }
 
-  async #ask(first: URL, ask: UpstreamAsk, leave: () => void): Promise<UpstreamAnswer> {
-    const late = AbortSignal.timeout(this.#limits.firstByteMs);
+  async #begin(url: URL, ask: UpstreamAsk, leave: () => void): Promise<UpstreamAnswer> {
+    const late = new AbortController();
+    const patience = setTimeout(() => late.abort(), this.#limits.firstByteMs);
+    try {
+      return await this.#follow(url, ask, late.signal, leave);
+    } finally {
+      // The body has limits of its own.
+      clearTimeout(patience);
+    }
+  }
+
+  async #follow(first: URL, ask: UpstreamAsk, late: AbortSignal, leave: () => void): Promise<UpstreamAnswer> {
     let url = first;
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
       const incoming = await this.#open(url, ask, late);
