@@ -19,6 +19,8 @@ const MAX_HELD_BYTES = 64 * 1024;
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST] = [0x7b, 0x7d, 0x5b, 0x5d];
 
+const [comma, quote] = [Buffer.from(','), Buffer.from('"')];
+
 /** The objects that matter; everything else is `other`, and is only copied. */
 type Role = 'root' | 'versions' | 'version' | 'dist' | 'other';
 
@@ -85,13 +87,12 @@ class Editor {
     /** Where a text begins that is to be known; before this piece: 0. */
     let start = 0;
     for (let at = 0; at < piece.byteLength; at += 1) {
-      const byte = piece[at] ?? 0;
       if (this.#text !== undefined) {
-        if (this.#isEscaped) this.#isEscaped = false;
-        else if (byte === BACKSLASH) this.#isEscaped = true;
-        else if (byte === QUOTE) this.#endText(piece, start, at);
+        at = this.#endOfText(piece, at);
+        if (at < piece.byteLength) this.#endText(piece, start, at);
         continue;
       }
+      const byte = piece[at] ?? 0;
       if (byte === QUOTE) {
         this.#startText(piece, at);
         start = at + 1;
@@ -181,6 +182,19 @@ class Editor {
     return tellsVersion ? 'version' : 'other';
   }
 
+  /** Where the text ends, or the end of the piece: nearly all bytes of a document are passed over here. */
+  #endOfText(piece: Uint8Array, from: number): number {
+    const { byteLength } = piece;
+    let at = this.#isEscaped ? from + 1 : from;
+    for (; at < byteLength; at += 1) {
+      const byte = piece[at];
+      if (byte === QUOTE) break;
+      if (byte === BACKSLASH) at += 1;
+    }
+    this.#isEscaped = at > byteLength;
+    return at;
+  }
+
   #hold(bytes: Uint8Array): void {
     this.#heldBytes += bytes.byteLength;
     if (this.#heldBytes > MAX_HELD_BYTES) throw failed("the upstream's document has a key that is too long");
@@ -194,10 +208,10 @@ class Editor {
     this.#isKeyNext = false;
     const top = this.#stack.at(-1);
     if (kind === 'other' || kind === undefined || !top) return;
-    this.#hold(piece.subarray(start, at));
-    const raw = Buffer.concat(this.#held);
-    this.#held = [];
-    this.#heldBytes = 0;
+    // Where it began in another piece, `start` is the beginning of this one.
+    const isWhole = start > 0;
+    if (!isWhole) this.#hold(piece.subarray(start, at));
+    const raw = isWhole ? Buffer.from(piece.buffer, piece.byteOffset + start, at - start) : this.#heldText();
     const text = unescaped(raw);
     if (kind === 'version') this.#version ??= text;
     if (kind === 'tarball') {
@@ -205,10 +219,22 @@ class Editor {
       this.#out.push(Buffer.from(JSON.stringify(this.#edits.tarball(version, text))));
       this.#copyFrom(at + 1);
     }
-    if (wasKey) this.#startMember(top, text, raw, at);
+    if (wasKey) this.#startMember(top, text, { raw, at, begin: isWhole ? start - 1 : undefined });
   }
 
-  #startMember(top: Frame, key: string, raw: Buffer, at: number): void {
+  #heldText(): Buffer {
+    const text = Buffer.concat(this.#held);
+    this.#held = [];
+    this.#heldBytes = 0;
+    return text;
+  }
+
+  /** `begin` is where the key begins in this piece, unless that was in another one. */
+  #startMember(
+    top: Frame,
+    key: string,
+    { raw, at, begin }: { readonly raw: Buffer; readonly at: number; readonly begin: number | undefined },
+  ): void {
     top.key = key;
     const leftOut = dropped[top.role];
     if (!leftOut) return;
@@ -216,8 +242,10 @@ class Editor {
       this.#droppedAt = this.#stack.length;
       return;
     }
-    this.#out.push(Buffer.from(top.hasMember ? ',"' : '"'), raw, Buffer.from('"'));
+    if (top.hasMember) this.#out.push(comma);
     top.hasMember = true;
+    if (begin !== undefined) return this.#copyFrom(begin);
+    this.#out.push(quote, raw, quote);
     this.#copyFrom(at + 1);
   }
 }
