@@ -15,7 +15,9 @@ export interface RouteDoc {
   readonly body?: BodyDoc;
   /** The one answer of success; its content type is the route's own where it is a file. `never`: it only refuses. */
   readonly success?: AnswerDoc | 'never';
-  /** What it means where this answers with 302. */
+  /** Answers of other statuses that are no refusals in the surface's envelope. */
+  readonly others?: Readonly<Record<number, Omit<AnswerDoc, 'status'>>>;
+  /** What it means where a file's place answers with 302. */
   readonly redirect?: string;
   /** What a refusal of each status means. */
   readonly refusals?: Readonly<Record<number, string>>;
