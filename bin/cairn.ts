@@ -2,6 +2,7 @@
 /** The command line: what can be said, and nothing of how it is done: each command is loaded when it runs. */
 import { Command, CommanderError, Option } from 'commander';
 import type { fileAdvisory } from './advisory.ts';
+import type { claim } from './claim.ts';
 import type { doctor } from './doctor.ts';
 import { ExitCode, exitCodeOf, explain } from './exit-codes.ts';
 import { readOptions, type Flags } from './options.ts';
@@ -38,6 +39,10 @@ withData(program.command('serve'))
   .option(
     '--registration <who>',
     'who may make an account: closed, open, invited (CAIRN_REGISTRATION; default closed)',
+  )
+  .option(
+    '--npm-fallback <url>',
+    'ask there for npm packages that are not here; or false (CAIRN_NPM_FALLBACK)',
   )
   .action(async (flags: Flags) => (await import('./run-serve.ts')).runServe(readOptions(flags)));
 
@@ -109,6 +114,15 @@ withData(advisory.command('list'))
   .option('--json', 'print one JSON object per line')
   .action(async (name: string | undefined, flags: Flags & { json?: boolean }) =>
     (await import('./advisory.ts')).listAdvisories(dataOf(flags), name, flags),
+  );
+
+withData(program.command('claim'))
+  .description('reserve a name before anything is published under it, or a scope with all its names')
+  .argument('<name>', 'such as npm/acme-hello or npm/@acme')
+  .requiredOption('--owner <handle>', 'the account that may publish there')
+  .option('--json', 'print the events, one per line')
+  .action(async (name: string, flags: Flags & Parameters<typeof claim>[2]) =>
+    (await import('./claim.ts')).claim(dataOf(flags), name, flags),
   );
 
 const token = program.command('token').description('tokens: who may do what');

@@ -162,7 +162,10 @@ function changeSettings(
 ): readonly EventDraft[] {
   requireScope(actor, 'admin');
   if (before && slices.settings && canonicalJson(before) !== canonicalJson(slices.settings))
-    throw new RegistryError('conflict', 'the settings have changed meanwhile; nothing was changed, try again');
+    throw new RegistryError(
+      'conflict',
+      'the settings have changed meanwhile; nothing was changed, try again',
+    );
   if (slices.settings && canonicalJson(settings) === canonicalJson(slices.settings)) return [];
   return [{ kind: 'settings-changed', by: actor.handle, settings: datingRetirements(settings, slices, now) }];
 }
@@ -233,6 +236,8 @@ function claim(
   at: Circumstances,
 ): readonly EventDraft[] {
   const { ecosystem, name, owner, of } = command;
+  if (of === 'namespace' && !at.rules.namespaceOf)
+    throw new RegistryError('bad-request', `${ecosystem} has no namespaces`);
   if (of === 'namespace' ? slices.namespace : slices.package)
     throw new RegistryError('name-taken', `${name} already has an owner`);
   requireAccount(owner, at);

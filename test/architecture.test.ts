@@ -30,6 +30,7 @@ const wrapped: Readonly<Record<string, Folder>> = {
   '@sigstore/protobuf-specs': 'ecosystems',
   '@sigstore/verify': 'ecosystems',
   otpauth: 'core',
+  'registry-url': 'bin',
 };
 
 /** Same state, same bytes: neither time, chance nor surroundings. */

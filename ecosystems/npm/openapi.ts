@@ -97,6 +97,26 @@ const schemas = {
     updated: time,
   }),
   NpmProfile: object({ name: text, email: text, fullname: text, tfa: { type: ['object', 'null'] } }),
+  NpmUpstreamPackument: {
+    ...object(
+      {
+        name: text,
+        'dist-tags': mapOf(text),
+        versions: mapOf({ $ref: '#/components/schemas/NpmUpstreamVersion' }),
+      },
+      ['dist-tags', 'versions'],
+    ),
+    // Only what is ours can be written.
+    not: { required: ['_rev'] },
+  },
+  NpmUpstreamVersion: object({
+    name: text,
+    version: text,
+    dist: {
+      ...object({ tarball: { type: 'string', format: 'uri' } }),
+      not: { anyOf: [{ required: ['signatures'] }, { required: ['attestations'] }] },
+    },
+  }),
   NpmKeys: object({
     keys: list(
       object({
@@ -171,6 +191,10 @@ export const doc: SurfaceDoc = {
 };
 
 const missing = { 404: 'There is no such package, or not for you.' };
+const upstream = {
+  502: 'It is not ours, and the upstream registry fails or sends what cannot be passed on.',
+  504: 'It is not ours, and the upstream registry does not answer in time.',
+};
 const unsigned = { 401: 'No token, or not a good one.' };
 const forbidden = { 403: 'The token lacks the scope, or its account is no owner.' };
 const unread = { 400: 'The body cannot be read, or does not say what it has to.' };
@@ -210,26 +234,36 @@ export const docs = {
   packument: {
     id: 'packument',
     summary: 'A package and all its versions',
-    success: { description: 'The full document, whichever form is asked for.', schema: ref('NpmPackument') },
-    refusals: { 400: 'The path is not valid percent-encoding.', ...missing },
+    description:
+      'Of our own packages always the full document. Of others, where an upstream registry is asked, the form that is asked for.',
+    success: {
+      description: 'The document.',
+      schema: { anyOf: [ref('NpmPackument'), ref('NpmUpstreamPackument')] },
+      alternatives: { 'application/vnd.npm.install-v1+json': ref('NpmUpstreamPackument') },
+    },
+    refusals: { 400: 'The path is not valid percent-encoding.', ...missing, ...upstream },
   },
   version: {
     id: 'version',
     summary: 'One version, by its number or by a tag',
-    success: { description: 'The version.', schema: ref('NpmVersion') },
-    refusals: { 404: 'There is no such version.' },
+    success: {
+      description: 'The version.',
+      schema: { anyOf: [ref('NpmVersion'), ref('NpmUpstreamVersion')] },
+    },
+    refusals: { 404: 'There is no such version.', ...upstream },
   },
   tarball: {
     id: 'tarball',
     summary: 'The tarball of a version',
     success: { description: 'Its bytes.' },
-    refusals: missing,
+    redirect: 'It is at the upstream registry.',
+    refusals: { ...missing, ...upstream },
   },
   distTags: {
     id: 'distTags',
     summary: 'Tags of a package',
     success: { description: 'Version by tag.', schema: mapOf(text) },
-    refusals: missing,
+    refusals: { ...missing, ...upstream },
   },
   visibility: {
     id: 'visibility',

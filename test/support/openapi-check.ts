@@ -215,7 +215,7 @@ function pointer(step: string): string {
 
 function valueOf(type: string, body: Buffer): unknown {
   const text = body.toString('utf8');
-  return type === 'application/json' ? (JSON.parse(text) as unknown) : text;
+  return /[/+]json$/.test(type) ? (JSON.parse(text) as unknown) : text;
 }
 
 function parameterValue(text: string): unknown {
