@@ -55,6 +55,7 @@ export interface ServerSettings {
   readonly mounts?: Settings['mounts'] | undefined;
   /** Settings of the X07 surface. Recorded at first start. */
   readonly x07?: Settings['x07'] | undefined;
+  readonly npm?: Settings['npm'] | undefined;
   /** A token of the account `admin` with every scope, good while this server runs and stored nowhere. */
   readonly administratorToken?: string | undefined;
   /** Who may make an account without the operator; default `closed`. Not recorded. */
@@ -90,9 +91,9 @@ export interface RunningServer {
  * @throws LogDamage when the log is not what it must be.
  */
 export async function startServer(settings: ServerSettings): Promise<RunningServer> {
-  const { dataDirectory, ecosystems, mounts, x07, say = () => undefined } = settings;
+  const { dataDirectory, ecosystems, mounts, x07, npm, say = () => undefined } = settings;
   // Before anything is made of it.
-  if (x07) asSettings({ publicUrl: 'http://localhost', mounts: {}, x07 });
+  asSettings({ publicUrl: 'http://localhost', mounts: {}, ...(x07 ? { x07 } : {}), ...(npm ? { npm } : {}) });
   const { listen, publicUrl, registration } = settings;
   const flags = definedOf({ data: dataDirectory, listen, publicUrl, registration });
   const options = readOptions(flags, {
@@ -100,7 +101,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     CAIRN_MOUNTS: pairsOf(mounts),
     CAIRN_ADMIN_TOKEN: settings.administratorToken,
   });
-  return serve({ ...options, said: { ...options.said, x07 } }, say);
+  return serve({ ...options, said: { ...options.said, x07, npm } }, say);
 }
 
 function definedOf<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
