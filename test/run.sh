@@ -4,8 +4,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 suite=${1:-unit}
 case "$suite" in
-  unit) mapfile -t files < <(find test -name '*.test.ts' -not -path 'test/slow/*' | sort) ;;
+  unit) mapfile -t files < <(find test -name '*.test.ts' -not -path 'test/slow/*' -not -path 'test/clients/*' | sort) ;;
   slow) mapfile -t files < <(find test/slow -name '*.test.ts' | sort) ;;
+  clients) mapfile -t files < <(find test/clients -name '*.test.ts' | sort) ;;
   golden) mapfile -t files < <(grep -rl 'CAIRN_GOLDEN' --include='*.test.ts' test | sort) ;;
   *) files=("$@") ;;
 esac

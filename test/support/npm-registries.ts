@@ -1,0 +1,51 @@
+/** Registries for clients: `cairn serve` with npm at its mount, alone at the root, and a site with nothing behind it. */
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { freePort, startNginx } from './nginx.ts';
+import type { Registry } from './npm-project.ts';
+import { publishNpm, type NpmPackage } from './npm-package.ts';
+import { ADMIN_TOKEN, startServer, type ServerProcess } from './server-process.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+
+export interface Tagged extends NpmPackage {
+  readonly tag?: string;
+}
+
+export interface Served extends Registry {
+  readonly data: string;
+  readonly server: ServerProcess;
+}
+
+interface Wanted {
+  /** Default `/npm`. */
+  readonly mount?: string;
+  readonly publicUrl?: string;
+  readonly packages?: readonly Tagged[];
+}
+
+export async function serveRegistry(t: Pick<TestContext, 'after'>, wanted: Wanted = {}): Promise<Served> {
+  const { mount = '/npm', publicUrl, packages = [] } = wanted;
+  const data = await temporaryDirectory(t);
+  const server = await startServer({
+    data,
+    flags: publicUrl === undefined ? [] : ['--public-url', publicUrl],
+    env: { CAIRN_ECOSYSTEMS: 'npm', CAIRN_MOUNTS: `npm=${mount}`, NPM_FALLBACK: 'false' },
+  });
+  t.after(() => server.kill());
+  const registry = server.url + (mount === '/' ? '' : mount);
+  for (const { tag, ...one } of packages)
+    await publishNpm(one, { registry, token: ADMIN_TOKEN, ...(tag === undefined ? {} : { tag }) });
+  return { registry, token: ADMIN_TOKEN, data, server };
+}
+
+/** A site that a registry has written, served by nginx alone: the registry has ended before the first client comes. */
+export async function serveSiteAlone(
+  t: Pick<TestContext, 'after'>,
+  packages: readonly Tagged[],
+): Promise<Registry> {
+  const port = await freePort();
+  const { data, server } = await serveRegistry(t, { publicUrl: `http://127.0.0.1:${port}`, packages });
+  await server.stop();
+  const { url } = await startNginx(t, join(data, 'site'), port);
+  return { registry: `${url}/npm`, token: ADMIN_TOKEN };
+}
