@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import express, { type ErrorRequestHandler } from 'express';
 import { RegistryError } from '../core/errors.ts';
 import type { RegistryEvent } from '../core/event.ts';
+import { plainAddress } from '../core/networks.ts';
 import type { EventLog, SiteReader } from '../core/ports.ts';
 import {
   isIntent,
@@ -164,8 +165,9 @@ function openContext(request: IncomingMessage, routing: Routing): Context {
 function goOnReading(method: string, response: ServerResponse): void {
   response.setHeader('connection', 'close');
   if (method === 'GET' || method === 'HEAD') return;
-  response.setHeader('retry-after', '5');
-  throw new RegistryError('shutting-down', 'the registry is stopping; try again shortly');
+  throw new RegistryError('shutting-down', 'the registry is stopping; try again shortly', {
+    retryAfterSeconds: 5,
+  });
 }
 
 /** What all answers need but those of the site: it gives the id itself, and is mostly done by the time it returns. */
@@ -226,9 +228,14 @@ async function answerCall(
   const { route, mount, surface } = mounted;
   const directory = directories.get(surface);
   if (!directory) throw new Error(`${surface.id} has no directory`);
+  const session = await deps.auth.open({
+    authorization: request.headers.authorization,
+    address: addressOf(request),
+    takesBasic: surface.takesBasic ?? false,
+  });
   const { call, discard } = openCall(
     request,
-    { head: context.head, mount, params, query: new URLSearchParams(context.query), directory },
+    { head: context.head, mount, params, query: new URLSearchParams(context.query), directory, session },
     deps,
   );
   try {
@@ -246,6 +253,11 @@ async function answerCall(
   } finally {
     await discard();
   }
+}
+
+/** Behind a proxy this is the proxy's, for every client. */
+function addressOf({ socket }: IncomingMessage): string | undefined {
+  return socket.remoteAddress === undefined ? undefined : plainAddress(socket.remoteAddress);
 }
 
 function handlerOf(route: Route): ApiRoute['handle'] {
@@ -279,6 +291,7 @@ function refuse(error: RegistryError, context: Context, response: ServerResponse
   context.code = error.code;
   const surface = context.surface ?? context.routing.surfaceOf(context.head.path);
   const answer = (surface?.renderError ?? renderProblem)(error, context.head);
+  if (error.retryAfterSeconds !== undefined) response.setHeader('retry-after', error.retryAfterSeconds);
   const request = response.req;
   if (request.complete || request.headers.connection?.toLowerCase() !== 'close')
     return send(response, answer);

@@ -9,7 +9,7 @@ import { hydrate } from '../core/hydrate.ts';
 import type { BlobStore, Clock, Ids, Keyring, StagedBlob } from '../core/ports.ts';
 import type { Call, CallAccounts, KeptMeta, RequestHead } from '../core/route.ts';
 import type { RouteParams } from '../core/site.ts';
-import type { Authenticator } from './auth.ts';
+import type { Authenticator, Session } from './auth.ts';
 import type { Directory } from './directory.ts';
 
 /** Up to this length a manifest stands in its event; a longer one would crowd the 16 KiB of a line. */
@@ -30,12 +30,13 @@ export interface Matched {
   readonly params: RouteParams;
   readonly query: URLSearchParams;
   readonly directory: Directory;
+  readonly session: Session;
 }
 
 /** A call, and the way to drop whatever it staged and nobody committed. */
 export function openCall(
   request: IncomingMessage,
-  { directory, ...matched }: Matched,
+  { directory, session, ...matched }: Matched,
   { blobs, auth, accounts, keyring, clock, ids }: CallDeps,
 ): { call: Call; discard(): Promise<void> } {
   const staged: StagedBlob[] = [];
@@ -52,7 +53,9 @@ export function openCall(
       return Array.isArray(value) ? value.join(', ') : value;
     },
     now: () => new Date(clock.now()).toISOString(),
-    authenticate: () => auth.authenticate(request.headers.authorization),
+    authenticate: () => session.authenticate(),
+    requireSecondFactor: (code, purpose) => session.requireSecondFactor(code, purpose),
+    logIn: (wanted) => session.logIn(wanted),
     async stageBody({ maxBytes }) {
       if (Number(request.headers['content-length'] ?? 0) > maxBytes)
         throw new RegistryError('too-large', `the upload is over the limit of ${maxBytes} bytes`);

@@ -5,8 +5,8 @@
 import { createServer, request, type IncomingMessage, type Server } from 'node:http';
 import { RegistryError, type ErrorCode } from '../core/errors.ts';
 import type { Command } from '../core/decide.ts';
-import type { CreatedToken, NewToken } from '../core/account-book.ts';
-import type { Token } from '../core/accounts.ts';
+import type { CreatedToken, NewAccount, NewInvitation, NewToken } from '../core/account-book.ts';
+import type { Account, Token } from '../core/accounts.ts';
 import type { RegistryEvent } from '../core/event.ts';
 import type { Visibility } from '../core/route.ts';
 
@@ -18,12 +18,29 @@ export interface Control {
   createToken(wanted: NewToken): Promise<CreatedToken>;
   revokeToken(tokenId: string): Promise<void>;
   listTokens(): Promise<readonly Token[]>;
+  createAccount(wanted: NewAccount): Promise<Account>;
+  setPassword(wanted: Required<NewAccount>): Promise<void>;
+  listAccounts(): Promise<readonly Account[]>;
+  /** The invitation itself, which is kept nowhere. */
+  createInvitation(wanted: NewInvitation): Promise<string>;
+  removeSecondFactor(handle: string): Promise<void>;
   /** Answers when it can take orders. */
   ping(): Promise<void>;
 }
 
 type Method = keyof Control;
-const methods: readonly Method[] = ['execute', 'createToken', 'revokeToken', 'listTokens', 'ping'];
+const methods: readonly Method[] = [
+  'execute',
+  'createToken',
+  'revokeToken',
+  'listTokens',
+  'createAccount',
+  'setPassword',
+  'listAccounts',
+  'createInvitation',
+  'removeSecondFactor',
+  'ping',
+];
 
 /** Answers control requests; the caller makes it listen. */
 export function createControlServer(control: Control): Server {
@@ -79,6 +96,11 @@ export function remoteControl(socketPath: string): Control {
     createToken: (wanted) => call('createToken', wanted) as ReturnType<Control['createToken']>,
     revokeToken: (tokenId) => call('revokeToken', tokenId) as ReturnType<Control['revokeToken']>,
     listTokens: () => call('listTokens', undefined) as ReturnType<Control['listTokens']>,
+    createAccount: (wanted) => call('createAccount', wanted) as ReturnType<Control['createAccount']>,
+    setPassword: (wanted) => call('setPassword', wanted) as Promise<void>,
+    listAccounts: () => call('listAccounts', undefined) as ReturnType<Control['listAccounts']>,
+    createInvitation: (wanted) => call('createInvitation', wanted) as Promise<string>,
+    removeSecondFactor: (handle) => call('removeSecondFactor', handle) as Promise<void>,
     ping: () => call('ping', undefined) as Promise<void>,
   };
 }

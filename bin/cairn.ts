@@ -7,6 +7,7 @@ import { readOptions, type Flags } from './options.ts';
 import type { RegenFlags } from './regen.ts';
 import type { changeSettings } from './settings.ts';
 import type { createToken } from './token.ts';
+import type { addUser, inviteUser } from './user.ts';
 import { version } from './version.ts';
 
 const program = new Command('cairn')
@@ -33,6 +34,10 @@ withData(program.command('serve'))
   .description('serve API and site; creates the registry at first start')
   .option('--listen <host:port>', 'where to listen (CAIRN_LISTEN; default 127.0.0.1:8080)')
   .option('--public-url <url>', 'origin that clients use (CAIRN_PUBLIC_URL; recorded at first start)')
+  .option(
+    '--registration <who>',
+    'who may make an account: closed, open, invited (CAIRN_REGISTRATION; default closed)',
+  )
   .action(async (flags: Flags) => (await import('./run-serve.ts')).runServe(readOptions(flags)));
 
 withData(program.command('regen'))
@@ -73,6 +78,8 @@ withData(token.command('create'))
   .option('--scopes <list>', 'of read, publish, yank, owner, tokens, admin', 'publish')
   .option('--label <text>', "the holder's own name for it", '')
   .option('--only <list>', 'places it is good for, such as x07 or x07/acme-hello')
+  .option('--from <list>', 'networks it is good from, such as 192.0.2.0/24,2001:db8::/32')
+  .option('--bypass-second-factor', 'needs no code where its account has a second factor: for machines')
   .option('--expires <days>', 'days until it ends')
   .option('--json', 'print one JSON object')
   .action(async (handle: string, flags: Flags & Parameters<typeof createToken>[2]) =>
@@ -88,6 +95,40 @@ withData(token.command('revoke'))
   .description('end a token at once')
   .argument('<id>', 'as token list shows it')
   .action(async (id: string, flags: Flags) => (await import('./token.ts')).revokeToken(dataOf(flags), id));
+
+const user = program.command('user').description('accounts, their passwords and second factors');
+withData(user.command('add'))
+  .description('create an account; its password is asked for, or read from standard input')
+  .argument('<handle>', 'its public name')
+  .option('--no-password', 'an account that acts by tokens only')
+  .action(async (handle: string, flags: Flags & Parameters<typeof addUser>[2]) =>
+    (await import('./user.ts')).addUser(dataOf(flags), handle, flags),
+  );
+withData(user.command('password'))
+  .description('change a password; it is asked for, or read from standard input')
+  .argument('<handle>', 'as user list shows it')
+  .action(async (handle: string, flags: Flags) =>
+    (await import('./user.ts')).setPassword(dataOf(flags), handle),
+  );
+withData(user.command('list'))
+  .description('list accounts')
+  .option('--json', 'print one JSON object per line')
+  .action(async (flags: Flags & { json?: boolean }) =>
+    (await import('./user.ts')).listUsers(dataOf(flags), flags),
+  );
+withData(user.command('invite'))
+  .description('make an invitation, which is good for one account; it is shown only once')
+  .option('--handle <handle>', 'the only account it makes; any that is free unless given')
+  .option('--expires <days>', 'days until it ends')
+  .action(async (flags: Flags & Parameters<typeof inviteUser>[1]) =>
+    (await import('./user.ts')).inviteUser(dataOf(flags), flags),
+  );
+withData(user.command('remove-second-factor'))
+  .description('let an account in without a code, when its device and its recovery codes are lost')
+  .argument('<handle>', 'as user list shows it')
+  .action(async (handle: string, flags: Flags) =>
+    (await import('./user.ts')).removeSecondFactor(dataOf(flags), handle),
+  );
 
 const keys = program.command('keys').description('keys that sign what is published');
 withData(keys.command('list'))
@@ -120,7 +161,7 @@ withData(program.command('doctor'))
     (await import('./doctor.ts')).doctor(dataOf(flags), flags),
   );
 
-for (const command of [program, ...program.commands, ...token.commands, ...keys.commands])
+for (const command of [program, ...program.commands, ...token.commands, ...user.commands, ...keys.commands])
   command.exitOverride();
 
 try {

@@ -5,10 +5,8 @@ import { operator } from '../core/permission.ts';
 import { writerLockPath } from '../stores/git-log.ts';
 import { livingOwner, LockHeld } from '../stores/writer-lock.ts';
 import { layout } from './layout.ts';
-import { openRegistry, type Registry } from './open-registry.ts';
+import { openRegistry, OPERATOR, type Registry } from './open-registry.ts';
 
-/** Whose name stands on what the command line writes. */
-const OPERATOR = 'operator';
 const TOKEN_PREFIX = 'cairn_';
 
 /** Control of a registry that this process holds. */
@@ -22,6 +20,11 @@ export function localControl(registry: Registry): Control {
     createToken: (wanted) => registry.accounts.createToken(TOKEN_PREFIX, wanted),
     revokeToken: (tokenId) => registry.accounts.revokeToken(tokenId, OPERATOR),
     listTokens: async () => registry.accounts.tokens,
+    createAccount: (wanted) => registry.accounts.createAccount(wanted, OPERATOR),
+    setPassword: ({ handle, password }) => registry.accounts.setPassword(handle, password, OPERATOR),
+    listAccounts: async () => registry.accounts.accounts,
+    createInvitation: (wanted) => registry.accounts.createInvitation(wanted, OPERATOR),
+    removeSecondFactor: (handle) => registry.accounts.removeSecondFactor(handle, OPERATOR),
     ping: async () => undefined,
   };
 }

@@ -56,6 +56,8 @@ export interface ServerSettings {
   readonly x07?: Settings['x07'] | undefined;
   /** A token of the account `admin` with every scope, good while this server runs and stored nowhere. */
   readonly administratorToken?: string | undefined;
+  /** Who may make an account without the operator; default `closed`. Not recorded. */
+  readonly registration?: 'closed' | 'open' | 'invited' | undefined;
   /**
    * Gets, line by line, what `cairn serve` prints at its start. Without any token (`administratorToken`, or one of
    * `createToken`) a first start makes one for an administrator, and tells it here once and nowhere else.
@@ -90,7 +92,8 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   const { dataDirectory, ecosystems, mounts, x07, say = () => undefined } = settings;
   // Before anything is made of it.
   if (x07) asSettings({ publicUrl: 'http://localhost', mounts: {}, x07 });
-  const flags = definedOf({ data: dataDirectory, listen: settings.listen, publicUrl: settings.publicUrl });
+  const { listen, publicUrl, registration } = settings;
+  const flags = definedOf({ data: dataDirectory, listen, publicUrl, registration });
   const options = readOptions(flags, {
     CAIRN_ECOSYSTEMS: ecosystems?.join(','),
     CAIRN_MOUNTS: pairsOf(mounts),

@@ -1,7 +1,7 @@
 /** The only place where the parts are wired together: stores, state, writer and generator over one data directory. */
 import { randomBytes } from 'node:crypto';
 import { ADMINISTRATOR } from '../api/auth.ts';
-import { AccountBook } from '../core/account-book.ts';
+import { AccountBook, type Registration } from '../core/account-book.ts';
 import {
   EVENT_FORMAT,
   privateLines,
@@ -31,6 +31,11 @@ export const randomIds: Ids = {
   secret: () => randomBytes(32).toString('hex'),
 };
 
+/** Whose name stands on what the command line writes. */
+export const OPERATOR = 'operator';
+/** Handles that stand for somebody without there being an account, or for nobody. */
+const reservedHandles: readonly string[] = [ADMINISTRATOR, OPERATOR, 'anonymous'];
+
 export interface Registry {
   readonly log: EventLog<RegistryEvent>;
   readonly state: RegistryState;
@@ -48,6 +53,8 @@ export interface OpenOptions {
   readonly dataDirectory: string;
   /** How other processes reach this one; recorded in the writer's lock. */
   readonly contact?: string;
+  /** Who may make an account by themselves; default nobody. */
+  readonly registration?: Registration;
   readonly onSiteError?: (error: unknown) => void;
   readonly onBatch?: WriterDeps['onBatch'];
   readonly clock?: Clock;
@@ -59,6 +66,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
   const {
     dataDirectory,
     contact,
+    registration = 'closed',
     onSiteError = () => undefined,
     onBatch,
     clock = systemClock,
@@ -79,7 +87,15 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
     const site = new SiteDirectory({ root: paths.site, blobPath: (digest) => blobs.pathOf(digest) });
     const state = new RegistryState(log, rulesOf);
     const tokenUse = new TokenUseFile(paths.tokenUse);
-    const accounts = new AccountBook({ log: privateLog, clock, ids, tokenUse });
+    const accounts = new AccountBook({
+      log: privateLog,
+      clock,
+      ids,
+      tokenUse,
+      registration,
+      isReserved: (handle) =>
+        reservedHandles.includes(handle) || handle === state.settings.x07?.officialOwner,
+    });
     const keys = new KeyDirectory(paths.keys);
     const generator = new Generator({ log, state, target: site, blobs, surfaces: allSurfaces });
     const publisher = new Publisher({
@@ -166,7 +182,7 @@ export async function createRegistry(
       seq: 0,
       id: ids.next(),
       at: new Date(clock.now()).toISOString(),
-      by: 'operator',
+      by: OPERATOR,
       kind: 'genesis',
       registry: ids.next(),
       settings: asSettings(settings),

@@ -1,6 +1,7 @@
 /** Where settings come from: flags, then the environment, then the configuration file, then defaults. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { Registration } from '../core/account-book.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { Settings } from '../schema/types.ts';
 import { asSettings } from '../schema/validate.ts';
@@ -16,6 +17,7 @@ export interface Options {
   readonly bootstrapSecret: string | undefined;
   /** Origins whose pages may read the API; `*` for all. */
   readonly corsOrigins: readonly string[];
+  readonly registration: Registration;
   /** What was said in another server's words and does nothing here. */
   readonly notes: readonly string[];
 }
@@ -30,6 +32,7 @@ export interface Flags {
   readonly data?: string;
   readonly listen?: string;
   readonly publicUrl?: string;
+  readonly registration?: string;
   readonly config?: string;
 }
 
@@ -41,6 +44,7 @@ interface ConfigFile {
   readonly mounts?: Readonly<Record<string, string>>;
   readonly x07?: Settings['x07'];
   readonly corsOrigins?: readonly string[];
+  readonly registration?: string;
 }
 
 /** @throws RegistryError `bad-request`, or SchemaViolation, naming the option that cannot be understood. */
@@ -70,6 +74,9 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
     administratorToken: env('CAIRN_ADMIN_TOKEN'),
     bootstrapSecret: env('CAIRN_BOOTSTRAP_TOKEN'),
     corsOrigins: listIn('CAIRN_CORS_ORIGINS') ?? file.corsOrigins ?? [],
+    registration: parseRegistration(
+      flags.registration ?? env('CAIRN_REGISTRATION') ?? file.registration ?? 'closed',
+    ),
     notes: aliases.notes,
   };
 }
@@ -100,6 +107,7 @@ const configFields: { readonly [Field in keyof ConfigFile]-?: (value: unknown) =
   mounts: (value) => isObject(value) && Object.values(value).every(isText),
   x07: isObject,
   corsOrigins: (value) => Array.isArray(value) && value.every(isText),
+  registration: isText,
 };
 
 function readConfigFile(path: string): ConfigFile {
@@ -123,6 +131,14 @@ function readConfigFile(path: string): ConfigFile {
 
 function wrong(message: string): RegistryError {
   return new RegistryError('bad-request', message);
+}
+
+const registrations: readonly Registration[] = ['closed', 'open', 'invited'];
+
+function parseRegistration(text: string): Registration {
+  const known = registrations.find((one) => one === text);
+  if (known) return known;
+  throw wrong(`--registration ${text}: use one of ${registrations.join(', ')}`);
 }
 
 function parseListen(text: string): { host: string; port: number } {

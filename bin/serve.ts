@@ -72,6 +72,7 @@ export async function serve(options: Options, say: (line: string) => void): Prom
       onBatch: (batch) => metrics.batch(batch),
       dataDirectory: options.dataDirectory,
       contact: socketPath,
+      registration: options.registration,
       onSiteError: (error) => log.error({ err: error }, 'the site lags behind the log; retrying'),
     });
     await startRegistry(registry, options, server);
@@ -210,7 +211,7 @@ function appFor({ registry, options, log, metrics, isStopping }: AppParts): Requ
     ids: randomIds,
     clock: systemClock,
     site: siteReader(site.root),
-    auth: authenticator({ accounts, administratorToken, bootstrapSecret }),
+    auth: authenticator({ accounts, clock: systemClock, administratorToken, bootstrapSecret }),
     metrics,
     corsOrigins,
     version,

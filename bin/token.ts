@@ -2,11 +2,14 @@ import { RegistryError } from '../core/errors.ts';
 import { allScopes, type Scope, type TokenLimit } from '../core/permission.ts';
 import { ecosystems } from '../ecosystems/index.ts';
 import { withControl } from './control.ts';
+import { inDays } from './days.ts';
 
 interface CreateFlags {
   readonly scopes: string;
   readonly label: string;
   readonly only?: string;
+  readonly from?: string;
+  readonly bypassSecondFactor?: boolean;
   readonly expires?: string;
   readonly json?: boolean;
 }
@@ -17,6 +20,8 @@ export async function createToken(dataDirectory: string, handle: string, flags: 
     label: flags.label,
     scopes: parseScopes(flags.scopes),
     ...(flags.only === undefined ? {} : { limits: parseLimits(flags.only) }),
+    ...(flags.from === undefined ? {} : { addresses: flags.from.split(',').map((text) => text.trim()) }),
+    ...(flags.bypassSecondFactor ? { bypassSecondFactor: true } : {}),
     ...(flags.expires === undefined ? {} : { expiresAt: inDays(flags.expires) }),
   };
   const { token, record } = await withControl(dataDirectory, (control) => control.createToken(wanted));
@@ -72,14 +77,4 @@ function parseLimits(text: string): TokenLimit[] {
       );
     return { ecosystem, ...(name.length > 0 ? { namespace: name.join('/') } : {}) };
   });
-}
-
-/** A century: beyond it a token may as well have no end. */
-const MAX_DAYS = 36_525;
-
-function inDays(text: string): string {
-  const days = Number(text);
-  if (!(days > 0 && days <= MAX_DAYS))
-    throw new RegistryError('bad-request', `--expires ${text}: give a number of days, ${MAX_DAYS} at most`);
-  return new Date(Date.now() + days * 86_400_000).toISOString();
 }

@@ -12,6 +12,9 @@ export type ErrorCode =
   | 'token-invalid'
   | 'scope-missing'
   | 'not-owner'
+  | 'second-factor-required'
+  | 'too-many-attempts'
+  | 'registration-closed'
   | 'bootstrap-disabled'
   | 'no-route'
   | 'not-found'
@@ -48,6 +51,8 @@ export interface RegistryErrorOptions {
   readonly surfaceCode?: string;
   /** Methods that would have been allowed; sent as `Allow`. */
   readonly allow?: readonly string[];
+  /** When it makes sense to try again; sent as `Retry-After`, whatever the surface. */
+  readonly retryAfterSeconds?: number;
 }
 
 /** An expected refusal. `message` is public: it names the thing and the way out, and never a secret. */
@@ -56,12 +61,14 @@ export class RegistryError extends Error {
   readonly code: ErrorCode;
   readonly surfaceCode: string | undefined;
   readonly allow: readonly string[] | undefined;
+  readonly retryAfterSeconds: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: RegistryErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.surfaceCode = options.surfaceCode;
     this.allow = options.allow;
+    this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
 

@@ -10,9 +10,17 @@ export interface Actor {
   /** When present, the credential is good only for these places. */
   readonly limits: readonly TokenLimit[] | undefined;
   readonly tokenId: string | undefined;
+  /**
+   * Whether writes need a code from this actor's device, or a code was given (or need not be). Absent: the account has
+   * no second factor. A surface asks for it by `Call.requireSecondFactor`.
+   */
+  readonly secondFactor?: 'required' | 'given';
 }
 
 export const allScopes: readonly Scope[] = ['read', 'publish', 'yank', 'owner', 'tokens', 'admin'];
+
+/** What a password is good for. Whoever administers does it by a token, or at the server's own keyboard. */
+export const passwordScopes: readonly Scope[] = ['read', 'publish', 'yank', 'owner', 'tokens'];
 
 /** The person at the keyboard of the server itself, through the command line. */
 export function operator(handle: string): Actor {
@@ -27,7 +35,7 @@ interface Place {
 
 /**
  * @throws RegistryError `unauthenticated` without an actor, `scope-missing` when the credential lacks the scope or
- * is not good for that place. `scopeWord` is the scope as the surface's own clients call it.
+ * is not good for that place, `second-factor-required` when a password is not enough. `scopeWord` is the scope as the surface's own clients call it.
  */
 export function requireScope(
   actor: Actor | undefined,
@@ -37,10 +45,20 @@ export function requireScope(
 ): Actor {
   if (!actor)
     throw new RegistryError('unauthenticated', 'a token is required: send Authorization: Bearer <token>');
+  // A surface whose clients cannot be asked for a code takes tokens, which somebody made who gave one.
+  if (scope !== 'read' && actor.secondFactor === 'required' && actor.tokenId === undefined)
+    throw secondFactorRequired();
   if (!actor.scopes.has(scope)) throw new RegistryError('scope-missing', `missing scope: ${scopeWord}`);
   if (place && actor.limits && !actor.limits.some((limit) => covers(limit, place)))
     throw new RegistryError('scope-missing', `this token is not valid for ${place.ecosystem}/${place.name}`);
   return actor;
+}
+
+export function secondFactorRequired(): RegistryError {
+  return new RegistryError(
+    'second-factor-required',
+    'this account has a second factor: send a code of its device as well, or use a token',
+  );
 }
 
 function covers(limit: TokenLimit, place: Place): boolean {

@@ -33,8 +33,26 @@ export interface Call {
   readonly mount: string;
   readonly params: RouteParams;
   readonly query: URLSearchParams;
-  /** Undefined without credentials. A bad credential is refused only where one is asked for. */
+  /**
+   * By a token, or by Basic credentials where the surface takes those. Undefined without credentials. A bad credential
+   * is refused only where one is asked for.
+   * @throws RegistryError `token-invalid`, `too-many-attempts`
+   */
   authenticate(): Actor | undefined;
+  /**
+   * Passes when the account of `authenticate` has no second factor, when it is not asked for this, or when this is a
+   * good code of it: then `authenticate` says `given` from here on. `account` is what changes the account itself: there
+   * no token stands in for a code.
+   * @throws RegistryError `second-factor-required` when the code is missing or wrong, `too-many-attempts`,
+   * `unauthenticated`, `token-invalid`
+   */
+  requireSecondFactor(code: string | undefined, purpose?: 'writes' | 'account'): Promise<void>;
+  /**
+   * Who logs in by what a body says. The credentials of the request itself play no part.
+   * @throws RegistryError `token-invalid` for a wrong password and an unknown handle alike, `second-factor-required`,
+   * `too-many-attempts`
+   */
+  logIn(wanted: LogIn): Promise<Actor>;
   /** A header of the request, by its name in lower case. */
   header(name: string): string | undefined;
   /** When this is, RFC 3339 in UTC: for policies, never for what is stored. */
@@ -72,10 +90,32 @@ export interface Call {
   newId(): string;
 }
 
-/** Accounts and their tokens, which live in the private log. */
+export interface LogIn {
+  readonly handle: string;
+  readonly password: string;
+  /** Of the device, or a recovery code; needed where the account has a second factor. */
+  readonly code?: string | undefined;
+}
+
+/**
+ * Accounts and their tokens, which live in the private log. Passwords and codes are checked by the call itself, where
+ * guessing is slowed down.
+ */
 export type CallAccounts = Pick<
   AccountBook,
-  'account' | 'token' | 'tokensOf' | 'lastUsedAt' | 'createToken' | 'revokeToken'
+  | 'account'
+  | 'token'
+  | 'tokensOf'
+  | 'lastUsedAt'
+  | 'createToken'
+  | 'revokeToken'
+  | 'register'
+  | 'setPassword'
+  | 'setProfile'
+  | 'startSecondFactor'
+  | 'confirmSecondFactor'
+  | 'changeSecondFactorMode'
+  | 'removeSecondFactor'
 >;
 
 export interface KeptMeta {

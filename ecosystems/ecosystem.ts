@@ -65,6 +65,11 @@ export interface Surface {
   /** Files about the whole registry, from the summaries in ascending order of name. */
   filesForRoot(summaries: AsyncIterable<Summary>, site: SiteContext): Iterable<SiteFile>;
   /** Status, headers and body of a refusal, in the words of this protocol's clients. */
+  /**
+   * Its clients may send a handle with its password or a token, as Basic credentials (RFC 7617). Elsewhere those are no
+   * credentials at all.
+   */
+  readonly takesBasic?: boolean;
   renderError(error: RegistryError, head: RequestHead): HttpAnswer;
 }
 

@@ -4,7 +4,7 @@ import type { DocumentedRoute } from '../core/route.ts';
 import type { Surface } from './ecosystem.ts';
 
 export interface DocumentedSurface {
-  readonly surface: Pick<Surface, 'id' | 'routes' | 'doc'>;
+  readonly surface: Pick<Surface, 'id' | 'routes' | 'doc' | 'takesBasic'>;
   /** What its paths start with in this document; empty for none. */
   readonly prefix: string;
 }
@@ -17,6 +17,12 @@ export interface DocumentHead {
 }
 
 type Json = Readonly<Record<string, unknown>>;
+
+const basic: Json = {
+  type: 'http',
+  scheme: 'basic',
+  description: 'A handle with its password or one of its tokens.',
+};
 
 export function openApiDocument(head: DocumentHead, surfaces: readonly DocumentedSurface[]): Json {
   const { title, description, version, serverUrl } = head;
@@ -35,7 +41,10 @@ export function openApiDocument(head: DocumentHead, surfaces: readonly Documente
     tags: surfaces.map(({ surface }) => ({ name: surface.id, description: surface.doc.title })),
     paths,
     components: {
-      securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer' },
+        ...(surfaces.some(({ surface }) => surface.takesBasic) ? { password: basic } : {}),
+      },
       schemas: Object.assign({}, ...surfaces.map(({ surface }) => surface.doc.schemas)) as Json,
     },
   };
@@ -65,7 +74,9 @@ function operation(route: DocumentedRoute, doc: RouteDoc, surface: DocumentedSur
     tags: [surface.id],
     summary,
     ...(description === undefined ? {} : { description }),
-    ...(scope === undefined ? { security: [{}] } : { security: [{ token: [] }], 'x-scope': scope }),
+    ...(scope === undefined
+      ? { security: [{}] }
+      : { security: [{ token: [] }, ...(surface.takesBasic ? [{ password: [] }] : [])], 'x-scope': scope }),
     ...(inPath.length + inQuery.length > 0 ? { parameters: [...inPath, ...inQuery] } : {}),
     ...(body
       ? { requestBody: { required: true, content: { [body.contentType]: { schema: body.schema } } } }
@@ -73,6 +84,17 @@ function operation(route: DocumentedRoute, doc: RouteDoc, surface: DocumentedSur
     responses: {
       ...(doc.success === 'never' ? {} : successes(route, doc.success ?? { description: 'Done.' })),
       ...(Object.fromEntries(refused) as Json),
+      ...(scope === undefined || !surface.takesBasic
+        ? {}
+        : {
+            429: {
+              description: 'Too many wrong passwords.',
+              headers: {
+                'retry-after': { description: 'Seconds to wait.', schema: { type: 'integer', minimum: 1 } },
+              },
+              content: contents(surface.doc.refusals),
+            },
+          }),
       default: {
         description: 'Something is wrong with the registry itself; the request may be sent again.',
         content: contents(surface.doc.refusals),

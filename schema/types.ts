@@ -622,9 +622,19 @@ export interface Revealed {
 }
 
 /**
- * One line of the private log: accounts and tokens. It never leaves the server.
+ * One line of the private log: accounts, their passwords and second factors, and tokens. It never leaves the server.
  */
-export type PrivateEvent = AccountCreatedEvent | TokenCreatedEvent | TokenRevokedEvent;
+export type PrivateEvent =
+  | AccountCreatedEvent
+  | TokenCreatedEvent
+  | TokenRevokedEvent
+  | ProfileSetEvent
+  | PasswordSetEvent
+  | SecondFactorSetEvent
+  | SecondFactorRemovedEvent
+  | RecoveryCodeUsedEvent
+  | InvitationCreatedEvent
+  | InvitationUsedEvent;
 /**
  * A person or a machine that may hold tokens.
  */
@@ -641,6 +651,34 @@ export type Scope = 'read' | 'publish' | 'yank' | 'owner' | 'tokens' | 'admin';
  * A token no longer allows anything.
  */
 export type TokenRevokedEvent = PrivateEnvelope & TokenRevoked;
+/**
+ * What an account says of itself. Replaces what it said before.
+ */
+export type ProfileSetEvent = PrivateEnvelope & ProfileSet;
+/**
+ * An account may act with a password; one from before is no longer good.
+ */
+export type PasswordSetEvent = PrivateEnvelope & PasswordSet;
+/**
+ * An account has to give codes. Replaces a second factor from before, recovery codes included.
+ */
+export type SecondFactorSetEvent = PrivateEnvelope & SecondFactorSet;
+/**
+ * An account gives no codes any more.
+ */
+export type SecondFactorRemovedEvent = PrivateEnvelope & SecondFactorRemoved;
+/**
+ * A recovery code stood in for a code, and is good no more.
+ */
+export type RecoveryCodeUsedEvent = PrivateEnvelope & RecoveryCodeUsed;
+/**
+ * Whoever has the invitation may make one account.
+ */
+export type InvitationCreatedEvent = PrivateEnvelope & InvitationCreated;
+/**
+ * An invitation made its account, and is good no more.
+ */
+export type InvitationUsedEvent = PrivateEnvelope & InvitationUsed;
 
 /**
  * What every line carries.
@@ -710,6 +748,14 @@ export interface TokenCreated {
    * When it ends; RFC 3339, UTC. Absent: never.
    */
   expiresAt?: string;
+  /**
+   * When present, it is good only from these networks, in CIDR notation.
+   */
+  addresses?: string[];
+  /**
+   * Whether it needs no code where its account has a second factor: for machines.
+   */
+  bypassSecondFactor?: boolean;
 }
 /**
  * A place where a token is valid.
@@ -733,4 +779,130 @@ export interface TokenRevoked {
    * Public identity of the token.
    */
   tokenId: string;
+}
+export interface ProfileSet {
+  /**
+   * What happened.
+   */
+  kind: 'profile-set';
+  /**
+   * The account.
+   */
+  handle: string;
+  /**
+   * Its e-mail address, which nobody has checked. Absent: none.
+   */
+  email?: string;
+  /**
+   * Its name as people write it. Absent: none.
+   */
+  fullName?: string;
+}
+export interface PasswordSet {
+  /**
+   * What happened.
+   */
+  kind: 'password-set';
+  /**
+   * The account.
+   */
+  handle: string;
+  /**
+   * 16 random bytes, hex.
+   */
+  salt: string;
+  /**
+   * 32 bytes of scrypt, hex. The password itself is never stored.
+   */
+  hash: string;
+  /**
+   * N of scrypt.
+   */
+  cost: number;
+  /**
+   * r of scrypt.
+   */
+  blockSize: number;
+  /**
+   * p of scrypt.
+   */
+  parallelization: number;
+}
+export interface SecondFactorSet {
+  /**
+   * What happened.
+   */
+  kind: 'second-factor-set';
+  /**
+   * The account.
+   */
+  handle: string;
+  /**
+   * Whether writes need a code as well, or only logging in and changing the account.
+   */
+  mode: 'auth-only' | 'auth-and-writes';
+  /**
+   * What its codes are made of (RFC 6238), base32.
+   */
+  secret: string;
+  /**
+   * SHA-256 of each recovery code that is left, hex.
+   */
+  recovery: string[];
+}
+export interface SecondFactorRemoved {
+  /**
+   * What happened.
+   */
+  kind: 'second-factor-removed';
+  /**
+   * The account.
+   */
+  handle: string;
+}
+export interface RecoveryCodeUsed {
+  /**
+   * What happened.
+   */
+  kind: 'recovery-code-used';
+  /**
+   * The account.
+   */
+  handle: string;
+  /**
+   * SHA-256 of the code, hex.
+   */
+  digest: string;
+}
+export interface InvitationCreated {
+  /**
+   * What happened.
+   */
+  kind: 'invitation-created';
+  /**
+   * SHA-256 of the invitation, hex. The invitation itself is never stored.
+   */
+  digest: string;
+  /**
+   * The only account it makes. Absent: any that is free.
+   */
+  handle?: string;
+  /**
+   * When it ends; RFC 3339, UTC. Absent: never.
+   */
+  expiresAt?: string;
+}
+export interface InvitationUsed {
+  /**
+   * What happened.
+   */
+  kind: 'invitation-used';
+  /**
+   * SHA-256 of the invitation, hex.
+   */
+  digest: string;
+  /**
+   * The account.
+   */
+  handle: string;
 }

@@ -26,6 +26,7 @@ const wrapped: Readonly<Record<string, Folder>> = {
   pino: 'bin',
   commander: 'bin',
   'tar-stream': 'ecosystems',
+  otpauth: 'core',
 };
 
 /** Same state, same bytes: neither time, chance nor surroundings. */
@@ -188,6 +189,7 @@ test('each rule can fail', () => {
       `import { a } from '../bin/cairn.ts'`,
       `import { readFile } from 'node:fs/promises'`,
       `import pino from 'pino'`,
+      `import { TOTP } from 'otpauth'`,
     ],
     'bin/cairn.ts': [`import { a } from '../test/support/registry.ts'`, `import tar from 'tar-stream'`],
   };

@@ -119,7 +119,7 @@ export const docs = {
     id: 'packument',
     summary: 'A package and all its versions',
     success: { description: 'The full document, whichever form is asked for.', schema: ref('NpmPackument') },
-    refusals: missing,
+    refusals: { 400: 'The path is not valid percent-encoding.', ...missing },
   },
   version: {
     id: 'version',

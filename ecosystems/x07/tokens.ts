@@ -1,6 +1,7 @@
 /** Accounts and tokens (contract, sections 8.1, 8.3, 8.4 and 15). */
+import type { NewToken } from '../../core/account-book.ts';
 import { RegistryError } from '../../core/errors.ts';
-import { isAdministrator, requireScope, type Actor, type TokenLimit } from '../../core/permission.ts';
+import { isAdministrator, requireScope, type Actor } from '../../core/permission.ts';
 import type { Call, HttpAnswer } from '../../core/route.ts';
 import { ok, optionalText, readObject, requiredText, requireUuid, wrongShape, type Body } from './answers.ts';
 import { isAskableName } from './names.ts';
@@ -63,13 +64,17 @@ export async function createToken(call: Call): Promise<HttpAnswer> {
   return ok({ token_id: made.record.tokenId, token: made.token, scopes: words });
 }
 
-/** A token can make no token that is good for more places, or for longer, than itself. */
+/** A token can make no token that is good for more places, from more places, or for longer, than itself. */
 function inherited(
   call: Call,
   { limits, tokenId }: Actor,
-): { limits?: readonly TokenLimit[]; expiresAt?: string } {
-  const expiresAt = tokenId === undefined ? undefined : call.accounts.token(tokenId)?.expiresAt;
-  return { ...(limits ? { limits } : {}), ...(expiresAt === undefined ? {} : { expiresAt }) };
+): Pick<NewToken, 'limits' | 'addresses' | 'expiresAt'> {
+  const own = tokenId === undefined ? undefined : call.accounts.token(tokenId);
+  return {
+    ...(limits ? { limits } : {}),
+    ...(own?.addresses ? { addresses: own.addresses } : {}),
+    ...(own?.expiresAt === undefined ? {} : { expiresAt: own.expiresAt }),
+  };
 }
 
 /** `POST v1/tokens/{token_id}/revoke` */

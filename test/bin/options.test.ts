@@ -72,6 +72,9 @@ test('settings that cannot be are refused in a sentence that names them, and not
       [{}, { CAIRN_MOUNTS: 'x07=/a/./b' }, 2, /SURFACE=\/PATH/],
       [{}, { CAIRN_MOUNTS: 'cobol=/' }, 2, /no surface cobol.*x07/],
       [{}, { CAIRN_ECOSYSTEMS: 'x07,cobol' }, 2, /no ecosystem cobol.*x07/],
+      [{ registration: 'opne' }, {}, 2, /--registration opne: use one of closed, open, invited/],
+      [{}, { CAIRN_REGISTRATION: 'Open' }, 2, /--registration Open: use one of/],
+      [await config('doors.json', '{"registration":true}'), {}, 2, /registration.*type/],
       [{ data: file }, {}, 2, /a-file cannot be used.*--data DIR/],
       [{ data: join(file, 'below') }, {}, 2, /below cannot be used.*--data DIR/],
     ];
@@ -93,6 +96,7 @@ test('a flag comes before the environment, the environment before the file', asy
     listen: '1.1.1.1:1',
     publicUrl: 'https://file.example',
     mounts: { x07: '/file' },
+    registration: 'invited',
   };
   await writeFile(config, JSON.stringify(file));
   const env = {
@@ -100,42 +104,53 @@ test('a flag comes before the environment, the environment before the file', asy
     CAIRN_LISTEN: '2.2.2.2:2',
     CAIRN_PUBLIC_URL: 'https://environment.example',
     CAIRN_MOUNTS: 'x07=/environment',
+    CAIRN_REGISTRATION: 'open',
   };
-  const flags = { data: '/of/flag', listen: '3.3.3.3:3', publicUrl: 'https://flag.example' };
+  const flags = {
+    data: '/of/flag',
+    listen: '3.3.3.3:3',
+    publicUrl: 'https://flag.example',
+    registration: 'closed',
+  };
   const seen = (options: ReturnType<typeof readOptions>) => [
     options.dataDirectory,
     options.listen,
     options.said.publicUrl,
     options.said.mounts,
+    options.registration,
   ];
   assert.deepEqual(seen(readOptions({ config }, {})), [
     '/of/file',
     { host: '1.1.1.1', port: 1 },
     'https://file.example',
     { x07: '/file' },
+    'invited',
   ]);
   assert.deepEqual(seen(readOptions({ config }, env)), [
     '/of/environment',
     { host: '2.2.2.2', port: 2 },
     'https://environment.example',
     { x07: '/environment' },
+    'open',
   ]);
   assert.deepEqual(seen(readOptions({ config, ...flags }, env)), [
     '/of/flag',
     { host: '3.3.3.3', port: 3 },
     'https://flag.example',
     { x07: '/environment' },
+    'closed',
   ]);
 });
 
 test('what is left unsaid is left to the registry', () => {
-  const { said, listen, administratorToken } = readOptions(
+  const { said, listen, administratorToken, registration } = readOptions(
     {},
     { CAIRN_PUBLIC_URL: ' ', CAIRN_ADMIN_TOKEN: '' },
   );
   assert.deepEqual(said, { publicUrl: undefined, mounts: undefined, x07: undefined });
   assert.deepEqual(listen, { host: '127.0.0.1', port: 8080 });
   assert.equal(administratorToken, undefined);
+  assert.equal(registration, 'closed');
 });
 
 test('an address is understood as people write it', () => {

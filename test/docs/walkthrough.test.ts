@@ -58,7 +58,12 @@ async function publishOnce(
     }),
     blobs,
     site: siteReader(site.root),
-    auth: authenticator({ accounts, administratorToken: token, bootstrapSecret: undefined }),
+    auth: authenticator({
+      accounts,
+      clock: stillClock(),
+      administratorToken: token,
+      bootstrapSecret: undefined,
+    }),
     metrics: createMetrics(
       { queueDepth: () => 0, logEvents: () => 0, siteEvents: () => 0, siteAgeSeconds: () => 0 },
       '0',

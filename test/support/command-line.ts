@@ -14,6 +14,8 @@ export interface Finished {
 export interface Environment {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Standard input; nothing unless given. */
+  readonly input?: string;
   /** What to run; default the command line as its source lies here. */
   readonly program?: readonly [string, ...string[]];
 }
@@ -31,13 +33,16 @@ const loader = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url
 const command = cairnCommand.map((part) => (part === 'tsx' ? loader : part));
 
 function start(args: readonly string[], options: Environment): ChildProcess {
-  const { env = {}, cwd = root, program = [process.execPath, ...command] } = options;
+  const { env = {}, cwd = root, program = [process.execPath, ...command], input } = options;
   const [file, ...words] = program;
-  return spawn(file, [...words, ...args], {
+  const child = spawn(file, [...words, ...args], {
     cwd,
     env: environment(env),
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
+  // Who refuses before it has read everything closes the pipe.
+  child.stdin?.on('error', () => undefined).end(input);
+  return child;
 }
 
 /** A command that takes longer hangs, or serves where it should have refused. */

@@ -1,19 +1,13 @@
 /** Documents of packages as clients read them, and what a command changed in one. */
 import assert from 'node:assert/strict';
 import { bearer } from './http.ts';
+import { escaped, type Packument } from './npm-api.ts';
 import type { Registry } from './npm-project.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-export type Packument = Fields & {
-  readonly 'dist-tags': Readonly<Record<string, string>>;
-  readonly versions: Readonly<
-    Record<string, Fields & { readonly dist: { readonly tarball: string; readonly integrity: string } }>
-  >;
-};
-
 export async function readPackument({ registry, token }: Registry, name: string): Promise<Packument> {
-  const answer = await fetch(`${registry}/${name.replace('/', '%2f')}`, { headers: bearer(token) });
+  const answer = await fetch(`${registry}/${escaped(name)}`, { headers: bearer(token) });
   assert.equal(answer.status, 200, `${name}: ${answer.status}`);
   return (await answer.json()) as Packument;
 }

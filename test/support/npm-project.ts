@@ -85,7 +85,8 @@ export async function openProject(
         lockfile: lockfiles.map((name) => join(folder, name)),
         cache: [home],
       };
-      for (const path of what.flatMap((name) => paths[name])) await rm(path, { recursive: true, force: true });
+      for (const path of what.flatMap((name) => paths[name]))
+        await rm(path, { recursive: true, force: true });
       await mkdir(home, { recursive: true });
     },
   };

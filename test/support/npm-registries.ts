@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { freePort, startNginx } from './nginx.ts';
 import type { Registry } from './npm-project.ts';
-import { publishNpm, type NpmPackage } from './npm-package.ts';
+import { bearer } from './http.ts';
+import { escaped } from './npm-api.ts';
+import { publishDocument, type NpmPackage } from './npm-package.ts';
 import { ADMIN_TOKEN, startServer, type ServerProcess } from './server-process.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -33,8 +35,7 @@ export async function serveRegistry(t: Pick<TestContext, 'after'>, wanted: Wante
   });
   t.after(() => server.kill());
   const registry = server.url + (mount === '/' ? '' : mount);
-  for (const { tag, ...one } of packages)
-    await publishNpm(one, { registry, token: ADMIN_TOKEN, ...(tag === undefined ? {} : { tag }) });
+  for (const one of packages) await publish(one, { registry, token: ADMIN_TOKEN });
   return { registry, token: ADMIN_TOKEN, data, server };
 }
 
@@ -48,4 +49,18 @@ export async function serveSiteAlone(
   await server.stop();
   const { url } = await startNginx(t, join(data, 'site'), port);
   return { registry: `${url}/npm`, token: ADMIN_TOKEN };
+}
+
+/** Without a client. @throws Error with the registry's words when it refuses. */
+export async function publish(wanted: Tagged, to: Registry, tarball?: Buffer): Promise<void> {
+  const { name, version, tag = 'latest' } = wanted;
+  const answer = await fetch(`${to.registry}/${escaped(name)}`, {
+    method: 'PUT',
+    headers: { ...bearer(to.token), 'content-type': 'application/json' },
+    body: JSON.stringify(
+      publishDocument(wanted, { tags: { [tag]: version }, ...(tarball ? { tarball } : {}) }),
+    ),
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${name}@${version}: ${answer.status} ${text}`);
 }

@@ -6,8 +6,10 @@ import assert from 'node:assert/strict';
 import { subscribe } from 'node:diagnostics_channel';
 import { appendFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { gunzipSync } from 'node:zlib';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
+import { allSurfaces } from '../../ecosystems/index.ts';
 
 type Json = Record<string, unknown>;
 
@@ -30,6 +32,7 @@ interface Exchange {
   readonly url: string;
   readonly host: string;
   readonly sentType: string | undefined;
+  readonly sentEncoding: string | undefined;
   readonly sent: Buffer;
   readonly status: number;
   readonly headers: Readonly<Record<string, unknown>>;
@@ -52,6 +55,7 @@ subscribe('http.server.request.start', (message) => {
       url: request.url ?? '',
       host: request.headers.host ?? '',
       sentType: request.headers['content-type'],
+      sentEncoding: request.headers['content-encoding'],
       sent: Buffer.concat(sent),
       status: response.statusCode,
       headers: sentHeaders(response),
@@ -120,7 +124,8 @@ class Checker {
     const { method, url, host, status, headers, body } = exchange;
     // Another host's root is a second name for a part of this one's paths; a preflight belongs to no operation.
     if (!/^(127\.0\.0\.1|localhost|\[::1\])/.test(host) || method === 'OPTIONS') return;
-    const [path = '', query] = [url.split('?')[0], url.split('?').slice(1).join('?')];
+    const [sentPath = '', ...rest] = url.split('?');
+    const [path, query] = [canonical(sentPath), rest.join('?')];
     // A mount answers with and without its final slash.
     const found = this.#pathOf(path) ?? this.#pathOf(`${path}/`);
     if (!found) return assert.ok(status >= 400, 'a success at a path that is not described');
@@ -152,7 +157,7 @@ class Checker {
   #checkRequest(
     where: string,
     operation: Operation,
-    { sentType, sent }: Exchange,
+    { sentType, sentEncoding, sent }: Exchange,
     query: URLSearchParams,
   ): void {
     for (const [name, text] of query) {
@@ -166,7 +171,10 @@ class Checker {
     if (!media.includes('application/json')) return;
     const type = sentType?.split(';')[0]?.toLowerCase() ?? '';
     assert.equal(type, 'application/json');
-    this.#validate(`${where}/requestBody/content/application~1json/schema`, valueOf(type, sent));
+    this.#validate(
+      `${where}/requestBody/content/application~1json/schema`,
+      valueOf(type, sentEncoding === 'gzip' ? gunzipSync(sent) : sent),
+    );
   }
 
   #validate(at: string, value: unknown): void {
@@ -193,6 +201,11 @@ class Checker {
         .join('');
     return matching.sort((a, b) => rank(a).localeCompare(rank(b)))[0];
   }
+}
+
+/** The described spelling of a path: other surfaces' paths hold nothing that one of them would spell otherwise. */
+function canonical(path: string): string {
+  return allSurfaces.reduce((spelled, surface) => surface.canonicalPath?.(spelled) ?? spelled, path);
 }
 
 /** One step of a JSON pointer in a URI (RFC 6901, section 6). */

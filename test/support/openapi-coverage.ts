@@ -14,8 +14,8 @@ export function wholeDocument(): Document {
   ) as Document;
 }
 
-/** Any file can be asked for in part or conditionally; that is shown for some of them. */
-const common = new Set(['206', '304', '416', 'default']);
+/** Any file can be asked for in part or conditionally, anybody can guess at passwords; that is shown for some of them. */
+const common = new Set(['206', '304', '416', '429', 'default']);
 
 const [file] = process.argv.slice(2);
 if (file !== undefined && process.argv[1]?.endsWith('openapi-coverage.ts')) {

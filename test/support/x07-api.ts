@@ -1,21 +1,8 @@
 /** Requests to X07's API as tables write them: below the mount, JSON there and JSON back. */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { git } from './git.ts';
-import { assertPlainError, assertRequestId, assertX07Error, bearer, send, type Answer } from './http.ts';
-import { storedState, type StoredState } from './stored-state.ts';
+import { asker, storingNothing, type Asked } from './asking.ts';
+import { assertPlainError, assertRequestId, assertX07Error, type Answer } from './http.ts';
 import { packX07, type X07Package } from './x07-package.ts';
-
-export interface Asked {
-  /** `POST` where something is sent, `GET` otherwise. */
-  readonly method?: string;
-  /** Below the mount, without a slash before it. */
-  readonly path: string;
-  readonly token?: string;
-  readonly json?: unknown;
-  readonly body?: string | Buffer;
-  readonly headers?: Readonly<Record<string, string>>;
-}
 
 /** `code` is that of the error envelope, without its prefix; none where the answer is plain text. */
 export type Refusal = readonly [
@@ -25,6 +12,8 @@ export type Refusal = readonly [
   code: string | undefined,
   message?: string,
 ];
+
+export type { Asked };
 
 export interface X07Api {
   ask(asked: Asked): Promise<Answer>;
@@ -36,18 +25,7 @@ export interface X07Api {
 }
 
 export function x07Api(server: { url: string; data: string }, mount = '/x07'): X07Api {
-  const ask = ({ path, token, json, body, headers, method }: Asked): Promise<Answer> => {
-    const sent = json === undefined ? body : JSON.stringify(json);
-    return send(server.url, `${mount}/${path}`, {
-      method: method ?? (sent === undefined ? 'GET' : 'POST'),
-      headers: {
-        ...(json === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(token === undefined ? {} : bearer(token)),
-        ...headers,
-      },
-      ...(sent === undefined ? {} : { body: sent }),
-    });
-  };
+  const ask = asker(server, mount);
   const ok: X07Api['ok'] = async (asked) => {
     const answer = await ask(asked);
     assert.equal(answer.status, 200, `${asked.path}: ${answer.text}`);
@@ -63,31 +41,14 @@ export function x07Api(server: { url: string; data: string }, mount = '/x07'): X
     ok,
     publish: (wanted, token) =>
       ok({ path: 'v1/packages/publish', token, body: packX07(wanted), method: 'POST' }),
-    async refuses(rows) {
-      const before = await everythingStored(server);
-      for (const [what, asked, status, code, message] of rows)
-        try {
-          const answer = await ask(asked);
-          if (code === undefined) assertPlainError(answer, status);
-          else {
-            const error = assertX07Error(answer, status, code);
-            if (message !== undefined) assert.equal(error.message, message);
-          }
-        } catch (error) {
-          throw new Error(`${what}: ${(error as Error).message}`, { cause: error });
-        }
-      assert.deepEqual(await everythingStored(server), before);
-    },
+    refuses: (rows) =>
+      storingNothing(server, rows, async ([, asked, status, code, message]) => {
+        const answer = await ask(asked);
+        if (code === undefined) return assertPlainError(answer, status);
+        const error = assertX07Error(answer, status, code);
+        if (message !== undefined) assert.equal(error.message, message);
+      }),
   };
-}
-
-/** Also what the private log says: accounts and tokens. */
-async function everythingStored(server: {
-  url: string;
-  data: string;
-}): Promise<StoredState & { privateLog: string }> {
-  const privateLog = git(join(server.data, 'private.git'), ['for-each-ref', '--format=%(objectname)']);
-  return { ...(await storedState(server)), privateLog };
 }
 
 /** What endpoints that read JSON refuse in plain text, before anybody is asked who they are (contract, section 3). */
