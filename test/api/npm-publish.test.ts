@@ -49,6 +49,27 @@ for (const name of ['lib', '@acme/lib'])
     assert.ok(verify('sha256', signed, publicKey, Buffer.from(signature.sig, 'base64')));
   });
 
+test('commands are what npm makes of them, however the manifest and the document say it', async (t) => {
+  const server = await openTestServer(t);
+  const npm = npmApi(server);
+  const rows: readonly [manifest: object, sent: object, bin: unknown][] = [
+    // Bun gives the command the whole name; npm takes the scope away.
+    [{ bin: 'cli.js' }, { bin: { '@acme/tool': 'cli.js' } }, { tool: 'cli.js' }],
+    [{ bin: { '@acme/tool': './cli.js' } }, { bin: { tool: 'cli.js' } }, { tool: './cli.js' }],
+    [{ bin: ['bin/a.js'] }, { bin: { 'a.js': 'bin/a.js' } }, { 'a.js': 'bin/a.js' }],
+    // npm lists the files of the folder as it publishes.
+    [{ directories: { bin: './bin' } }, { bin: { 'a.js': 'bin/a.js' } }, { 'a.js': 'bin/a.js' }],
+    [{ directories: { bin: 'bin' } }, {}, undefined],
+  ];
+  for (const [i, [manifest, sent, bin]] of rows.entries()) {
+    const wanted = { name: '@acme/tool', version: `1.0.${i}`, manifest: { ...manifest } };
+    const published = await npm.publish(wanted, ADMIN_TOKEN, { sent: { ...sent } });
+    assert.equal(published.status, 201, published.text);
+    const { versions } = await npm.packument('@acme/tool');
+    assert.deepEqual(versions[`1.0.${i}`]?.['bin'], bin);
+  }
+});
+
 test('every spelling of a scoped name is the same package', async (t) => {
   const server = await openTestServer(t);
   const npm = npmApi(server);
