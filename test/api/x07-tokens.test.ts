@@ -240,12 +240,13 @@ test('nobody makes a token that may do more than their own, but an administrator
   ]);
 });
 
-test('a token makes none that is good for more places, or for longer, than itself', async () => {
+test('a token makes none that is good for more places, from more places, or for longer, than itself', async () => {
   const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
   const jim = await makeToken(server.data, {
     handle: 'jim',
     scopes: ['publish', 'tokens', 'admin'],
     limits: [{ ecosystem: 'x07', namespace: 'of-jim' }],
+    addresses: ['127.0.0.1', '::1'],
     expiresAt,
   });
   const child = await create(jim, { scopes: ['publish', 'token.manage', 'admin'] });
@@ -254,6 +255,7 @@ test('a token makes none that is good for more places, or for longer, than itsel
     const record = (await control.listTokens()).find(({ tokenId }) => tokenId === token_id);
     assert.equal(record?.expiresAt, expiresAt);
     assert.deepEqual(record.limits, [{ ecosystem: 'x07', namespace: 'of-jim' }]);
+    assert.deepEqual(record.addresses, ['127.0.0.1', '::1']);
   }
   await api.publish({ name: 'of-jim', version: '1.0.0' }, grandchild.token);
   const refused = await server.publish({ name: 'elsewhere', version: '1.0.0' }, grandchild.token);
