@@ -143,7 +143,7 @@ function environmentOf(client: Client, home: string, top: string): NodeJS.Proces
     TMPDIR: top,
     BUN_INSTALL_CACHE_DIR: join(home, 'bun'),
     npm_config_globalconfig: join(top, 'no-global-npmrc'),
-    npm_config_store_dir: join(home, 'pnpm-store'),
+    ...(client.name.startsWith('pnpm') ? { npm_config_store_dir: join(home, 'pnpm-store') } : {}),
     YARN_CACHE_FOLDER: join(home, 'yarn'),
     http_proxy: nowhere,
     https_proxy: nowhere,

@@ -22,16 +22,18 @@ interface Wanted {
   /** Default `/npm`. */
   readonly mount?: string;
   readonly publicUrl?: string;
+  /** Default npm alone. */
+  readonly ecosystems?: readonly string[];
   readonly packages?: readonly Tagged[];
 }
 
 export async function serveRegistry(t: Pick<TestContext, 'after'>, wanted: Wanted = {}): Promise<Served> {
-  const { mount = '/npm', publicUrl, packages = [] } = wanted;
+  const { mount = '/npm', publicUrl, ecosystems = ['npm'], packages = [] } = wanted;
   const data = await temporaryDirectory(t);
   const server = await startServer({
     data,
     flags: publicUrl === undefined ? [] : ['--public-url', publicUrl],
-    env: { CAIRN_ECOSYSTEMS: 'npm', CAIRN_MOUNTS: `npm=${mount}`, NPM_FALLBACK: 'false' },
+    env: { CAIRN_ECOSYSTEMS: ecosystems.join(','), CAIRN_MOUNTS: `npm=${mount}`, NPM_FALLBACK: 'false' },
   });
   t.after(() => server.kill());
   const registry = server.url + (mount === '/' ? '' : mount);
