@@ -363,10 +363,22 @@ function observe(response: ServerResponse, context: Context, deps: AppDeps): voi
     requestId: head.requestId,
     surface,
     method: head.method,
-    path: head.path,
+    path: pathToLog(context),
     status: response.statusCode,
     milliseconds,
     actor,
     code,
   });
+}
+
+/** A token that this registry made, wherever it stands. */
+const tokens = /[a-z0-9]+_[0-9a-f]{64}/g;
+
+/** Some paths hold a token: what a pattern calls `{secret}`, and what looks like one, is not written down. */
+function pathToLog({ head, matched }: Context): string {
+  const pattern = matched?.mounted.route.pattern.split('/') ?? [];
+  const segments = head.path.split('/');
+  const at = pattern.indexOf('{secret}');
+  if (at !== -1) segments[segments.length - pattern.length + at] = '…';
+  return segments.join('/').replaceAll(tokens, '…');
 }

@@ -6,6 +6,7 @@ import { uuidFrom } from '../core/accounts.ts';
 import { canonicalJson } from '../core/canonical-json.ts';
 import { RegistryError } from '../core/errors.ts';
 import { hydrate } from '../core/hydrate.ts';
+import type { LogInSessions } from '../core/log-in-sessions.ts';
 import type { BlobStore, Clock, Ids, Keyring, StagedBlob } from '../core/ports.ts';
 import type { Call, CallAccounts, KeptMeta, RequestHead } from '../core/route.ts';
 import type { RouteParams } from '../core/site.ts';
@@ -21,6 +22,7 @@ export interface CallDeps {
   readonly accounts: CallAccounts;
   readonly keyring: Keyring;
   readonly clock: Clock;
+  readonly logIns: LogInSessions;
   readonly ids: Ids;
 }
 
@@ -37,7 +39,7 @@ export interface Matched {
 export function openCall(
   request: IncomingMessage,
   { directory, session, ...matched }: Matched,
-  { blobs, auth, accounts, keyring, clock, ids }: CallDeps,
+  { blobs, auth, accounts, keyring, clock, logIns, ids }: CallDeps,
 ): { call: Call; discard(): Promise<void> } {
   const staged: StagedBlob[] = [];
   const keep = (blob: StagedBlob): StagedBlob => {
@@ -78,6 +80,7 @@ export function openCall(
     stageText,
     readText: async (digest) => Buffer.from(await blobs.read(digest)).toString('utf8'),
     accounts,
+    logIns,
     requireBootstrapSecret: () => auth.requireBootstrapSecret(request.headers.authorization),
     hydrate: (of) => hydrate(of, blobs),
     signaturesOf: (view, ecosystem, message) =>

@@ -33,10 +33,12 @@ export async function doctor(dataDirectory: string, flags: DoctorFlags): Promise
 async function* findings(dataDirectory: string, isDeep: boolean): AsyncGenerator<Finding> {
   const paths = layout(dataDirectory);
   yield* checkFiles(dataDirectory);
-  yield await checkPrivateLog(paths.privateLog);
+  const ofPrivateLog = await checkPrivateLog(paths.privateLog);
+  yield ofPrivateLog;
   let registry: ReadOnlyRegistry;
   try {
-    registry = await readRegistry(dataDirectory);
+    // What is wrong with the private log has been said, and is no reason to leave out the rest.
+    registry = await readRegistry(dataDirectory, { onlyPublic: ofPrivateLog.severity === 'problem' });
   } catch (error) {
     if (!(error instanceof LogDamage)) throw error;
     yield {
@@ -52,6 +54,7 @@ async function* findings(dataDirectory: string, isDeep: boolean): AsyncGenerator
       about: 'log',
       message: `${registry.log.length} events, every line is whole and in order`,
     };
+    yield checkSealed(registry, paths.privateLog);
     yield checkClock(registry);
     yield checkKeys(registry, paths.keys);
     yield await checkBlobs(registry, isDeep);
@@ -74,6 +77,18 @@ async function checkPrivateLog(repository: string): Promise<Finding> {
   } catch (error) {
     return { severity: 'problem', about: 'private log', message: (error as Error).message };
   }
+}
+
+function checkSealed({ log, state }: ReadOnlyRegistry, privateLog: string): Finding {
+  let closed = 0;
+  for (let seq = 0; seq < state.length; seq += 1) if (log.read(seq).kind === 'sealed') closed += 1;
+  if (closed === 0)
+    return { severity: 'ok', about: 'private packages', message: 'every sealed line can be opened' };
+  return {
+    severity: 'problem',
+    about: 'private packages',
+    message: `${closed} sealed lines cannot be opened: ${privateLog} is missing, damaged or older than the log. Restore it from a copy before anything is written: without it those packages are lost`,
+  };
 }
 
 function checkClock({ log }: ReadOnlyRegistry): Finding {

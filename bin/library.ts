@@ -36,6 +36,7 @@ export type {
   Namespace,
   Ownership,
   Package,
+  Readme,
   Ref,
   Release,
 } from '../core/package.ts';

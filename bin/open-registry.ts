@@ -1,5 +1,7 @@
 /** The only place where the parts are wired together: stores, state, writer and generator over one data directory. */
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { ADMINISTRATOR } from '../api/auth.ts';
 import { AccountBook, type Registration } from '../core/account-book.ts';
 import {
@@ -10,7 +12,8 @@ import {
   type RegistryEvent,
 } from '../core/event.ts';
 import { LogDamage } from '../core/errors.ts';
-import type { Clock, EventLog, Ids } from '../core/ports.ts';
+import type { Clock, EventLog, Ids, RegistryLog } from '../core/ports.ts';
+import { PrivateJournal } from '../core/private-journal.ts';
 import { RegistryState } from '../core/state.ts';
 import { Writer, type WriterDeps } from '../core/writer.ts';
 import { allSurfaces, rulesOf } from '../ecosystems/index.ts';
@@ -21,6 +24,7 @@ import { asSettings } from '../schema/validate.ts';
 import { BlobDirectory } from '../stores/blob-directory.ts';
 import { openLogReader, openLogWriter } from '../stores/git-log.ts';
 import { KeyDirectory } from '../stores/key-directory.ts';
+import { SealedLog } from '../stores/sealed-log.ts';
 import { SiteDirectory } from '../stores/site-directory.ts';
 import { TokenUseFile } from '../stores/token-use.ts';
 import { layout } from './layout.ts';
@@ -37,7 +41,7 @@ export const OPERATOR = 'operator';
 const reservedHandles: readonly string[] = [ADMINISTRATOR, OPERATOR, 'anonymous'];
 
 export interface Registry {
-  readonly log: EventLog<RegistryEvent>;
+  readonly log: RegistryLog;
   readonly state: RegistryState;
   readonly accounts: AccountBook;
   readonly keys: KeyDirectory;
@@ -73,7 +77,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
     ids = randomIds,
   } = options;
   const paths = layout(dataDirectory);
-  const log = await openLogWriter({ repository: paths.log, lines: registryLines, contact });
+  const publicLog = await openLogWriter({ repository: paths.log, lines: registryLines, contact });
   let privateLog: EventLog<PrivateEvent> | undefined;
   try {
     privateLog = await openLogWriter({
@@ -82,13 +86,15 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       contact,
       isPrivate: true,
     });
+    const journal = new PrivateJournal({ log: privateLog, clock, ids });
+    const log = new SealedLog(publicLog, journal);
     const blobs = new BlobDirectory(paths.blobs);
     await blobs.clearIncoming();
     const site = new SiteDirectory({ root: paths.site, blobPath: (digest) => blobs.pathOf(digest) });
     const state = new RegistryState(log, rulesOf);
     const tokenUse = new TokenUseFile(paths.tokenUse);
     const accounts = new AccountBook({
-      log: privateLog,
+      journal,
       clock,
       ids,
       tokenUse,
@@ -133,13 +139,13 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       },
     };
   } catch (error) {
-    await Promise.all([log.close(), privateLog?.close()]);
+    await Promise.all([publicLog.close(), privateLog?.close()]);
     throw error;
   }
 }
 
 export interface ReadOnlyRegistry {
-  readonly log: EventLog<RegistryEvent>;
+  readonly log: RegistryLog;
   readonly state: RegistryState;
   readonly blobs: BlobDirectory;
   /** Keeps a site at `root` what the log says; without `root`, the registry's own. */
@@ -147,26 +153,51 @@ export interface ReadOnlyRegistry {
   close(): Promise<void>;
 }
 
+export interface ReadOptions {
+  /** As somebody reads it who has a copy of the public log and no more. */
+  readonly onlyPublic?: boolean;
+}
+
 /** Opens a registry to read it, beside whoever writes. @throws LogDamage */
-export async function readRegistry(dataDirectory: string): Promise<ReadOnlyRegistry> {
+export async function readRegistry(
+  dataDirectory: string,
+  { onlyPublic = false }: ReadOptions = {},
+): Promise<ReadOnlyRegistry> {
   const paths = layout(dataDirectory);
-  const log = await openLogReader({ repository: paths.log, lines: registryLines });
-  if (log.length === 0) {
-    await log.close();
-    throw new LogDamage(`${paths.log} holds no event: its branch was lost, or no start has finished yet`);
-  }
-  const state = new RegistryState(log, rulesOf);
-  const blobs = new BlobDirectory(paths.blobs);
-  return {
-    log,
-    state,
-    blobs,
-    generatorFor(root = paths.site) {
-      const site = new SiteDirectory({ root, blobPath: (digest) => blobs.pathOf(digest) });
-      return { site, generator: new Generator({ log, state, target: site, blobs, surfaces: allSurfaces }) };
-    },
-    close: () => log.close(),
+  const publicLog = await openLogReader<RegistryEvent>({ repository: paths.log, lines: registryLines });
+  let privateLog: EventLog<PrivateEvent> | undefined;
+  const close = async (): Promise<void> => {
+    await Promise.all([publicLog.close(), privateLog?.close()]);
   };
+  try {
+    if (publicLog.length === 0)
+      throw new LogDamage(`${paths.log} holds no event: its branch was lost, or no start has finished yet`);
+    // After the public log: the openings of what that says by then are there already.
+    if (!onlyPublic) privateLog = await readPrivateLog(paths.privateLog);
+    const journal = privateLog && new PrivateJournal({ log: privateLog, clock: systemClock, ids: randomIds });
+    const log = new SealedLog(publicLog, journal);
+    const state = new RegistryState(log, rulesOf);
+    const blobs = new BlobDirectory(paths.blobs);
+    return {
+      log,
+      state,
+      blobs,
+      generatorFor(root = paths.site) {
+        const site = new SiteDirectory({ root, blobPath: (digest) => blobs.pathOf(digest) });
+        return { site, generator: new Generator({ log, state, target: site, blobs, surfaces: allSurfaces }) };
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Undefined where there is none, or it is not for us to read: public packages need nothing of it. */
+async function readPrivateLog(repository: string): Promise<EventLog<PrivateEvent> | undefined> {
+  if (!existsSync(join(repository, 'HEAD'))) return undefined;
+  return openLogReader({ repository, lines: privateLines });
 }
 
 /** Appends the first event of a new registry. */

@@ -17,7 +17,8 @@ export interface RegistryReader {
   /** Names the whole history up to `length`: the log's git commit. Equal histories have equal heads. */
   readonly head: string;
   /**
-   * Events in the order in which they became true.
+   * Events in the order in which they became true. Those of private packages are what they stand for where the private
+   * log can be read beside the log, and `sealed` where it cannot.
    * @param from - sequence number of the first one; default 0.
    */
   events(from?: number): IterableIterator<RegistryEvent>;

@@ -15,6 +15,7 @@ import type { Health } from '../api/own-surface.ts';
 import { buildRouting } from '../api/routing.ts';
 import { canonicalJson } from '../core/canonical-json.ts';
 import { LogDamage, RegistryError } from '../core/errors.ts';
+import { LogInSessions } from '../core/log-in-sessions.ts';
 import { allScopes } from '../core/permission.ts';
 import { allSurfaces, ecosystems } from '../ecosystems/index.ts';
 import type { Settings } from '../schema/types.ts';
@@ -210,6 +211,7 @@ function appFor({ registry, options, log, metrics, isStopping }: AppParts): Requ
     keyring: keys,
     ids: randomIds,
     clock: systemClock,
+    logIns: new LogInSessions({ clock: systemClock, ids: randomIds }),
     site: siteReader(site.root),
     auth: authenticator({ accounts, clock: systemClock, administratorToken, bootstrapSecret }),
     metrics,

@@ -1,13 +1,14 @@
-/** Writes to the private log: accounts, passwords, second factors and tokens. Rare, so one event at a time. */
+/** Accounts, passwords, second factors and tokens, as the private log tells them, and the way to add to them. */
 import { createHash } from 'node:crypto';
 import { applyPrivate, noAccounts, uuidFrom, type Account, type Accounts, type Token } from './accounts.ts';
 import { DeviceCodes } from './device-codes.ts';
 import { RegistryError } from './errors.ts';
-import type { PrivateDraft, PrivateEvent } from './event.ts';
+import type { PrivateDraft } from './event.ts';
 import { isWithin, requireNetworks } from './networks.ts';
 import { Passwords, type PasswordHash } from './passwords.ts';
 import { passwordScopes, type Actor, type Scope, type TokenLimit } from './permission.ts';
-import type { Clock, EventLog, Ids } from './ports.ts';
+import type { Clock, Ids } from './ports.ts';
+import type { PrivateJournal } from './private-journal.ts';
 import {
   recoveryCodeFrom,
   recoveryDigest,
@@ -15,13 +16,12 @@ import {
   type SecondFactor,
   type SecondFactorMode,
 } from './second-factor.ts';
-import { stamp, timeOfAppend } from './writer.ts';
 
 /** Who may make an account without the operator: nobody, everybody, or whoever has an invitation. */
 export type Registration = 'closed' | 'open' | 'invited';
 
 export interface AccountBookDeps {
-  readonly log: EventLog<PrivateEvent>;
+  readonly journal: PrivateJournal;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly tokenUse: TokenUse;
@@ -91,14 +91,12 @@ const MOST_PROFILE_LETTERS = 256;
 
 const handleGrammar = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
-/** What the private log says, and the way to add to it. */
 export class AccountBook {
   readonly #deps: AccountBookDeps;
   readonly #state: Accounts = noAccounts();
   readonly #passwords = new Passwords();
   readonly #codes = new DeviceCodes();
   #length = 0;
-  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(deps: AccountBookDeps) {
     this.#deps = deps;
@@ -107,8 +105,9 @@ export class AccountBook {
 
   /** Takes in what the log has seen since. */
   catchUp(): void {
-    const { log } = this.#deps;
-    for (; this.#length < log.length; this.#length += 1) applyPrivate(this.#state, log.read(this.#length));
+    const { journal } = this.#deps;
+    for (; this.#length < journal.length; this.#length += 1)
+      applyPrivate(this.#state, journal.read(this.#length));
   }
 
   /** In the order of their making. */
@@ -131,6 +130,12 @@ export class AccountBook {
 
   token(tokenId: string): Token | undefined {
     return this.#state.tokens.get(tokenId);
+  }
+
+  /** By the token itself, which is hashed before it is looked for; revoked and expired ones too. */
+  tokenBySecret(secret: string): Token | undefined {
+    const tokenId = this.#state.byDigest.get(tokenDigest(secret));
+    return tokenId === undefined ? undefined : this.#state.tokens.get(tokenId);
   }
 
   lastUsedAt(tokenId: string): string | undefined {
@@ -419,32 +424,13 @@ export class AccountBook {
     return digest;
   }
 
-  #append(decide: (state: Accounts) => readonly PrivateDraft[]): Promise<void> {
-    const turn = this.#turn.then(async () => {
-      const { log, clock, ids } = this.#deps;
-      const drafts = decide(this.#state);
-      if (drafts.length === 0) return;
-      const at = timeOfAppend(clock, log);
-      const place = (i: number): { seq: number; id: string; at: string } => ({
-        seq: log.length + i,
-        id: ids.next(),
-        at,
-      });
-      try {
-        await log.append(drafts.map((draft, i) => stamp<PrivateEvent>(draft, place(i))));
-      } catch (error) {
-        await log.refresh().catch(() => undefined);
-        throw new RegistryError(
-          'storage-failed',
-          'the private log could not be written; nothing was accepted',
-          { cause: error },
-        );
-      } finally {
-        this.catchUp();
-      }
-    });
-    this.#turn = turn.catch(() => undefined);
-    return turn;
+  /** Decided in its turn: what was appended before it has been taken in. */
+  async #append(decide: (state: Accounts) => readonly PrivateDraft[]): Promise<void> {
+    const drafts = (): readonly PrivateDraft[] => {
+      this.catchUp();
+      return decide(this.#state);
+    };
+    await this.#deps.journal.append(drafts).finally(() => this.catchUp());
   }
 }
 

@@ -39,7 +39,7 @@ export interface Invitation {
   readonly isUsed: boolean;
 }
 
-/** Everything the private log says, small enough to be held whole. Changed in place by `applyPrivate`. */
+/** Everything the private log says of accounts, small enough to be held whole. Changed in place by `applyPrivate`. */
 export interface Accounts {
   readonly accounts: Map<string, Account>;
   readonly tokens: Map<string, Token>;
@@ -136,6 +136,8 @@ export function applyPrivate(state: Accounts, event: PrivateEvent): void {
       if (token) state.tokens.set(event.tokenId, { ...token, revokedAt: token.revokedAt ?? event.at });
       return;
     }
+    case 'package-event':
+      return;
   }
 }
 

@@ -26,7 +26,7 @@ export type PackageCommand =
       readonly meta?: object;
       readonly metaDigest?: string;
       readonly signatures?: readonly Signature[];
-      /** For a package that does not exist yet: it is private from its first event on. */
+      /** Counts when the package does not exist yet: then nothing of it is ever public, its first version included. */
       readonly visibility?: 'private';
     })
   | (OfName & { readonly kind: 'yank'; readonly version: string; readonly reason?: string })
@@ -178,7 +178,12 @@ function publish(command: Publish, slices: Slices, at: Circumstances): readonly 
   const { ecosystem, name, version, artifacts, meta, metaDigest, signatures = [] } = command;
   const existing = slices.package;
   if (existing && existing.name !== name)
-    throw new RegistryError('name-taken', `${name} is too close to ${existing.name}, which exists`);
+    throw new RegistryError(
+      'name-taken',
+      existing.visibility === 'private'
+        ? `${name} is too close to a name that is taken`
+        : `${name} is too close to ${existing.name}, which exists`,
+    );
   // Where owners own packages, a namespace only says who may add a package to it.
   const holder = (rules.ownedBy === 'package' ? existing : undefined) ?? slices.namespace;
   if (holder) requireOwner(holder, at);
@@ -198,9 +203,14 @@ function publish(command: Publish, slices: Slices, at: Circumstances): readonly 
     ...(metaDigest === undefined ? {} : { metaDigest }),
     ...(signatures.length > 0 ? { signatures: [...signatures] } : {}),
   };
+  const hidden: readonly EventDraft[] =
+    command.visibility && !existing
+      ? [{ kind: 'visibility-set', by: actor.handle, ecosystem, name, visibility: command.visibility }]
+      : [];
   const claimed = { kind: 'claimed', by: actor.handle, ecosystem, owner: actor.handle } as const;
   const namespace = rules.namespaceOf?.(name);
   return [
+    ...hidden,
     ...(namespace === undefined || slices.namespace
       ? []
       : [{ ...claimed, name: namespace, of: 'namespace' as const }]),
@@ -226,12 +236,19 @@ function requireOwner(holder: Ownership, { actor }: Circumstances): void {
   throw new RegistryError('not-owner', 'not a package owner');
 }
 
+/** To those who may not see it, a private package is one that does not exist. */
+function isHiddenFrom(actor: Actor, of: Package | undefined, holder: Ownership): boolean {
+  if (of?.visibility !== 'private' || isAdministrator(actor)) return false;
+  return !holder.owners.includes(actor.handle) && holder.transfer?.to !== actor.handle;
+}
+
 type OwnershipChange = Exclude<OwnershipCommand, { kind: 'claim' }>;
 
 function changeOwnership(command: OwnershipChange, slices: Slices, at: Circumstances): readonly EventDraft[] {
   const { ecosystem, name, of } = command;
   const holder: Ownership | undefined = of === 'namespace' ? slices.namespace : slices.package;
-  if (!holder) throw new RegistryError('package-not-found', `${name} is not known here`);
+  if (!holder || (of !== 'namespace' && isHiddenFrom(at.actor, slices.package, holder)))
+    throw new RegistryError('package-not-found', `${name} is not known here`);
   const draft = { by: at.actor.handle, ecosystem, name, ...(of ? { of } : {}) };
   if (command.kind === 'accept-transfer') {
     const offer = pendingTransfer(holder, at.now);
@@ -282,14 +299,15 @@ const ofAnybody: ReadonlySet<Command['kind']> = new Set(['expire', 'star', 'unst
 
 function changePackage(command: PackageChange, slices: Slices, at: Circumstances): readonly EventDraft[] {
   const target = slices.package;
+  const holder = at.rules.ownedBy === 'package' ? target : slices.namespace;
   // A name that is only close to this one is another's.
-  if (!target || target.releases.size === 0 || target.name !== command.name)
+  const isOther = !target || target.releases.size === 0 || target.name !== command.name;
+  if (isOther || isHiddenFrom(at.actor, target, holder ?? target))
     throw new RegistryError('package-not-found', `package ${command.name} not found`);
   const versioned = 'version' in command && command.version !== undefined;
   if (command.kind === 'file-advisory')
     for (const version of command.advisory.versions ?? []) existingRelease(target, version, at.rules);
   const release = versioned ? existingRelease(target, command.version, at.rules) : undefined;
-  const holder = at.rules.ownedBy === 'package' ? target : slices.namespace;
   if (!ofAnybody.has(command.kind)) requireOwner(holder ?? target, at);
   const draft = { by: at.actor.handle, ecosystem: command.ecosystem, name: target.name };
   // What the client sent is replaced by the version as published: two spellings can share a version key.

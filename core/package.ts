@@ -227,6 +227,24 @@ type OwnershipEvent = Extract<
   { kind: 'claimed' | 'owner-added' | 'owner-removed' | `transfer-${string}` }
 >;
 
+/** Who may act for a name after one more event about it; the same object when the event is not about that. */
+export function ownersAfter(before: Ownership, event: RegistryEvent): Ownership {
+  return isOfOwnership(event) ? ownershipAfter(before, event) : before;
+}
+
+const ownershipKinds: Record<OwnershipEvent['kind'], true> = {
+  claimed: true,
+  'owner-added': true,
+  'owner-removed': true,
+  'transfer-offered': true,
+  'transfer-accepted': true,
+  'transfer-cancelled': true,
+};
+
+function isOfOwnership(event: RegistryEvent): event is OwnershipEvent {
+  return event.kind in ownershipKinds;
+}
+
 function ownershipAfter(before: Ownership, event: OwnershipEvent): Ownership {
   switch (event.kind) {
     case 'claimed':

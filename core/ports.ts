@@ -5,7 +5,8 @@
 import type { Readable } from 'node:stream';
 import type { RegistryKey } from '../schema/types.ts';
 import type { Digest } from './digest.ts';
-import type { LogLine } from './event.ts';
+import type { LogLine, RegistryEvent } from './event.ts';
+import type { Opening } from './sealing.ts';
 import type { SiteFile } from './site.ts';
 
 export interface Clock {
@@ -50,6 +51,17 @@ export interface EventLog<E extends LogLine> {
   carriesOn(head: string): Promise<boolean>;
   /** Lets the next writer in. */
   close(): Promise<void>;
+}
+
+/**
+ * The log as those see it who may: where a line is sealed and what it stands for is known here, `read` gives that event.
+ * `length` and `head` are the public log's.
+ */
+export interface RegistryLog extends EventLog<RegistryEvent> {
+  /** Events that have a salt are sealed: the public log gets a commitment in their places. As durable as the others. */
+  append(events: readonly RegistryEvent[], salts?: ReadonlyMap<number, string>): Promise<void>;
+  /** What opens the sealed line at `seq`; undefined when it is not sealed, or cannot be opened here. */
+  openingOf(seq: number): Opening | undefined;
 }
 
 /** Received bytes that nobody can see yet. Exactly one of `commit` and `discard` ends it; both are safe to repeat. */

@@ -15,6 +15,8 @@ export interface RouteDoc {
   readonly body?: BodyDoc;
   /** The one answer of success; its content type is the route's own where it is a file. `never`: it only refuses. */
   readonly success?: AnswerDoc | 'never';
+  /** Answers of other statuses that are no refusals in the surface's envelope. */
+  readonly others?: Readonly<Record<number, Omit<AnswerDoc, 'status'>>>;
   /** What a refusal of each status means. */
   readonly refusals?: Readonly<Record<number, string>>;
 }

@@ -5,6 +5,7 @@ import type { Digest } from './digest.ts';
 import { RegistryError } from './errors.ts';
 import type { RegistryEvent } from './event.ts';
 import type { Actor } from './permission.ts';
+import type { LogInSessions } from './log-in-sessions.ts';
 import type { Package } from './package.ts';
 import type { StagedBlob } from './ports.ts';
 import type { EcosystemId, Signature } from '../schema/types.ts';
@@ -75,6 +76,8 @@ export interface Call {
   /** A text that an event names. */
   readText(digest: Digest): Promise<string>;
   readonly accounts: CallAccounts;
+  /** Logins that end in a browser. */
+  readonly logIns: LogInSessions;
   /** @throws RegistryError `bootstrap-disabled`, `unauthenticated` or `token-invalid` unless the request has the secret. */
   requireBootstrapSecret(): void;
   /**
@@ -105,6 +108,7 @@ export type CallAccounts = Pick<
   AccountBook,
   | 'account'
   | 'token'
+  | 'tokenBySecret'
   | 'tokensOf'
   | 'lastUsedAt'
   | 'createToken'

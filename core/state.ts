@@ -1,8 +1,15 @@
 import type { EcosystemId, Settings } from '../schema/types.ts';
 import { LogDamage } from './errors.ts';
 import { subjectOf, type RegistryEvent, type Subject } from './event.ts';
-import { reduceNamespace, reducePackage, type Namespace, type Package } from './package.ts';
-import type { EventLog } from './ports.ts';
+import {
+  ownersAfter,
+  reduceNamespace,
+  reducePackage,
+  type Namespace,
+  type Ownership,
+  type Package,
+} from './package.ts';
+import type { RegistryLog } from './ports.ts';
 import { RecentPackages } from './recent-packages.ts';
 import type { RulesOf } from './rules.ts';
 
@@ -21,15 +28,19 @@ const RECENT_RELEASES = 10_000;
  * the rest is reduced on demand by following `prev`, and cached. Disposable: one scan of the log rebuilds it.
  */
 export class RegistryState implements StateView {
-  readonly #log: EventLog<RegistryEvent>;
+  readonly #log: RegistryLog;
   readonly #rulesOf: RulesOf;
   readonly #last = new Map<string, number>();
+  /** By subject, its sealed events that nobody has revealed yet, in their order. */
+  readonly #sealed = new Map<string, Set<number>>();
+  /** Owners of private packages, and of namespaces where those own the packages: asked for before anything is read. */
+  readonly #owners = new Map<string, Ownership>();
   readonly #recent = new RecentPackages(RECENT_RELEASES);
   #length = 0;
   #registry: string | undefined;
   #settings: Settings | undefined;
 
-  constructor(log: EventLog<RegistryEvent>, rulesOf: RulesOf) {
+  constructor(log: RegistryLog, rulesOf: RulesOf) {
     this.#log = log;
     this.#rulesOf = rulesOf;
     this.catchUp();
@@ -64,17 +75,59 @@ export class RegistryState implements StateView {
       throw new LogDamage(`line ${event.seq}: a log starts with its only genesis event`);
     if (event.kind === 'genesis') this.#registry = event.registry;
     if (event.kind === 'genesis' || event.kind === 'settings-changed') this.#settings = event.settings;
-    const subject = subjectOf(event);
-    if (subject) {
-      const key = this.keyOf(subject);
-      const prev = 'prev' in event ? event.prev : undefined;
-      if (prev !== this.#last.get(key))
-        throw new LogDamage(
-          `line ${event.seq}: its previous event should be ${this.#last.get(key)}, it says ${prev}`,
-        );
-      this.#last.set(key, event.seq);
+    if (event.kind === 'revealed') this.#reveal(event.sealedSeq);
+    else {
+      const key = this.#follow(event);
+      if (key !== undefined && this.#log.openingOf(event.seq)) this.#noteSealed(key, event.seq);
     }
     this.#length = event.seq + 1;
+  }
+
+  /** An event about a package or a namespace becomes its last one. Returns the key of what it is about. */
+  #follow(event: RegistryEvent): string | undefined {
+    const subject = subjectOf(event);
+    if (!subject) return undefined;
+    const key = this.keyOf(subject);
+    const last = this.#last.get(key);
+    const prev = 'prev' in event ? event.prev : undefined;
+    if (prev !== last)
+      throw new LogDamage(`line ${event.seq}: its previous event should be ${last}, it says ${prev}`);
+    this.#last.set(key, event.seq);
+    this.#followOwners(key, subject, event);
+    return key;
+  }
+
+  /**
+   * What was sealed is for everybody from here on. Who could open it has taken it in where it stood; who could not
+   * does so now. What follows names it as its predecessor.
+   */
+  #reveal(sealedSeq: number): void {
+    const event = this.#log.read(sealedSeq);
+    const subject = subjectOf(event);
+    if (!subject) return;
+    const key = this.keyOf(subject);
+    if ((this.#last.get(key) ?? -1) < sealedSeq) this.#follow(event);
+    const sealed = this.#sealed.get(key);
+    if (sealed?.delete(sealedSeq) && sealed.size === 0) this.#sealed.delete(key);
+  }
+
+  #noteSealed(key: string, seq: number): void {
+    const sealed = this.#sealed.get(key);
+    if (sealed) sealed.add(seq);
+    else this.#sealed.set(key, new Set([seq]));
+  }
+
+  #followOwners(key: string, subject: Subject, event: RegistryEvent): void {
+    if (event.kind === 'visibility-set') {
+      const { owners, transfer } = this.packageAt(key, event.seq) ?? nobody;
+      if (event.visibility === 'private') this.#owners.set(key, { owners, transfer });
+      else this.#owners.delete(key);
+      return;
+    }
+    const isNamespace = subject.of === 'namespace';
+    if (isNamespace && this.#rulesOf(subject.ecosystem).ownedBy !== 'namespace') return;
+    const before = this.#owners.get(key) ?? (isNamespace ? nobody : undefined);
+    if (before) this.#owners.set(key, ownersAfter(before, event));
   }
 
   keyOf(subject: Subject): string {
@@ -85,6 +138,24 @@ export class RegistryState implements StateView {
   /** Sequence number of a subject's last event, for its next event's `prev`. */
   lastSeq(subject: Subject): number | undefined {
     return this.#last.get(this.keyOf(subject));
+  }
+
+  /** Sealed events of a subject that nobody has revealed yet: what going public has to open. */
+  sealedOf(key: string): readonly number[] {
+    return [...(this.#sealed.get(key) ?? [])];
+  }
+
+  /**
+   * Who may see a private package; undefined when it is public or unknown. Costs the same for each of the three and
+   * reads nothing, so that the time of an answer does not tell a stranger which it was.
+   */
+  privateReaders(ecosystem: EcosystemId, name: string): readonly string[] | undefined {
+    const ofPackage = this.#owners.get(this.keyOf({ ecosystem, name, of: 'package' }));
+    const rules = this.#rulesOf(ecosystem);
+    if (rules.ownedBy === 'package') return ofPackage?.owners;
+    const namespace = rules.namespaceOf?.(name) ?? name;
+    const ofNamespace = this.#owners.get(this.keyOf({ ecosystem, name: namespace, of: 'namespace' }));
+    return ofPackage && (ofNamespace ?? nobody).owners;
   }
 
   /** Keys of every package of these ecosystems, in ascending order. */
@@ -155,3 +226,5 @@ export class RegistryState implements StateView {
     return reduced;
   }
 }
+
+const nobody: Ownership = { owners: [], transfer: undefined };

@@ -5,7 +5,7 @@
  */
 import type { Settings } from '../schema/types.ts';
 import { decide, slicesOf, type Command } from './decide.ts';
-import { RegistryError } from './errors.ts';
+import { LogDamage, RegistryError } from './errors.ts';
 import {
   EVENT_FORMAT,
   registryLines,
@@ -16,8 +16,9 @@ import {
 } from './event.ts';
 import { reduceNamespace, type Namespace, type Package } from './package.ts';
 import type { Actor } from './permission.ts';
-import type { Clock, EventLog, Ids, StagedBlob } from './ports.ts';
+import type { Clock, EventLog, Ids, RegistryLog, StagedBlob } from './ports.ts';
 import type { Rules, RulesOf } from './rules.ts';
+import { requireRoomToOpen, revealedDraft, type Opening } from './sealing.ts';
 import type { RegistryState, StateView } from './state.ts';
 
 export interface WriteRequest {
@@ -27,7 +28,7 @@ export interface WriteRequest {
 }
 
 export interface WriterDeps {
-  readonly log: EventLog<RegistryEvent>;
+  readonly log: RegistryLog;
   readonly state: RegistryState;
   readonly rulesOf: RulesOf;
   readonly clock: Clock;
@@ -133,7 +134,7 @@ export class Writer {
       await Promise.all(
         accepted.flatMap(({ waiting }) => waiting.request.blobs?.map((blob) => blob.commit()) ?? []),
       );
-      if (batch.events.length > 0) await log.append(batch.events);
+      if (batch.events.length > 0) await log.append(batch.events, batch.salts);
     } catch (error) {
       const landed = await this.#reread().catch(() => undefined);
       const refusal = error instanceof RegistryError ? error : storageFailed(error, landed?.length === 0);
@@ -204,11 +205,16 @@ function storageFailed(cause: unknown, isNothingStored: boolean): RegistryError 
 /** Decides requests one after the other, each seeing what those before it will have done. */
 class Batch implements StateView {
   readonly events: RegistryEvent[] = [];
+  /** Of the events that are for nobody but those who may see their package. */
+  readonly salts = new Map<number, string>();
   readonly #deps: WriterDeps;
   readonly #at: string;
   readonly #packages = new Map<string, Package>();
   readonly #namespaces = new Map<string, Namespace>();
   readonly #last = new Map<string, number>();
+  readonly #sealed = new Map<string, readonly number[]>();
+  /** Where in `events` the request begins that is being decided. */
+  #from = 0;
   #settings: Settings | undefined;
   #undo: (() => unknown)[] = [];
 
@@ -233,19 +239,19 @@ class Batch implements StateView {
 
   /** All of a request's events or none. */
   decide(request: WriteRequest): readonly RegistryEvent[] {
-    const before = this.events.length;
+    this.#from = this.events.length;
     this.#undo = [];
     try {
       for (const command of request.plan(this)) this.#decideOne(command, request.actor);
-      return this.events.slice(before);
+      return this.events.slice(this.#from);
     } catch (error) {
-      this.events.length = before;
+      this.events.length = this.#from;
       for (const step of this.#undo.reverse()) step();
       throw error;
     }
   }
 
-  #set<V>(map: Map<string, V>, key: string, value: V): void {
+  #set<K, V>(map: Map<K, V>, key: K, value: V): void {
     const old = map.get(key);
     this.#undo.push(() => (old === undefined ? map.delete(key) : map.set(key, old)));
     map.set(key, value);
@@ -253,20 +259,75 @@ class Batch implements StateView {
 
   #decideOne(command: Command, actor: Actor): void {
     const rules = command.kind === 'change-settings' ? undefined : this.#deps.rulesOf(command.ecosystem);
-    const wanted = slicesOf(command, rules);
+    const { package: of, namespace } = slicesOf(command, rules);
+    const target = of && this.package(of.ecosystem, of.name);
     const drafts = decide(
       command,
       {
-        package: wanted.package && this.package(wanted.package.ecosystem, wanted.package.name),
-        namespace: wanted.namespace && this.namespace(wanted.namespace.ecosystem, wanted.namespace.name),
+        package: target,
+        namespace: namespace && this.namespace(namespace.ecosystem, namespace.name),
         settings: this.settings,
       },
       { actor, rules: rules ?? noRules, now: this.#at, isAccount: this.#deps.isAccount },
     );
-    for (const draft of drafts) this.#take(draft);
+    if (drafts.length === 0) return;
+    const { state } = this.#deps;
+    const packageKey = of && state.keyOf({ ...of, of: 'package' });
+    const namespaceKey = namespace && state.keyOf({ ...namespace, of: 'namespace' });
+    const isSealed = of ? staysPrivate(target, drafts) : this.#sealedOf(namespaceKey).length > 0;
+    if (!isSealed) this.#reveal([packageKey, namespaceKey], actor);
+    for (const draft of drafts) this.#take(draft, isSealed);
+    if (isSealed && of && namespaceKey !== undefined) this.#sealClaim(namespaceKey);
   }
 
-  #take(draft: EventDraft): void {
+  #sealedOf(key: string | undefined): readonly number[] {
+    return key === undefined ? [] : (this.#sealed.get(key) ?? this.#deps.state.sealedOf(key));
+  }
+
+  #seal(key: string, event: RegistryEvent): void {
+    const salt = this.#deps.ids.secret();
+    requireRoomToOpen({ event, salt });
+    this.#set(this.salts, event.seq, salt);
+    this.#set(this.#sealed, key, [...this.#sealedOf(key), event.seq]);
+  }
+
+  /**
+   * A namespace is as secret as what is in it: one that this request claims for a private package is sealed with it.
+   * The first public package in it reveals it.
+   */
+  #sealClaim(namespaceKey: string): void {
+    const { state, rulesOf } = this.#deps;
+    const about: RegistryEvent[] = [];
+    for (const event of this.events.slice(this.#from)) {
+      const subject = subjectOf(event);
+      if (!subject || this.salts.has(event.seq)) continue;
+      const { ecosystem, name } = subject;
+      const namespace = subject.of === 'namespace' ? name : (rulesOf(ecosystem).namespaceOf?.(name) ?? name);
+      if (state.keyOf({ ecosystem, name: namespace, of: 'namespace' }) !== namespaceKey) continue;
+      // Its name is in the public log with a package already.
+      if (subject.of === 'package') return;
+      about.push(event);
+    }
+    if (about[0]?.kind === 'claimed') for (const event of about) this.#seal(namespaceKey, event);
+  }
+
+  /** What is done in public names what came before it: that is opened first, oldest first, all in one append. */
+  #reveal(keys: readonly (string | undefined)[], actor: Actor): void {
+    const sealed = keys.flatMap((key) => this.#sealedOf(key)).sort((a, b) => a - b);
+    for (const seq of sealed) this.#take(revealedDraft(this.#openingOf(seq), actor.handle));
+    for (const key of keys) if (key !== undefined && sealed.length > 0) this.#set(this.#sealed, key, []);
+  }
+
+  #openingOf(seq: number): Opening {
+    const { log } = this.#deps;
+    const event = this.events[seq - log.length];
+    const salt = this.salts.get(seq);
+    const opening = event && salt !== undefined ? { event, salt } : log.openingOf(seq);
+    if (!opening) throw new LogDamage(`line ${seq}: what it stands for was known, and is gone`);
+    return opening;
+  }
+
+  #take(draft: EventDraft, isSealed = false): void {
     const { log, ids, state } = this.#deps;
     const subject = subjectOf(draft);
     const key = subject && state.keyOf(subject);
@@ -285,6 +346,7 @@ class Batch implements StateView {
       this.#settings = event.settings;
     }
     if (!subject || key === undefined) return;
+    if (isSealed) this.#seal(key, event);
     this.#set(this.#last, key, event.seq);
     if (subject.of === 'namespace') {
       const reduced = reduceNamespace(this.namespace(subject.ecosystem, subject.name), [event]);
@@ -294,6 +356,13 @@ class Batch implements StateView {
       if (reduced) this.#set(this.#packages, key, reduced);
     }
   }
+}
+
+/** Whether what a command does to a package is for nobody but those who may see it. Hiding it is itself public. */
+function staysPrivate(before: Package | undefined, drafts: readonly EventDraft[]): boolean {
+  let visibility = before?.visibility ?? 'public';
+  for (const draft of drafts) if (draft.kind === 'visibility-set') visibility = draft.visibility;
+  return visibility === 'private' && before?.visibility !== 'public';
 }
 
 const noRules: Rules = {

@@ -83,6 +83,12 @@ function operation(route: DocumentedRoute, doc: RouteDoc, surface: DocumentedSur
       : {}),
     responses: {
       ...(doc.success === 'never' ? {} : successes(route, doc.success ?? { description: 'Done.' })),
+      ...(Object.assign(
+        {},
+        ...Object.entries(doc.others ?? {}).map(([status, other]) =>
+          successes(route, { ...other, status: Number(status) }),
+        ),
+      ) as Json),
       ...(Object.fromEntries(refused) as Json),
       ...(scope === undefined || !surface.takesBasic
         ? {}

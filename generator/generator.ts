@@ -144,7 +144,7 @@ export class Generator {
     const shown = new Map<string, Package>();
     const plans: Plan[] = [];
     for (const [key, events] of this.#touched(progress.seq, toSeq)) {
-      const before = this.#shown.get(key) ?? (await this.#before(key, events));
+      const before = await this.#before(key, events);
       const reduced = state.reduce(before, events);
       if (!reduced) continue;
       const after = await hydrate(reduced, blobs);
@@ -185,6 +185,9 @@ export class Generator {
 
   async #before(key: string, [first]: readonly RegistryEvent[]): Promise<Package | undefined> {
     const { state, blobs } = this.#deps;
+    // What was revealed since may lie between what was shown and this event.
+    const shown = this.#shown.get(key);
+    if (shown && first && 'prev' in first && first.prev === shown.lastSeq) return shown;
     const found = first && state.packageBefore(key, first);
     return found && hydrate(found, blobs);
   }
@@ -216,8 +219,8 @@ export class Generator {
       const surfaces = this.#mounted;
       const touched = this.#touched(roots.seq, progress.seq);
       // Stopping between these leaves summaries that are newer than the record: merging them again changes nothing.
-      if (touched.size > 0)
-        for (const mounted of surfaces) await this.#renderRoots(mounted, touched.keys(), progress.seq);
+      // Also where no package was touched: they say how far they are, and that must not tell who could open what.
+      for (const mounted of surfaces) await this.#renderRoots(mounted, touched.keys(), progress.seq);
       await target.save('roots', { revision: SITE_REVISION, seq: progress.seq });
       return true;
     } finally {

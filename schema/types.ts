@@ -622,7 +622,7 @@ export interface Revealed {
 }
 
 /**
- * One line of the private log: accounts, their passwords and second factors, and tokens. It never leaves the server.
+ * One line of the private log: accounts, their passwords, second factors and tokens, and what happened to private packages. It never leaves the server.
  */
 export type PrivateEvent =
   | AccountCreatedEvent
@@ -634,7 +634,8 @@ export type PrivateEvent =
   | SecondFactorRemovedEvent
   | RecoveryCodeUsedEvent
   | InvitationCreatedEvent
-  | InvitationUsedEvent;
+  | InvitationUsedEvent
+  | PackageEvent;
 /**
  * A person or a machine that may hold tokens.
  */
@@ -679,6 +680,10 @@ export type InvitationCreatedEvent = PrivateEnvelope & InvitationCreated;
  * An invitation made its account, and is good no more.
  */
 export type InvitationUsedEvent = PrivateEnvelope & InvitationUsed;
+/**
+ * Opens a sealed line of the public log. Counts only where that line is there and is committed to it: it is written first.
+ */
+export type PackageEvent = PrivateEnvelope & PackageEvent1;
 
 /**
  * What every line carries.
@@ -905,4 +910,22 @@ export interface InvitationUsed {
    * The account.
    */
   handle: string;
+}
+export interface PackageEvent1 {
+  /**
+   * What happened.
+   */
+  kind: 'package-event';
+  /**
+   * Sequence number of the sealed line in the public log.
+   */
+  sealedSeq: number;
+  /**
+   * Salt of the commitment, hex.
+   */
+  salt: string;
+  /**
+   * The event that the sealed line stands for.
+   */
+  event: {};
 }

@@ -7,12 +7,13 @@ import { RegistryState } from '../../core/state.ts';
 import { Writer } from '../../core/writer.ts';
 import { rulesOf } from '../../ecosystems/index.ts';
 import { openLogWriter } from '../../stores/git-log.ts';
+import { SealedLog } from '../../stores/sealed-log.ts';
 import { publishCommand, sharedBlob } from '../registry-generator.ts';
 
 const WARM_UP_SECONDS = 1;
 
 const [data = '', seconds, inFlight, packages] = process.argv.slice(2);
-const log = await openLogWriter({ repository: layout(data).log, lines: registryLines });
+const log = new SealedLog(await openLogWriter({ repository: layout(data).log, lines: registryLines }));
 const state = new RegistryState(log, rulesOf);
 const writer = new Writer({ log, state, rulesOf, clock: systemClock, ids: randomIds, isAccount: () => true });
 const actor = operator('bench');

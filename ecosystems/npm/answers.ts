@@ -34,6 +34,13 @@ export function wrongShape(shape: string): RegistryError {
   return new RegistryError('wrong-shape', `the body must be ${shape}`);
 }
 
+/** Who writes: with a code of the device as well where the account wants one. */
+export async function requireWriter(call: Call): Promise<Actor> {
+  requireActor(call);
+  await call.requireSecondFactor(call.header('npm-otp'));
+  return requireActor(call);
+}
+
 /** @throws RegistryError `unauthenticated` or `token-invalid` */
 export function requireActor(call: Call): Actor {
   const actor = call.authenticate();

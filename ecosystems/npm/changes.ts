@@ -8,7 +8,7 @@ import type { Package, Release } from '../../core/package.ts';
 import { isAdministrator, type Actor } from '../../core/permission.ts';
 import type { Call, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
-import { done, requireActor, wrongShape } from './answers.ts';
+import { done, requireWriter, wrongShape } from './answers.ts';
 import { highestVersion, isListed, revisionOf } from './files.ts';
 import { isObject, objectIn, type Manifest } from './manifest.ts';
 import { checkTag, rules } from './names.ts';
@@ -38,7 +38,7 @@ export function changeDocument(call: Call, actor: Actor, document: Manifest): In
 
 /** `PUT {name}/-rev/{rev}`: owners, deprecations, and versions that are no longer in the document. */
 export async function putRevision(call: Call): Promise<Intent> {
-  const actor = requireActor(call);
+  const actor = await requireWriter(call);
   const { name = '', rev } = call.params;
   const document = await call.readJson({ maxBytes: MAX_DOCUMENT_BYTES });
   if (!isObject(document)) throw wrongShape('a package document');
@@ -68,7 +68,7 @@ const MAX_DOCUMENT_BYTES = 64 * 1024 ** 2;
 
 /** `DELETE {name}/-rev/{rev}`: all versions. */
 export async function deletePackage(call: Call): Promise<Intent> {
-  const actor = requireActor(call);
+  const actor = await requireWriter(call);
   const { name = '', rev } = call.params;
   return {
     actor,
@@ -88,7 +88,7 @@ export async function deletePackage(call: Call): Promise<Intent> {
 
 /** `DELETE {name}/-/{file}/-rev/{rev}`: the second half of removing a version; the first half has done it all. */
 export async function deleteTarball(call: Call): Promise<Intent> {
-  const actor = requireActor(call);
+  const actor = await requireWriter(call);
   const { name = '', file = '' } = call.params;
   return {
     actor,
@@ -202,9 +202,31 @@ function starring(of: Package, document: Manifest, { handle }: Actor): Command[]
   return [{ kind: isWanted ? 'star' : 'unstar', ecosystem: 'npm', name: of.name }];
 }
 
+/** `PUT -/user/package/{name}/star`, and `DELETE`: pnpm's way. */
+export async function putStar(call: Call): Promise<Intent> {
+  return setStar(call, 'star');
+}
+
+export async function deleteStar(call: Call): Promise<Intent> {
+  return setStar(call, 'unstar');
+}
+
+async function setStar(call: Call, kind: 'star' | 'unstar'): Promise<Intent> {
+  const actor = await requireWriter(call);
+  const { name = '' } = call.params;
+  return {
+    actor,
+    plan(view) {
+      requireKnown(view, name, actor);
+      return [{ kind, ecosystem: 'npm', name }];
+    },
+    answer: (_events, visibility) => done(200, { id: name }, visibility),
+  };
+}
+
 /** `GET -/package/{name}/dist-tags` is a file; these change it (section 5). */
 export async function putDistTag(call: Call): Promise<Intent> {
-  const actor = requireActor(call);
+  const actor = await requireWriter(call);
   const { name = '', tag = '' } = call.params;
   checkTag(tag);
   const version = await call.readJson({ maxBytes: 1024 });
@@ -223,7 +245,7 @@ export async function putDistTag(call: Call): Promise<Intent> {
 }
 
 export async function deleteDistTag(call: Call): Promise<Intent> {
-  const actor = requireActor(call);
+  const actor = await requireWriter(call);
   const { name = '', tag = '' } = call.params;
   if (tag === 'latest')
     throw new RegistryError('bad-request', 'latest cannot be removed; set it to another version instead');
@@ -239,7 +261,7 @@ export async function deleteDistTag(call: Call): Promise<Intent> {
 
 /** `POST -/package/{name}/access` (section 8). */
 export async function postAccess(call: Call): Promise<Intent> {
-  const actor = requireActor(call);
+  const actor = await requireWriter(call);
   const { name = '' } = call.params;
   const body = await call.readJson({ maxBytes: 64 * 1024 });
   const access = isObject(body) ? body['access'] : undefined;

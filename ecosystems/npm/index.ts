@@ -2,20 +2,25 @@ import type { Ecosystem, Surface } from '../ecosystem.ts';
 import {
   deleteDistTag,
   deletePackage,
+  deleteStar,
   deleteTarball,
   postAccess,
   putDistTag,
   putRevision,
+  putStar,
 } from './changes.ts';
 import { filesForPackage, filesForRef, filesForRelease, filesForRoot } from './files.ts';
+import { finishLogIn, getUser, logOut, pollLogIn, putUser, showLogIn, startLogIn, whoAmI } from './log-in.ts';
 import { canonicalPath, rules } from './names.ts';
 import { doc, docs } from './openapi.ts';
 import { paths } from './paths.ts';
 import { putDocument } from './publish.ts';
 import { renderError } from './refusals.ts';
+import { changeProfile, createToken, listTokens, revokeToken, showProfile } from './tokens.ts';
 
 const api = { from: 'api' } as const;
-const [post, put, del] = [
+const [get, post, put, del] = [
+  { ...api, method: 'GET' },
   { ...api, method: 'POST' },
   { ...api, method: 'PUT' },
   { ...api, method: 'DELETE' },
@@ -40,6 +45,21 @@ const routes: Surface['routes'] = [
   { ...put, pattern: `${ofPackage}/dist-tags/{tag}`, handle: putDistTag, doc: docs.putDistTag },
   { ...del, pattern: `${ofPackage}/dist-tags/{tag}`, handle: deleteDistTag, doc: docs.deleteDistTag },
   { ...post, pattern: `${ofPackage}/access`, handle: postAccess, doc: docs.postAccess },
+  { ...put, pattern: '-/user/{user}', handle: putUser, doc: docs.putUser },
+  { ...get, pattern: '-/user/{user}', handle: getUser, doc: docs.getUser },
+  { ...del, pattern: '-/user/token/{secret}', handle: logOut, doc: docs.logOut },
+  { ...post, pattern: '-/v1/login', handle: startLogIn, doc: docs.startLogIn },
+  { ...get, pattern: '-/v1/login/cli/{id}', handle: showLogIn, doc: docs.showLogIn },
+  { ...post, pattern: '-/v1/login/cli/{id}', handle: finishLogIn, doc: docs.finishLogIn },
+  { ...put, pattern: '-/user/package/{+name}/star', handle: putStar, doc: docs.putStar },
+  { ...del, pattern: '-/user/package/{+name}/star', handle: deleteStar, doc: docs.deleteStar },
+  { ...get, pattern: '-/v1/done', handle: pollLogIn, doc: docs.pollLogIn },
+  { ...get, pattern: '-/whoami', handle: whoAmI, doc: docs.whoAmI },
+  { ...get, pattern: '-/npm/v1/tokens', handle: listTokens, doc: docs.listTokens },
+  { ...post, pattern: '-/npm/v1/tokens', handle: createToken, doc: docs.createToken },
+  { ...del, pattern: '-/npm/v1/tokens/token/{key}', handle: revokeToken, doc: docs.revokeToken },
+  { ...get, pattern: '-/npm/v1/user', handle: showProfile, doc: docs.showProfile },
+  { ...post, pattern: '-/npm/v1/user', handle: changeProfile, doc: docs.changeProfile },
 ];
 
 const surface: Surface = {
@@ -48,6 +68,7 @@ const surface: Surface = {
   defaultMount: '/npm',
   routes,
   doc,
+  takesBasic: true,
   canonicalPath,
   filesForRelease,
   filesForRef,

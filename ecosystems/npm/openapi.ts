@@ -72,6 +72,16 @@ const schemas = {
     // Gone with the last version; `time.unpublished` says when.
     ['dist-tags', 'versions', 'readme', 'readmeFilename', 'users'],
   ),
+  NpmToken: object({
+    token: text,
+    key: { type: 'string', format: 'uuid' },
+    name: text,
+    cidr_whitelist: { type: ['array', 'null'], items: text },
+    readonly: flag,
+    created: time,
+    updated: time,
+  }),
+  NpmProfile: object({ name: text, email: text, fullname: text, tfa: { type: ['object', 'null'] } }),
   NpmKeys: object({
     keys: list(
       object({
@@ -96,6 +106,8 @@ const unsigned = { 401: 'No token, or not a good one.' };
 const forbidden = { 403: 'The token lacks the scope, or its account is no owner.' };
 const unread = { 400: 'The body cannot be read, or does not say what it has to.' };
 const stale = { 409: 'The document has changed since it was read.' };
+const tooMany = { 429: 'Too many wrong tries.' };
+const over = { 404: 'The login is over, or was never started.' };
 const done: RouteDoc['success'] = { description: 'Done, and visible.', schema: ref('NpmDone') };
 const documentBody = { contentType: 'application/json', schema: { type: 'object' } } as const;
 
@@ -223,5 +235,151 @@ export const docs = {
     body: { contentType: 'application/json', schema: object({ access: { enum: ['public', 'restricted'] } }) },
     success: done,
     refusals: { ...unread, ...unsigned, ...forbidden, ...missing },
+  },
+  putStar: {
+    id: 'putStar',
+    summary: 'Mark a package as a favourite',
+    scope: 'publish',
+    success: done,
+    refusals: { ...unsigned, ...missing },
+  },
+  deleteStar: {
+    id: 'deleteStar',
+    summary: 'Take that back',
+    scope: 'publish',
+    success: done,
+    refusals: { ...unsigned, ...missing },
+  },
+  putUser: {
+    id: 'putUser',
+    summary: 'Log in with a password',
+    description: 'Where registration is open, an unknown name with an e-mail address becomes an account.',
+    body: {
+      contentType: 'application/json',
+      schema: object({ name: text, password: text, email: text }, ['name', 'email']),
+    },
+    success: {
+      status: 201,
+      description: 'A token, shown only now.',
+      schema: object({ ok: { const: true }, id: text, token: text }),
+    },
+    refusals: { ...unread, 401: 'A wrong name, password or code.', 403: 'Nobody can register.', ...tooMany },
+  },
+  getUser: {
+    id: 'getUser',
+    summary: 'Whether there is such an account',
+    scope: 'any',
+    success: { description: 'There is.', schema: object({ _id: text, name: text, email: text }) },
+    refusals: { ...unsigned, 404: 'There is none.' },
+  },
+  logOut: {
+    id: 'logOut',
+    summary: 'End a token',
+    scope: 'any',
+    success: { description: 'It is good no more.', schema: ref('NpmDone') },
+    refusals: unsigned,
+  },
+  startLogIn: {
+    id: 'startLogIn',
+    summary: 'Start a login that ends in a browser',
+    body: { contentType: 'application/json', schema: object({ create: flag }, ['create']) },
+    success: {
+      description: 'Where a person goes, and where the command line asks meanwhile.',
+      schema: object({
+        loginUrl: { type: 'string', format: 'uri' },
+        doneUrl: { type: 'string', format: 'uri' },
+      }),
+    },
+    refusals: unread,
+  },
+  showLogIn: {
+    id: 'showLogIn',
+    summary: 'The page of a login',
+    success: { description: 'A form.', contentType: 'text/html', schema: text },
+    refusals: over,
+  },
+  finishLogIn: {
+    id: 'finishLogIn',
+    summary: 'The form of that page',
+    body: { contentType: 'application/x-www-form-urlencoded', schema: { type: 'string' } },
+    success: { description: 'Logged in.', contentType: 'text/html', schema: text },
+    others: {
+      403: {
+        description: 'What was typed is wrong; the page says what.',
+        contentType: 'text/html',
+        schema: text,
+      },
+      429: { description: 'Too many wrong tries; the page says so.', contentType: 'text/html', schema: text },
+    },
+    refusals: { ...over, 415: 'Not the form.' },
+  },
+  pollLogIn: {
+    id: 'pollLogIn',
+    summary: 'Whether a login has ended',
+    query: { authId: { description: 'From `doneUrl`.', schema: text } },
+    success: { description: 'A token, shown only now.', schema: object({ token: text }) },
+    others: {
+      202: {
+        description: 'Nobody has logged in yet; `Retry-After` says when to ask again.',
+        schema: object({}),
+      },
+    },
+    refusals: over,
+  },
+  whoAmI: {
+    id: 'whoAmI',
+    summary: 'Whose token this is',
+    scope: 'any',
+    success: { description: 'The account.', schema: object({ username: text }) },
+    refusals: unsigned,
+  },
+  listTokens: {
+    id: 'listTokens',
+    summary: "One's own tokens",
+    scope: 'any',
+    success: {
+      description: 'Those that are good, newest first.',
+      schema: object({ objects: list(ref('NpmToken')), total: count, urls: { type: 'object' } }),
+    },
+    refusals: unsigned,
+  },
+  createToken: {
+    id: 'createToken',
+    summary: 'Make a token',
+    scope: 'any',
+    body: { contentType: 'application/json', schema: object({ password: text }) },
+    success: { status: 201, description: 'The token, shown only now.', schema: ref('NpmToken') },
+    refusals: { ...unread, 401: 'No token, or a wrong password or code.', ...tooMany },
+  },
+  revokeToken: {
+    id: 'revokeToken',
+    summary: 'End a token by its key',
+    scope: 'tokens',
+    success: { status: 204, description: 'It is good no more.' },
+    refusals: { ...unsigned, 403: 'The token lacks the scope.', 404: 'No such token of this account.' },
+  },
+  showProfile: {
+    id: 'showProfile',
+    summary: "One's own account",
+    scope: 'any',
+    success: { description: 'The account.', schema: ref('NpmProfile') },
+    refusals: unsigned,
+  },
+  changeProfile: {
+    id: 'changeProfile',
+    summary: 'Change name, address, password or second factor',
+    scope: 'tokens',
+    body: { contentType: 'application/json', schema: { type: 'object' } },
+    success: {
+      description: 'The account; for a second factor what the next step needs.',
+      schema: { type: 'object', required: ['tfa'] },
+    },
+    refusals: {
+      ...unread,
+      401: 'No token, or a wrong password or code.',
+      403: 'The token lacks the scope.',
+      404: 'No such account, or no second factor was started.',
+      ...tooMany,
+    },
   },
 } satisfies Record<string, RouteDoc>;

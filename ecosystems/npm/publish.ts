@@ -6,7 +6,7 @@ import type { Actor } from '../../core/permission.ts';
 import type { StagedBlob } from '../../core/ports.ts';
 import type { Call, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
-import { done, requireActor, wrongShape } from './answers.ts';
+import { done, requireWriter, wrongShape } from './answers.ts';
 import { attestationsFrom } from './attestations.ts';
 import { changeDocument } from './changes.ts';
 import { cutDocument } from './document-stream.ts';
@@ -23,7 +23,7 @@ const MAX_DOCUMENT_BYTES = 64 * 1024 ** 2;
 const MAX_BODY_BYTES = MAX_DOCUMENT_BYTES + Math.ceil(MAX_TARBALL_BYTES / 3) * 4;
 
 export async function putDocument(call: Call): Promise<Intent> {
-  const actor = requireActor(call);
+  const actor = await requireWriter(call);
   const { name = '' } = call.params;
   let tarball: StagedBlob | undefined;
   const { document, archive } = await cutDocument(
@@ -99,6 +99,7 @@ async function publish(
     plan: (view) => {
       // Of a package that the sender may not know of, only the rules speak, and they say the same of any name.
       const existing = knownPackage(view, name, actor);
+      if (access === 'restricted') refuseExposure(view, name);
       // A client that did not hear our answer sends it again (section 4): what stands is what it wants.
       if (existing && isRepetition(existing, version, tarball, actor)) return [];
       refuseExisting(existing, version);
@@ -190,6 +191,15 @@ function isRepetition(existing: Package, version: string, tarball: StagedBlob, {
   const release = existing.releases.get(rules.versionKey(version));
   const archive = release && archiveOf(release);
   return archive?.digest === tarball.digest && release?.publishedBy === handle;
+}
+
+/** What is meant for few must not be published to all because the name is known to all already. */
+function refuseExposure(view: StateView, name: string): void {
+  if (view.package('npm', name)?.visibility !== 'public') return;
+  throw new RegistryError(
+    'conflict',
+    `${name} is public: restrict it first (npm access set status=private ${name}), or publish without --access restricted`,
+  );
 }
 
 function refuseExisting(existing: Package | undefined, version: string): void {

@@ -54,6 +54,8 @@ export function renderError(error: RegistryError, head: RequestHead): HttpAnswer
       'content-type': 'application/json',
       // A cached 404 would hide the package that is published next (section 15).
       'cache-control': 'no-store',
+      // npm then asks for a code and sends the request again with it (section 7).
+      ...(error.code === 'second-factor-required' ? { 'www-authenticate': 'OTP' } : {}),
       ...(error.allow ? { allow: error.allow.join(', ') } : {}),
     },
     body: JSON.stringify({

@@ -174,6 +174,16 @@ test("a star is its owner's own, whatever else the document says", async (t) => 
   assert.deepEqual((await npm.packument(name))['users'], { alice: true, bob: true });
   await star(token, { bob: true });
   assert.deepEqual((await npm.packument(name))['users'], { bob: true });
+  const path = `-/user/package/${escaped(name)}/star`;
+  await npm.ok({ method: 'PUT', path, token });
+  assert.deepEqual((await npm.packument(name))['users'], { alice: true, bob: true });
+  await npm.ok({ method: 'DELETE', path, token: bob });
+  assert.deepEqual((await npm.packument(name))['users'], { alice: true });
+  for (const method of ['PUT', 'DELETE'])
+    await npm.refuses([
+      ['without a token', { method, path }, 401],
+      ['of nothing', { method, path: '-/user/package/nope/star', token }, 404],
+    ]);
 });
 
 test('tags are set, moved and removed, and latest is always there', async (t) => {

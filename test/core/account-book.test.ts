@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { AccountBook, tokenDigest } from '../../core/account-book.ts';
 import { RegistryError } from '../../core/errors.ts';
 import { privateLines, type PrivateEvent } from '../../core/event.ts';
+import { PrivateJournal } from '../../core/private-journal.ts';
 import { MemoryLog, MemoryTokenUse } from '../../stores/memory.ts';
 import { aClock, countedIds, type TestClock } from '../support/registry.ts';
 
@@ -18,8 +19,14 @@ function openBench(): Bench {
   return {
     log,
     clock,
-    book: new AccountBook({ log, clock, ids: countedIds(), tokenUse: new MemoryTokenUse() }),
+    book: bookOf(log, clock),
   };
+}
+
+function bookOf(log: MemoryLog<PrivateEvent>, clock: TestClock): AccountBook {
+  const ids = countedIds();
+  const journal = new PrivateJournal({ log, clock, ids });
+  return new AccountBook({ journal, clock, ids, tokenUse: new MemoryTokenUse() });
 }
 
 const ofAnn = { handle: 'ann', label: 'laptop', scopes: ['publish', 'yank'] } as const;
@@ -123,16 +130,13 @@ test('what is no handle is refused', async () => {
 
 test('a book that is opened again, and one beside it, know the same', async () => {
   const { book, log, clock } = openBench();
-  const beside = new AccountBook({ log, clock, ids: countedIds(), tokenUse: new MemoryTokenUse() });
+  const beside = bookOf(log, clock);
   const { tokenId } = await book.addToken('one', ofAnn);
   await book.addToken('two', ofAnn);
   await book.revokeToken(tokenId, 'ann');
   assert.equal(beside.actorOf('two'), undefined);
   beside.catchUp();
-  for (const other of [
-    beside,
-    new AccountBook({ log, clock, ids: countedIds(), tokenUse: new MemoryTokenUse() }),
-  ]) {
+  for (const other of [beside, bookOf(log, clock)]) {
     assert.equal(other.actorOf('one'), undefined);
     assert.deepEqual(other.actorOf('two'), book.actorOf('two'));
     assert.deepEqual(other.tokens, book.tokens);

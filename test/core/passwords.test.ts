@@ -4,6 +4,7 @@ import crypto, { scryptSync } from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import { test } from 'node:test';
 import { AccountBook, type Registration } from '../../core/account-book.ts';
+import { PrivateJournal } from '../../core/private-journal.ts';
 import { privateLines, type PrivateEvent } from '../../core/event.ts';
 import { Passwords } from '../../core/passwords.ts';
 import { MemoryLog, MemoryTokenUse } from '../../stores/memory.ts';
@@ -26,7 +27,14 @@ function openBench(registration: Registration = 'closed'): Bench {
   const isReserved = (handle: string): boolean => handle === 'admin';
   const ids = countedIds();
   const again = (): AccountBook =>
-    new AccountBook({ log, clock, ids, tokenUse: new MemoryTokenUse(), registration, isReserved });
+    new AccountBook({
+      journal: new PrivateJournal({ log, clock, ids }),
+      clock,
+      ids,
+      tokenUse: new MemoryTokenUse(),
+      registration,
+      isReserved,
+    });
   return { log, clock, book: again(), again };
 }
 

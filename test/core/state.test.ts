@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { LogDamage } from '../../core/errors.ts';
 import type { EventDraft, RegistryEvent } from '../../core/event.ts';
 import { reducePackage } from '../../core/package.ts';
-import type { EventLog } from '../../core/ports.ts';
+import type { RegistryLog } from '../../core/ports.ts';
 import { RegistryState } from '../../core/state.ts';
 import { rulesOf } from '../../ecosystems/index.ts';
 import { applyAll, steps, toyAlphabet } from '../support/histories.ts';
@@ -12,14 +12,13 @@ import { eventsFrom, fact, genesis, openWorld, someSettings } from '../support/r
 import { namespacedRules, toyRules, toyRulesOf } from '../support/toy-surface.ts';
 
 /** A log that checks nothing and costs nothing; `grow` is somebody's append. */
-function listLog(
-  events: RegistryEvent[],
-): EventLog<RegistryEvent> & { grow(more: readonly RegistryEvent[]): void } {
+function listLog(events: RegistryEvent[]): RegistryLog & { grow(more: readonly RegistryEvent[]): void } {
   return {
     get length() {
       return events.length;
     },
     head: '',
+    openingOf: () => undefined,
     read(seq) {
       const event = events[seq];
       if (!event) throw new RangeError(`the log has no event ${seq} yet`);

@@ -9,6 +9,7 @@ import { RegistryState } from '../../core/state.ts';
 import { Writer } from '../../core/writer.ts';
 import { rulesOf } from '../../ecosystems/index.ts';
 import { MemoryBlobs, MemoryLog } from '../../stores/memory.ts';
+import { SealedLog } from '../../stores/sealed-log.ts';
 import { eventsIn } from '../support/event-log-contract.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -49,13 +50,14 @@ async function openBench(rules = rulesOf): Promise<Bench> {
     appends.push(events.length);
     await append(events);
   };
-  const state = new RegistryState(log, rules);
+  const sealed = new SealedLog(log);
+  const state = new RegistryState(sealed, rules);
   const clock = aClock();
   const announced: number[] = [];
   const onAppended = (events: readonly RegistryEvent[]): void =>
     void announced.push(...events.map(({ seq }) => seq));
   const writer = new Writer({
-    log,
+    log: sealed,
     state,
     rulesOf: rules,
     clock,
@@ -181,7 +183,7 @@ test('a refused request in the middle of a batch leaves no event and no blob', a
     ['genesis', 'claimed foo', 'published foo', 'claimed bar', 'published bar'],
   );
   // The log is in one piece: numbers without gaps, and every `prev` right.
-  new RegistryState(log, rulesOf);
+  new RegistryState(new SealedLog(log), rulesOf);
 });
 
 test('a plan of several commands happens whole or not at all', async () => {
@@ -286,7 +288,10 @@ for (const landed of [false, true])
     const again = await outcomes([execute(publishOf('foo', '1.1.0')), execute(yank('foo', '1.0.0'))]);
     assert.deepEqual(again, landed ? ['version-exists', ''] : ['published', 'yanked']);
     assert.equal(state.length, log.length);
-    assert.equal(new RegistryState(log, rulesOf).package('x07', 'foo')?.releases.get('1.0.0')?.yanked, true);
+    assert.equal(
+      new RegistryState(new SealedLog(log), rulesOf).package('x07', 'foo')?.releases.get('1.0.0')?.yanked,
+      true,
+    );
   });
 
 for (const landed of [false, true])
@@ -402,7 +407,7 @@ test('whatever is asked for at once, the log it gives is one that can be read', 
       const half = Math.floor(plans.length / 2);
       for (const part of [plans.slice(0, half), plans.slice(half)])
         await Promise.allSettled(part.map((plan) => execute(plan)));
-      const fresh = new RegistryState(log, rulesOf);
+      const fresh = new RegistryState(new SealedLog(log), rulesOf);
       for (const n of ['foo', 'bar']) assert.deepEqual(state.package('x07', n), fresh.package('x07', n));
       const published = eventsIn(log).flatMap((event) =>
         event.kind === 'published' ? [`${event.name} ${event.version}`] : [],

@@ -12,6 +12,7 @@ import { createMetrics } from '../../api/metrics.ts';
 import type { Clock, Ids } from '../../core/ports.ts';
 import { layout } from '../../bin/layout.ts';
 import { createRegistry, openRegistry, type Registry } from '../../bin/open-registry.ts';
+import { LogInSessions } from '../../core/log-in-sessions.ts';
 import { allSurfaces } from '../../ecosystems/index.ts';
 import { siteReader } from '../../stores/site-reader.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -74,6 +75,7 @@ async function publishOnce(
     accounts,
     keyring: registry.keys,
     ids: countingIds(),
+    logIns: new LogInSessions({ clock: stillClock(), ids: countingIds() }),
     clock: stillClock(),
     visible: (seq) => publisher.visible(seq),
     health: () => ({ ready: true, problems: [], events: 0, onSite: 0 }),

@@ -18,6 +18,7 @@ import {
   watchWrites,
   x07Alphabet,
 } from '../support/histories.ts';
+import { SealedLog } from '../../stores/sealed-log.ts';
 import { openWorld, publishOf, someSettings, type World } from '../support/registry.ts';
 import { SharedLog } from '../support/shared-log.ts';
 
@@ -27,12 +28,12 @@ async function openShared(): Promise<{ world: World; shared: SharedLog<RegistryE
   return { world: await openWorld({ log: shared.open() }), shared };
 }
 
-/** Another process: it has read the log up to now, and no further until it looks again. */
+/** Another process, which may not look at the private log: it has read the log up to now, and no further until it looks again. */
 function secondProcess(
   world: World,
   shared: SharedLog<RegistryEvent>,
 ): { generator: Generator; look(): Promise<void> } {
-  const log = shared.open();
+  const log = new SealedLog(shared.open());
   const state = new RegistryState(log, world.rulesOf);
   const { site, blobs, surfaces } = world;
   return {

@@ -173,6 +173,7 @@ test('a doctor finds what is wrong, says what to do, and changes nothing', async
       'ok keys',
       'ok private log',
       'ok log',
+      'ok private packages',
       'ok clock',
       'ok keys',
       'ok blobs',

@@ -1,8 +1,11 @@
 import { join } from 'node:path';
-import { registryLines } from '../../core/event.ts';
+import { privateLines, registryLines } from '../../core/event.ts';
+import { PrivateJournal } from '../../core/private-journal.ts';
 import { openLogReader, openLogWriter } from '../../stores/git-log.ts';
 import { MemoryLog } from '../../stores/memory.ts';
+import { SealedLog } from '../../stores/sealed-log.ts';
 import { eventLogContract } from '../support/event-log-contract.ts';
+import { aClock, countedIds } from '../support/registry.ts';
 import { SharedLog } from '../support/shared-log.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -20,4 +23,12 @@ eventLogContract('MemoryLog', async () => {
 eventLogContract('SharedLog', async () => {
   const shared = new SharedLog(registryLines);
   return { openWriter: async () => shared.open(), openReader: async () => shared.open() };
+});
+
+eventLogContract('SealedLog', async () => {
+  const shared = new SharedLog(registryLines);
+  const [clock, ids, log] = [aClock(), countedIds(), new MemoryLog(privateLines)];
+  const open = async (): Promise<SealedLog> =>
+    new SealedLog(shared.open(), new PrivateJournal({ log, clock, ids }));
+  return { openWriter: open, openReader: open };
 });

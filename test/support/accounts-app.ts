@@ -7,7 +7,9 @@ import { createApp, type RequestRecord } from '../../api/app.ts';
 import { authenticator } from '../../api/auth.ts';
 import { createMetrics } from '../../api/metrics.ts';
 import { renderProblem } from '../../api/problems.ts';
+import { LogInSessions } from '../../core/log-in-sessions.ts';
 import { AccountBook, type Registration } from '../../core/account-book.ts';
+import { PrivateJournal } from '../../core/private-journal.ts';
 import { privateLines, type PrivateEvent } from '../../core/event.ts';
 import { requireScope, type Actor } from '../../core/permission.ts';
 import type { ApiRoute, Call, DocumentedRoute, HttpAnswer, LogIn } from '../../core/route.ts';
@@ -87,7 +89,7 @@ export async function openAccountsApp(
   const ids = countedIds();
   const privateLog = new MemoryLog(privateLines);
   const book = new AccountBook({
-    log: privateLog,
+    journal: new PrivateJournal({ log: privateLog, clock, ids }),
     clock,
     ids,
     tokenUse: new MemoryTokenUse(),
@@ -107,6 +109,7 @@ export async function openAccountsApp(
       bootstrapSecret: undefined,
     }),
     ids,
+    logIns: new LogInSessions({ clock, ids }),
     keyring: { sign: () => new Uint8Array() },
     site: { find: () => undefined },
     metrics: createMetrics(

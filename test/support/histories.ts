@@ -8,10 +8,17 @@ import { siteContext } from '../../ecosystems/ecosystem.ts';
 import { Generator } from '../../generator/generator.ts';
 import { summariesPath } from '../../ecosystems/summaries.ts';
 import { MemorySite } from '../../stores/memory.ts';
+import { SealedLog } from '../../stores/sealed-log.ts';
 import { anArtifact, someSettings, type World } from './registry.ts';
 
 export type Step =
-  | { readonly do: 'publish'; readonly name: string; readonly version: string; readonly long: boolean }
+  | {
+      readonly do: 'publish';
+      readonly name: string;
+      readonly version: string;
+      readonly long: boolean;
+      readonly hidden?: boolean;
+    }
   | { readonly do: 'execute'; readonly command: Command };
 
 export interface Alphabet {
@@ -70,7 +77,14 @@ export function steps(
       )
       .map((settings) => ({ kind: 'change-settings', settings })),
   ];
-  const publish = fc.record({ do: fc.constant('publish' as const), name, version, long: fc.boolean() });
+  const hidden = fc.nat(4).map((chance) => chance === 0);
+  const publish = fc.record({
+    do: fc.constant('publish' as const),
+    name,
+    version,
+    long: fc.boolean(),
+    hidden,
+  });
   const execute = fc
     .oneof(
       { weight: 3, arbitrary: setRef },
@@ -88,7 +102,7 @@ export function steps(
 /** Refusals are part of a history: they change nothing. */
 export async function apply(world: World, step: Step): Promise<void> {
   try {
-    if (step.do === 'publish') await world.publish(step.name, step.version, { long: step.long });
+    if (step.do === 'publish') await world.publish(step.name, step.version, step);
     else await world.execute(step.command);
   } catch (error) {
     if (!(error instanceof RegistryError) || error.code === 'internal' || error.code === 'storage-failed')
@@ -117,6 +131,11 @@ export async function siteFromNothing(world: World): Promise<MemorySite> {
   return target;
 }
 
+/** The site as somebody makes it who has a copy of the public log, and nothing else of what is not for everybody. */
+export async function siteOfPublicLog(world: World): Promise<MemorySite> {
+  return siteFromNothing({ ...world, log: new SealedLog(world.publicLog) });
+}
+
 /** Another process on the same site: it remembers nothing. */
 export function anotherGenerator(world: World): Generator {
   const { log, site, blobs, surfaces, rulesOf } = world;
@@ -136,11 +155,14 @@ export function documentsOf(world: World, site: MemorySite): Record<string, stri
   return content;
 }
 
-/** @throws AssertionError unless the site is, in every byte and record, what the log gives from nothing. */
+/** @throws AssertionError unless the site is, in every byte and record, what the log gives from nothing, private or not. */
 export async function assertExact(world: World): Promise<void> {
   const wanted = await siteFromNothing(world);
   assert.deepEqual(contentOf(world.site), contentOf(wanted));
   assert.deepEqual(world.site.records, wanted.records);
+  const ofEverybody = await siteOfPublicLog(world);
+  assert.deepEqual(contentOf(ofEverybody), contentOf(wanted));
+  assert.deepEqual(ofEverybody.records, wanted.records);
 }
 
 /**

@@ -3,9 +3,16 @@ import { allScopes, type Actor, type Scope, type TokenLimit } from '../../core/p
 import { canonicalJson } from '../../core/canonical-json.ts';
 import type { Command } from '../../core/decide.ts';
 import { digestOf } from '../../core/digest.ts';
-import { registryLines, type EventDraft, type RegistryEvent } from '../../core/event.ts';
+import {
+  privateLines,
+  registryLines,
+  type EventDraft,
+  type PrivateEvent,
+  type RegistryEvent,
+} from '../../core/event.ts';
 import { reducePackage, type Artifact, type Package } from '../../core/package.ts';
-import type { Clock, EventLog, Ids } from '../../core/ports.ts';
+import type { Clock, EventLog, Ids, RegistryLog } from '../../core/ports.ts';
+import { PrivateJournal } from '../../core/private-journal.ts';
 import type { RulesOf } from '../../core/rules.ts';
 import { RegistryState } from '../../core/state.ts';
 import { stamp, Writer } from '../../core/writer.ts';
@@ -14,6 +21,7 @@ import { allSurfaces, rulesOf as realRulesOf } from '../../ecosystems/index.ts';
 import { Generator } from '../../generator/generator.ts';
 import type { Settings } from '../../schema/types.ts';
 import { MemoryBlobs, MemoryLog, MemorySite } from '../../stores/memory.ts';
+import { SealedLog } from '../../stores/sealed-log.ts';
 import { manifestOf } from './x07-package.ts';
 
 const START = Date.parse('2026-01-02T03:04:05.678Z');
@@ -60,7 +68,7 @@ export function limitedActor(handle: string, limits: readonly TokenLimit[]): Act
 export const admin: Actor = anActor('root', allScopes);
 
 /** The bytes that stand for the archive of a version. */
-function bytesOf(name: string, version: string): Buffer {
+export function bytesOf(name: string, version: string): Buffer {
   return Buffer.from(`archive of ${name} ${version}`);
 }
 
@@ -91,7 +99,9 @@ export function publishOf(name: string, version: string, over: Partial<Publish> 
 }
 
 export interface World {
-  readonly log: EventLog<RegistryEvent>;
+  readonly log: RegistryLog;
+  /** The half of the log that anyone may have. */
+  readonly publicLog: EventLog<RegistryEvent>;
   readonly state: RegistryState;
   readonly blobs: MemoryBlobs;
   readonly site: MemorySite;
@@ -103,20 +113,34 @@ export interface World {
   /** Writes as `actor`, an administrator unless told. */
   execute(command: Command | readonly Command[], actor?: Actor): Promise<readonly RegistryEvent[]>;
   /** Publishes with the blobs that an upload would have brought; `long` puts the manifest into a blob as well. */
-  publish(name: string, version: string, options?: { actor?: Actor; long?: boolean }): Promise<void>;
+  publish(name: string, version: string, options?: PublishOptions): Promise<void>;
+}
+
+export interface PublishOptions {
+  readonly actor?: Actor;
+  readonly long?: boolean;
+  /** Private from its first event on, if it is new. */
+  readonly hidden?: boolean;
 }
 
 export interface WorldOptions {
+  /** The public log. */
   readonly log?: EventLog<RegistryEvent>;
+  readonly privateLog?: EventLog<PrivateEvent>;
   readonly surfaces?: readonly Surface[];
   readonly rulesOf?: RulesOf;
   readonly settings?: Settings;
 }
 
 export async function openWorld(options: WorldOptions = {}): Promise<World> {
-  const { log = new MemoryLog(registryLines), surfaces = allSurfaces, rulesOf = realRulesOf } = options;
+  const { surfaces = allSurfaces, rulesOf = realRulesOf } = options;
+  const { log: publicLog = new MemoryLog(registryLines), privateLog = new MemoryLog(privateLines) } = options;
   const clock = aClock();
   const ids = countedIds();
+  const log = new SealedLog(
+    publicLog,
+    new PrivateJournal({ log: privateLog, clock: aClock(), ids: countedIds() }),
+  );
   if (log.length === 0) await log.append([genesis(options.settings)]);
   const state = new RegistryState(log, rulesOf);
   const blobs = new MemoryBlobs();
@@ -132,6 +156,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     writer.execute({ actor, plan: () => (isList(command) ? command : [command]) });
   return {
     log,
+    publicLog,
     state,
     blobs,
     site,
@@ -141,9 +166,9 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     surfaces,
     rulesOf,
     execute,
-    async publish(name, version, { actor, long = false } = {}) {
+    async publish(name, version, { actor, long = false, hidden = false } = {}) {
       keep(bytesOf(name, version));
-      const { meta, ...wanted } = publishOf(name, version);
+      const { meta, ...wanted } = publishOf(name, version, hidden ? { visibility: 'private' } : {});
       const kept = long
         ? { metaDigest: keep(Buffer.from(canonicalJson(meta))) }
         : meta === undefined
