@@ -18,6 +18,11 @@ export interface StateView {
   readonly settings: Settings;
   package(ecosystem: EcosystemId, name: string): Package | undefined;
   namespace(ecosystem: EcosystemId, name: string): Namespace | undefined;
+  /**
+   * Who may see a private package; undefined when it is public or unknown. Costs the same for each of the three and
+   * reads nothing, so that the time of an answer does not tell a stranger which it was.
+   */
+  privateReaders(ecosystem: EcosystemId, name: string): readonly string[] | undefined;
 }
 
 /** Releases kept in memory over all packages, about 2 KB each; a package beyond it is reduced again when asked for. */
@@ -145,10 +150,6 @@ export class RegistryState implements StateView {
     return [...(this.#sealed.get(key) ?? [])];
   }
 
-  /**
-   * Who may see a private package; undefined when it is public or unknown. Costs the same for each of the three and
-   * reads nothing, so that the time of an answer does not tell a stranger which it was.
-   */
   privateReaders(ecosystem: EcosystemId, name: string): readonly string[] | undefined {
     const ofPackage = this.#owners.get(this.keyOf({ ecosystem, name, of: 'package' }));
     const rules = this.#rulesOf(ecosystem);

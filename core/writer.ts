@@ -237,6 +237,11 @@ class Batch implements StateView {
     return this.#namespaces.get(key) ?? this.#deps.state.namespace(ecosystem, name);
   }
 
+  /** As of before this batch. */
+  privateReaders(ecosystem: Package['ecosystem'], name: string): readonly string[] | undefined {
+    return this.#deps.state.privateReaders(ecosystem, name);
+  }
+
   /** All of a request's events or none. */
   decide(request: WriteRequest): readonly RegistryEvent[] {
     this.#from = this.events.length;

@@ -59,24 +59,37 @@ async function privatePackage(call: Call, view: StateView): Promise<Package | un
   return of?.visibility === 'private' ? call.hydrate(of) : undefined;
 }
 
-/** The package of exactly this name, as far as the actor may know of it. */
-export function knownPackage(view: StateView, name: string, actor: Actor): Package | undefined {
+/**
+ * The package of exactly this name, as far as the actor may know of it: owners of a private package and of its scope,
+ * with a token that is good for reading here. For all others it is looked up no further than one that does not exist.
+ */
+export function knownPackage(view: StateView, name: string, actor: Actor | undefined): Package | undefined {
+  const readers = readersOf(view, name);
+  const isHidden = view.privateReaders('npm', name) !== undefined;
+  if (isHidden && !(actor && mayRead(actor, readers, name))) return undefined;
   const of = view.package('npm', name);
   if (of?.name !== name || of.releases.size === 0) return undefined;
-  return of.visibility === 'public' || mayRead(of, view, actor) ? of : undefined;
+  // What became private a moment ago, in the batch that is being decided.
+  return of.visibility === 'public' || (actor && mayRead(actor, [...readers, ...of.owners], name))
+    ? of
+    : undefined;
 }
 
-/** Owners of the package and of its scope, with a token that is good for reading here. */
-function mayRead(of: Package, view: StateView, actor: Actor): boolean {
+/** Read for every name alike, whether it is there or not. */
+function readersOf(view: StateView, name: string): readonly string[] {
+  const scope = scopeOf(name);
+  const ofScope = scope === undefined ? undefined : view.namespace('npm', scope)?.owners;
+  return [...(view.privateReaders('npm', name) ?? []), ...(ofScope ?? [])];
+}
+
+function mayRead(actor: Actor, readers: readonly string[], name: string): boolean {
   if (isAdministrator(actor)) return true;
-  const scope = scopeOf(of.name);
-  const owners = [...of.owners, ...((scope && view.namespace('npm', scope)?.owners) || [])];
   const isHere =
     actor.limits?.some(
       ({ ecosystem, namespace }) =>
-        ecosystem === 'npm' && (namespace === undefined || namespace === of.name || namespace === scope),
+        ecosystem === 'npm' && (namespace === undefined || namespace === name || namespace === scopeOf(name)),
     ) ?? true;
-  return actor.scopes.has('read') && isHere && owners.includes(actor.handle);
+  return actor.scopes.has('read') && isHere && readers.includes(actor.handle);
 }
 
 export function siteOf(call: Call, { settings }: StateView): SiteContext {
