@@ -70,6 +70,25 @@ test('commands are what npm makes of them, however the manifest and the document
   }
 });
 
+test('a pax header may say the size once more, and never another one', async (t) => {
+  const npm = npmApi(await openTestServer(t));
+  // As npm packs a file whose name is not ASCII.
+  const sized = (version: string, record: string) => ({
+    name: 'snow',
+    version,
+    extra: [
+      { path: 'PaxHeader/snow.txt', type: 'x', content: record },
+      { path: 'package/snow ☃.txt', content: 'abc' },
+    ],
+  });
+  const good = await npm.publish(sized('1.0.0', '9 size=3\n'), ADMIN_TOKEN);
+  assert.equal(good.status, 201, good.text);
+  for (const [i, record] of ['9 size=2\n', '9 size=4\n', '11 size=512\n', '9 size=0\n'].entries()) {
+    const bad = await npm.publish(sized(`2.0.${i}`, record), ADMIN_TOKEN);
+    assert.equal(bad.status, 422, `${record}: ${bad.text}`);
+  }
+});
+
 test('every spelling of a scoped name is the same package', async (t) => {
   const server = await openTestServer(t);
   const npm = npmApi(server);
