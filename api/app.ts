@@ -316,7 +316,9 @@ function send(response: ServerResponse, { status, headers, body = '' }: HttpAnsw
   if (response.headersSent) return;
   if (typeof body !== 'string') throw new TypeError('a refusal is a text');
   const bytes = Buffer.from(body);
-  response.writeHead(status, { ...headers, 'content-length': bytes.byteLength });
+  // The length of a 304 would be that of what has not changed (RFC 9110, section 15.4.5), which is not known here.
+  const length = status === 304 ? {} : { 'content-length': bytes.byteLength };
+  response.writeHead(status, { ...headers, ...length });
   response.end(bytes);
 }
 
@@ -330,14 +332,23 @@ async function sendStreamed(
   if (typeof body === 'string') return send(response, answer);
   const length = 'blob' in body ? { 'content-length': body.size } : {};
   response.writeHead(status, { ...headers, ...length });
-  if (response.req.method === 'HEAD') return void response.end();
+  if (response.req.method === 'HEAD') {
+    if (!('blob' in body)) await close(body);
+    return void response.end();
+  }
   try {
     await pipeline('blob' in body ? blobs.open(body.blob) : body, response);
   } catch (error) {
+    if (!('blob' in body)) await close(body);
     // The connection is closed by now, which tells the client that something is missing; who hung up knows it.
     const hasHungUp = (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE';
     if (!hasHungUp) onError(error, requestId);
   }
+}
+
+/** Whoever stops early says so, also before the first piece: the source may hold a connection. */
+async function close(source: AsyncIterable<Uint8Array>): Promise<void> {
+  await source[Symbol.asyncIterator]().return?.();
 }
 
 function finished(request: IncomingMessage, response: ServerResponse, context: Context, deps: AppDeps): void {

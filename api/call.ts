@@ -7,7 +7,7 @@ import { canonicalJson } from '../core/canonical-json.ts';
 import { RegistryError } from '../core/errors.ts';
 import { hydrate } from '../core/hydrate.ts';
 import type { LogInSessions } from '../core/log-in-sessions.ts';
-import type { BlobStore, Clock, Ids, Keyring, StagedBlob } from '../core/ports.ts';
+import type { BlobStore, Clock, Ids, Keyring, StagedBlob, Upstream } from '../core/ports.ts';
 import type { Call, CallAccounts, KeptMeta, RequestHead } from '../core/route.ts';
 import type { RouteParams } from '../core/site.ts';
 import type { Authenticator, Session } from './auth.ts';
@@ -24,6 +24,8 @@ export interface CallDeps {
   readonly clock: Clock;
   readonly logIns: LogInSessions;
   readonly ids: Ids;
+  readonly sigstoreRoot?: string | undefined;
+  readonly upstream?: Upstream | undefined;
 }
 
 export interface Matched {
@@ -39,7 +41,7 @@ export interface Matched {
 export function openCall(
   request: IncomingMessage,
   { directory, session, ...matched }: Matched,
-  { blobs, auth, accounts, keyring, clock, logIns, ids }: CallDeps,
+  { blobs, auth, accounts, keyring, clock, logIns, ids, sigstoreRoot, upstream }: CallDeps,
 ): { call: Call; discard(): Promise<void> } {
   const staged: StagedBlob[] = [];
   const keep = (blob: StagedBlob): StagedBlob => {
@@ -81,6 +83,7 @@ export function openCall(
     readText: async (digest) => Buffer.from(await blobs.read(digest)).toString('utf8'),
     accounts,
     logIns,
+    upstream,
     requireBootstrapSecret: () => auth.requireBootstrapSecret(request.headers.authorization),
     hydrate: (of) => hydrate(of, blobs),
     signaturesOf: (view, ecosystem, message) =>
@@ -91,6 +94,7 @@ export function openCall(
           kind: key.kind,
           value: Buffer.from(keyring.sign(key, Buffer.from(message))).toString('base64'),
         })),
+    sigstoreRoot,
     summaries: () => directory.all(),
     newId: () => uuidFrom(ids.next()),
   };

@@ -48,6 +48,8 @@ export const problems = {
   'storage-failed': { status: 500, title: 'Storage failed' },
   'shutting-down': { status: 503, title: 'Shutting down' },
   'clock-behind': { status: 503, title: 'Clock behind the log' },
+  'upstream-failed': { status: 502, title: 'Upstream registry failed' },
+  'upstream-slow': { status: 504, title: 'Upstream registry too slow' },
   internal: { status: 500, title: 'Internal error' },
 } satisfies Record<ErrorCode, Problem>;
 

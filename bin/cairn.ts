@@ -1,6 +1,8 @@
 #!/usr/bin/env -S node --enable-source-maps
 /** The command line: what can be said, and nothing of how it is done: each command is loaded when it runs. */
 import { Command, CommanderError, Option } from 'commander';
+import type { fileAdvisory } from './advisory.ts';
+import type { claim } from './claim.ts';
 import type { doctor } from './doctor.ts';
 import { ExitCode, exitCodeOf, explain } from './exit-codes.ts';
 import { readOptions, type Flags } from './options.ts';
@@ -38,6 +40,10 @@ withData(program.command('serve'))
     '--registration <who>',
     'who may make an account: closed, open, invited (CAIRN_REGISTRATION; default closed)',
   )
+  .option(
+    '--npm-fallback <url>',
+    'ask there for npm packages that are not here; or false (CAIRN_NPM_FALLBACK)',
+  )
   .action(async (flags: Flags) => (await import('./run-serve.ts')).runServe(readOptions(flags)));
 
 withData(program.command('regen'))
@@ -70,6 +76,54 @@ for (const direction of ['yank', 'unyank'] as const)
     .action(async (release: string, flags: Flags & { json?: boolean }) =>
       (await import('./yank.ts')).yank(dataOf(flags), direction, release, flags),
     );
+
+const advisory = program.command('advisory').description('advisories: warnings about versions');
+withData(advisory.command('file'))
+  .description('warn of versions of a package; prints the id of the advisory')
+  .argument('<package>', 'such as npm/@acme/lib')
+  .option('--range <range>', "the versions, in the ecosystem's own words, such as '<1.4.2'")
+  .option('--versions <list>', 'or each of them, such as 1.4.0,1.4.1')
+  .addOption(
+    new Option('--severity <word>', 'how bad it is')
+      .choices(['low', 'medium', 'high', 'critical'])
+      .makeOptionMandatory(),
+  )
+  .addOption(
+    new Option('--kind <word>', 'what it warns of')
+      .choices(['broken', 'security', 'deprecated'])
+      .default('security'),
+  )
+  .requiredOption('--summary <text>', 'one sentence')
+  .option('--url <url>', 'where to read more')
+  .option('--cwe <list>', 'kinds of weakness, such as CWE-79')
+  .option('--cvss <vector>', 'a vector such as CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H')
+  .option('--details <file>', 'a file with more text')
+  .action(async (name: string, flags: Flags & Parameters<typeof fileAdvisory>[2]) =>
+    (await import('./advisory.ts')).fileAdvisory(dataOf(flags), name, flags),
+  );
+withData(advisory.command('withdraw'))
+  .description('end a warning; the record stays')
+  .argument('<package>', 'such as npm/@acme/lib')
+  .argument('<id>', 'as advisory list shows it')
+  .action(async (name: string, id: string, flags: Flags) =>
+    (await import('./advisory.ts')).withdrawAdvisory(dataOf(flags), name, id),
+  );
+withData(advisory.command('list'))
+  .description('list advisories, withdrawn ones too, of one package when it is named')
+  .argument('[package]', 'such as npm/@acme/lib')
+  .option('--json', 'print one JSON object per line')
+  .action(async (name: string | undefined, flags: Flags & { json?: boolean }) =>
+    (await import('./advisory.ts')).listAdvisories(dataOf(flags), name, flags),
+  );
+
+withData(program.command('claim'))
+  .description('reserve a name before anything is published under it, or a scope with all its names')
+  .argument('<name>', 'such as npm/acme-hello or npm/@acme')
+  .requiredOption('--owner <handle>', 'the account that may publish there')
+  .option('--json', 'print the events, one per line')
+  .action(async (name: string, flags: Flags & Parameters<typeof claim>[2]) =>
+    (await import('./claim.ts')).claim(dataOf(flags), name, flags),
+  );
 
 const token = program.command('token').description('tokens: who may do what');
 withData(token.command('create'))
@@ -161,7 +215,7 @@ withData(program.command('doctor'))
     (await import('./doctor.ts')).doctor(dataOf(flags), flags),
   );
 
-for (const command of [program, ...program.commands, ...token.commands, ...user.commands, ...keys.commands])
+for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)])
   command.exitOverride();
 
 try {

@@ -2,6 +2,7 @@
 import { asDigest } from '../core/digest.ts';
 import { LogDamage } from '../core/errors.ts';
 import { privateLines, type RegistryEvent } from '../core/event.ts';
+import { ecosystems } from '../ecosystems/index.ts';
 import { openLogReader } from '../stores/git-log.ts';
 import { KeyDirectory } from '../stores/key-directory.ts';
 import { checkFiles, type Finding } from './doctor-files.ts';
@@ -103,18 +104,39 @@ function checkClock({ log }: ReadOnlyRegistry): Finding {
       };
 }
 
-function checkKeys({ state }: ReadOnlyRegistry, directory: string): Finding {
-  const here = new Set(new KeyDirectory(directory).ids());
-  const signing = (state.settings.keys ?? []).filter(({ retired }) => retired !== true);
+function checkKeys({ state }: ReadOnlyRegistry, path: string): Finding {
+  const { keys = [], mounts } = state.settings;
+  const directory = new KeyDirectory(path);
+  const signing = keys.filter(({ retired }) => retired !== true);
+  const here = new Set(directory.ids());
   const missing = signing.filter(({ id }) => !here.has(id));
-  if (missing.length === 0)
-    return { severity: 'ok', about: 'keys', message: `all ${signing.length} that sign are there` };
-  const names = missing.map(({ id, ecosystem }) => `${id} (${ecosystem})`).join(', ');
-  return {
-    severity: 'problem',
-    about: 'keys',
-    message: `missing in ${directory}: ${names}. Nothing can be published there; restore them from a copy, or: cairn keys rotate ${missing[0]?.ecosystem}`,
-  };
+  const foreign = signing.filter((key) => here.has(key.id) && !directory.holds(key));
+  const [first] = [...missing, ...foreign];
+  if (first) {
+    const list = (words: string, faulty: typeof signing): string[] =>
+      faulty.length > 0
+        ? [`${words} in ${path}: ${faulty.map(({ id, ecosystem }) => `${id} (${ecosystem})`).join(', ')}`]
+        : [];
+    const faults = [...list('missing', missing), ...list('not the key that is listed', foreign)];
+    return {
+      severity: 'problem',
+      about: 'keys',
+      message: `${faults.join('; ')}. Nothing can be published there; restore them from a copy, or: cairn keys rotate ${first.ecosystem}`,
+    };
+  }
+  const unsigned = Object.values(ecosystems).filter(
+    ({ id, signsWith, surfaces }) =>
+      signsWith &&
+      surfaces.some((surface) => mounts[surface.id] !== undefined) &&
+      !signing.some(({ ecosystem }) => ecosystem === id),
+  );
+  if (unsigned[0])
+    return {
+      severity: 'warning',
+      about: 'keys',
+      message: `none that signs for ${unsigned.map(({ id }) => id).join(', ')}: what is published is not signed. To begin: cairn keys rotate ${unsigned[0].id}`,
+    };
+  return { severity: 'ok', about: 'keys', message: `all ${signing.length} that sign are there` };
 }
 
 async function checkBlobs({ log, blobs }: ReadOnlyRegistry, isDeep: boolean): Promise<Finding> {

@@ -3,10 +3,14 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Registration } from '../core/account-book.ts';
 import { RegistryError } from '../core/errors.ts';
+import type { Upstream } from '../core/ports.ts';
 import type { Settings } from '../schema/types.ts';
 import { asSettings } from '../schema/validate.ts';
 import type { Aliases } from '../ecosystems/ecosystem.ts';
 import { allSurfaces, ecosystems } from '../ecosystems/index.ts';
+import { checkTrustedRoot } from '../ecosystems/sigstore.ts';
+import type { UpstreamLimits } from '../stores/upstream-http.ts';
+import { parseUpstreamUrl } from './npm-registry.ts';
 
 export interface Options {
   readonly dataDirectory: string;
@@ -18,8 +22,20 @@ export interface Options {
   /** Origins whose pages may read the API; `*` for all. */
   readonly corsOrigins: readonly string[];
   readonly registration: Registration;
+  /** What provenance is verified against, JSON; undefined for the root of the public Sigstore instance. */
+  readonly sigstoreRoot: string | undefined;
+  readonly npmFallback: NpmFallback;
   /** What was said in another server's words and does nothing here. */
   readonly notes: readonly string[];
+}
+
+/** Who is asked for npm packages that are not ours. Not recorded: the site does not depend on it. */
+export interface NpmFallback {
+  /** `machine`: whoever the npm configuration of this machine names. */
+  readonly upstream: 'off' | 'machine' | { readonly url: string };
+  readonly archives: Upstream['archives'];
+  /** For tests, which cannot wait as long as it is right to. */
+  readonly limits?: Partial<UpstreamLimits>;
 }
 
 export interface Said {
@@ -34,6 +50,7 @@ export interface Flags {
   readonly publicUrl?: string;
   readonly registration?: string;
   readonly config?: string;
+  readonly npmFallback?: string;
 }
 
 interface ConfigFile {
@@ -45,6 +62,9 @@ interface ConfigFile {
   readonly x07?: Settings['x07'];
   readonly corsOrigins?: readonly string[];
   readonly registration?: string;
+  readonly sigstoreTrustedRoot?: string;
+  readonly npmFallback?: string | boolean;
+  readonly npmFallbackTarballs?: string;
 }
 
 /** @throws RegistryError `bad-request`, or SchemaViolation, naming the option that cannot be understood. */
@@ -77,6 +97,11 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
     registration: parseRegistration(
       flags.registration ?? env('CAIRN_REGISTRATION') ?? file.registration ?? 'closed',
     ),
+    sigstoreRoot: readTrustedRoot(env('CAIRN_SIGSTORE_TRUSTED_ROOT') ?? file.sigstoreTrustedRoot),
+    npmFallback: {
+      upstream: parseFallback(flags.npmFallback ?? env('CAIRN_NPM_FALLBACK') ?? file.npmFallback ?? true),
+      archives: parseArchives(env('CAIRN_NPM_FALLBACK_TARBALLS') ?? file.npmFallbackTarballs ?? 'redirect'),
+    },
     notes: aliases.notes,
   };
 }
@@ -108,6 +133,9 @@ const configFields: { readonly [Field in keyof ConfigFile]-?: (value: unknown) =
   x07: isObject,
   corsOrigins: (value) => Array.isArray(value) && value.every(isText),
   registration: isText,
+  sigstoreTrustedRoot: isText,
+  npmFallback: (value) => isText(value) || typeof value === 'boolean',
+  npmFallbackTarballs: isText,
 };
 
 function readConfigFile(path: string): ConfigFile {
@@ -129,6 +157,17 @@ function readConfigFile(path: string): ConfigFile {
   return file;
 }
 
+function readTrustedRoot(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined;
+  try {
+    const root = readFileSync(path, 'utf8');
+    checkTrustedRoot(root);
+    return root;
+  } catch (error) {
+    throw wrong(`the Sigstore trusted root ${path}: ${(error as Error).message}`);
+  }
+}
+
 function wrong(message: string): RegistryError {
   return new RegistryError('bad-request', message);
 }
@@ -148,6 +187,17 @@ function parseListen(text: string): { host: string; port: number } {
   // `:8080` is every address, as other programs have it.
   const host = parts[1] === '' ? '0.0.0.0' : (parts[1] ?? '127.0.0.1');
   return { host: host.replace(/^\[(.*)\]$/, '$1'), port };
+}
+
+function parseFallback(said: string | boolean): NpmFallback['upstream'] {
+  const word = String(said).toLowerCase();
+  if (word === 'false' || word === 'off') return 'off';
+  return word === 'true' ? 'machine' : { url: parseUpstreamUrl(String(said), 'the npm fallback') };
+}
+
+function parseArchives(text: string): NpmFallback['archives'] {
+  if (text === 'redirect' || text === 'stream') return text;
+  throw wrong(`CAIRN_NPM_FALLBACK_TARBALLS=${text}: use redirect or stream`);
 }
 
 export function parsePublicUrl(text: string | undefined): string | undefined {

@@ -17,12 +17,15 @@ import { canonicalJson } from '../core/canonical-json.ts';
 import { LogDamage, RegistryError } from '../core/errors.ts';
 import { LogInSessions } from '../core/log-in-sessions.ts';
 import { allScopes } from '../core/permission.ts';
-import { allSurfaces, ecosystems } from '../ecosystems/index.ts';
+import { allSurfaces } from '../ecosystems/index.ts';
 import type { Settings } from '../schema/types.ts';
 import { refuseUnfitDisk } from '../stores/disk-check.ts';
 import { siteReader } from '../stores/site-reader.ts';
+import { HttpUpstream } from '../stores/upstream-http.ts';
 import { localControl } from './control.ts';
+import { newKeys } from './keys.ts';
 import { createRegistry, openRegistry, randomIds, systemClock, type Registry } from './open-registry.ts';
+import { registryOfThisMachine } from './npm-registry.ts';
 import { mountsOf, pairsOf, type Options, type Said } from './options.ts';
 import { version } from './version.ts';
 
@@ -59,6 +62,7 @@ export async function serve(options: Options, say: (line: string) => void): Prom
   await listen(server, options.listen);
   const socketPath = controlSocketPath(options.dataDirectory);
   let registry: Registry | undefined;
+  let upstream: HttpUpstream | undefined;
   try {
     const metrics = createMetrics(
       {
@@ -79,13 +83,15 @@ export async function serve(options: Options, say: (line: string) => void): Prom
     await startRegistry(registry, options, server);
     const control = createControlServer(localControl(registry));
     await listenOn(control, socketPath);
-    handler = appFor({ registry, options, log, metrics, isStopping: () => isStopping });
+    upstream = openUpstream(registry.state, options.npmFallback, say);
+    handler = appFor({ registry, upstream, options, log, metrics, isStopping: () => isStopping });
     await introduce(registry, options, say);
     say(`listening on ${urlOf(server, options.listen.host)}`);
     return running({
       server,
       control,
       registry,
+      upstream,
       socketPath,
       url: urlOf(server, options.listen.host),
       // From here on new writes are refused, and reads go on.
@@ -134,7 +140,7 @@ async function startRegistry(
       ...(said.x07 ? { x07: said.x07 } : {}),
     };
     buildRouting(allSurfaces, settings);
-    await createRegistry(registry, { ...settings, ...(await firstKeys(registry, settings)) });
+    await createRegistry(registry, { ...settings, ...(await newKeys(registry.keys, settings)) });
   } else refuseOtherSettings(registry.state.settings, said, dataDirectory);
   try {
     await registry.generator.update();
@@ -144,15 +150,6 @@ async function startRegistry(
     // A full disk must not stop reads: what is on the site is served, and the publisher goes on trying.
   }
   registry.publisher.notify();
-}
-
-/** A key for each ecosystem that is on and whose clients check signatures. */
-async function firstKeys({ keys }: Registry, { mounts }: Settings): Promise<Pick<Settings, 'keys'>> {
-  const made = [];
-  for (const { id: ecosystem, signsWith, surfaces } of Object.values(ecosystems))
-    if (signsWith && surfaces.some(({ id }) => mounts[id] !== undefined))
-      made.push({ ...(await keys.create(signsWith)), ecosystem });
-  return made.length > 0 ? { keys: made } : {};
 }
 
 /** Clients store URLs: a registry never moves because somebody started it with another flag. */
@@ -180,7 +177,30 @@ function siteAgeSeconds({ log, publisher }: Registry): number {
   return Math.max(0, (systemClock.now() - Date.parse(log.read(seq).at)) / 1000);
 }
 
+/** Who is asked for npm packages that are not ours, where anybody is. */
+function openUpstream(
+  { settings }: Registry['state'],
+  { upstream, archives, limits }: Options['npmFallback'],
+  say: (line: string) => void,
+): HttpUpstream | undefined {
+  const mount = settings.mounts['npm'];
+  if (mount === undefined || upstream === 'off') return undefined;
+  try {
+    const url = upstream === 'machine' ? registryOfThisMachine() : upstream.url;
+    const own = settings.publicUrl + (mount === '/' ? '' : mount);
+    if (url === own) throw new RegistryError('bad-request', 'the npm fallback is this registry itself');
+    say(`fallback   npm packages that are not here: ${url} (tarballs: ${archives})`);
+    return new HttpUpstream({ url, archives, limits, userAgent: `cairn/${version}` });
+  } catch (error) {
+    // What was said on purpose is refused; a registry that the machine happens to name must not keep us from starting.
+    if (upstream !== 'machine' || !(error instanceof RegistryError)) throw error;
+    say(`fallback   off: ${error.message}`);
+    return undefined;
+  }
+}
+
 interface AppParts {
+  readonly upstream: HttpUpstream | undefined;
   readonly registry: Registry;
   readonly options: Options;
   readonly log: pino.Logger;
@@ -188,9 +208,9 @@ interface AppParts {
   readonly isStopping: () => boolean;
 }
 
-function appFor({ registry, options, log, metrics, isStopping }: AppParts): RequestListener {
+function appFor({ registry, upstream, options, log, metrics, isStopping }: AppParts): RequestListener {
   const { state, writer, blobs, site, publisher, accounts, keys } = registry;
-  const { administratorToken, bootstrapSecret, corsOrigins } = options;
+  const { administratorToken, bootstrapSecret, corsOrigins, sigstoreRoot } = options;
   const health = (): Health => {
     const { seq, failure } = publisher.status;
     const problems = [
@@ -212,10 +232,12 @@ function appFor({ registry, options, log, metrics, isStopping }: AppParts): Requ
     ids: randomIds,
     clock: systemClock,
     logIns: new LogInSessions({ clock: systemClock, ids: randomIds }),
+    upstream,
     site: siteReader(site.root),
     auth: authenticator({ accounts, clock: systemClock, administratorToken, bootstrapSecret }),
     metrics,
     corsOrigins,
+    sigstoreRoot,
     version,
     visible: (seq) => publisher.visible(seq),
     health,
@@ -258,12 +280,21 @@ interface Parts {
   readonly server: Server;
   readonly control: Server;
   readonly registry: Registry;
+  readonly upstream: HttpUpstream | undefined;
   readonly socketPath: string;
   readonly url: string;
   readonly finishWrites: () => Promise<void>;
 }
 
-function running({ server, control, registry, socketPath, url, finishWrites }: Parts): RunningServer {
+function running({
+  server,
+  control,
+  registry,
+  upstream,
+  socketPath,
+  url,
+  finishWrites,
+}: Parts): RunningServer {
   let stopped: Promise<void> | undefined;
   async function stopOnce(): Promise<void> {
     const patience = setTimeout(() => server.closeAllConnections(), STOP_PATIENCE_MS);
@@ -273,6 +304,7 @@ function running({ server, control, registry, socketPath, url, finishWrites }: P
     server.closeIdleConnections();
     await closed;
     clearTimeout(patience);
+    upstream?.close();
     control.close();
     control.closeAllConnections();
     await registry.close();

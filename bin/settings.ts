@@ -3,7 +3,10 @@ import { RegistryError } from '../core/errors.ts';
 import { asSettings } from '../schema/validate.ts';
 import { buildRouting } from '../api/routing.ts';
 import { allSurfaces } from '../ecosystems/index.ts';
+import { KeyDirectory } from '../stores/key-directory.ts';
 import { requireRegistry, withControl } from './control.ts';
+import { newKeys } from './keys.ts';
+import { layout } from './layout.ts';
 import { readRegistry } from './open-registry.ts';
 import { mountsOf, parseMounts, parsePublicUrl } from './options.ts';
 
@@ -18,16 +21,21 @@ export async function changeSettings(dataDirectory: string, flags: SettingsFlags
   requireRegistry(dataDirectory);
   const before = await recordedSettings(dataDirectory);
   const places = parseMounts(flags.mounts);
-  const settings = asSettings({
+  const wanted = asSettings({
     ...before,
     ...(flags.publicUrl === undefined ? {} : { publicUrl: parsePublicUrl(flags.publicUrl) }),
     ...(places ? { mounts: mountsOf(undefined, { ...before.mounts, ...places }) } : {}),
     ...(flags.x07 === undefined ? {} : { x07: parseJson(flags.x07) }),
   });
-  buildRouting(allSurfaces, settings);
+  buildRouting(allSurfaces, wanted);
+  // From the first version on: clients that are offered keys want every version signed.
+  const keys = await newKeys(new KeyDirectory(layout(dataDirectory).keys), wanted, before.mounts);
+  const settings = { ...wanted, ...keys };
   const isChange = JSON.stringify(settings) !== JSON.stringify(before);
   if (isChange)
-    await withControl(dataDirectory, (control) => control.execute([{ kind: 'change-settings', settings }]));
+    await withControl(dataDirectory, (control) =>
+      control.execute([{ kind: 'change-settings', settings, before }]),
+    );
   console.log(JSON.stringify(settings, null, 2));
 }
 

@@ -55,8 +55,14 @@ export type OwnershipCommand =
   | (OfSubject & { readonly kind: 'accept-transfer' })
   | (OfSubject & { readonly kind: 'cancel-transfer' });
 
-export type Command =
-  PackageCommand | OwnershipCommand | { readonly kind: 'change-settings'; readonly settings: Settings };
+export interface SettingsCommand {
+  readonly kind: 'change-settings';
+  readonly settings: Settings;
+  /** What they were made from: when they have changed since, somebody else's change would be undone. */
+  readonly before?: Settings;
+}
+
+export type Command = PackageCommand | OwnershipCommand | SettingsCommand;
 
 /** The slices of state a decision reads, and nothing beyond them. */
 export interface Slices {
@@ -92,7 +98,7 @@ export interface Circumstances {
 
 /** @throws RegistryError with the first rule that the command breaks. */
 export function decide(command: Command, slices: Slices, at: Circumstances): readonly EventDraft[] {
-  if (command.kind === 'change-settings') return changeSettings(command.settings, slices, at);
+  if (command.kind === 'change-settings') return changeSettings(command, slices, at);
   requireScope(at.actor, scopeOf[command.kind], {
     ecosystem: command.ecosystem,
     name: command.name,
@@ -150,11 +156,16 @@ const scopeOf: Record<PackageCommand['kind'] | OwnershipCommand['kind'], Scope> 
 };
 
 function changeSettings(
-  settings: Settings,
+  { settings, before }: SettingsCommand,
   slices: Slices,
   { actor, now }: Circumstances,
 ): readonly EventDraft[] {
   requireScope(actor, 'admin');
+  if (before && slices.settings && canonicalJson(before) !== canonicalJson(slices.settings))
+    throw new RegistryError(
+      'conflict',
+      'the settings have changed meanwhile; nothing was changed, try again',
+    );
   if (slices.settings && canonicalJson(settings) === canonicalJson(slices.settings)) return [];
   return [{ kind: 'settings-changed', by: actor.handle, settings: datingRetirements(settings, slices, now) }];
 }
@@ -225,6 +236,8 @@ function claim(
   at: Circumstances,
 ): readonly EventDraft[] {
   const { ecosystem, name, owner, of } = command;
+  if (of === 'namespace' && !at.rules.namespaceOf)
+    throw new RegistryError('bad-request', `${ecosystem} has no namespaces`);
   if (of === 'namespace' ? slices.namespace : slices.package)
     throw new RegistryError('name-taken', `${name} already has an owner`);
   requireAccount(owner, at);
@@ -305,8 +318,7 @@ function changePackage(command: PackageChange, slices: Slices, at: Circumstances
   if (isOther || isHiddenFrom(at.actor, target, holder ?? target))
     throw new RegistryError('package-not-found', `package ${command.name} not found`);
   const versioned = 'version' in command && command.version !== undefined;
-  if (command.kind === 'file-advisory')
-    for (const version of command.advisory.versions ?? []) existingRelease(target, version, at.rules);
+  if (command.kind === 'file-advisory') requireVersionsIn(command.advisory, target, at.rules);
   const release = versioned ? existingRelease(target, command.version, at.rules) : undefined;
   if (!ofAnybody.has(command.kind)) requireOwner(holder ?? target, at);
   const draft = { by: at.actor.handle, ecosystem: command.ecosystem, name: target.name };
@@ -375,6 +387,16 @@ function changePackage(command: PackageChange, slices: Slices, at: Circumstances
         : [{ kind: 'advisory-withdrawn', ...draft, advisoryId: command.advisoryId }];
     }
   }
+}
+
+/** What an advisory is about has to exist, and a range to be one: nobody would ever see that it is none. */
+function requireVersionsIn({ versions = [], range }: Advisory, target: Package, rules: Rules): void {
+  for (const version of versions) existingRelease(target, version, rules);
+  if (range === undefined) return;
+  if (!rules.isRange)
+    throw new RegistryError('invalid-advisory', `${target.ecosystem} knows no ranges: list the versions`);
+  if (!rules.isRange(range))
+    throw new RegistryError('invalid-advisory', `${JSON.stringify(range)} is not a range of versions`);
 }
 
 function existingRelease(target: Package, version: string, rules: Rules): Release {

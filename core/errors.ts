@@ -43,6 +43,8 @@ export type ErrorCode =
   | 'storage-failed'
   | 'shutting-down'
   | 'clock-behind'
+  | 'upstream-failed'
+  | 'upstream-slow'
   | 'internal';
 
 export interface RegistryErrorOptions {

@@ -166,3 +166,43 @@ export interface SiteReader {
    */
   find(path: string, known?: FoundFile): FoundFile | undefined;
 }
+
+/** Another registry, asked for what is not ours. What it says is hostile until the ecosystem has made sense of it. */
+export interface Upstream {
+  /** Names are asked for below it; without a final slash. */
+  readonly url: string;
+  /** Whether clients fetch archives there themselves, or through us. */
+  readonly archives: 'redirect' | 'stream';
+  /**
+   * Asks for one thing, with nothing of the client in the request. Bounded in time, in size and in how many are under
+   * way at once; bodies are decoded.
+   * @throws RegistryError `upstream-failed` or `upstream-slow`; the body throws them too.
+   */
+  get(ask: UpstreamAsk): Promise<UpstreamAnswer>;
+  /**
+   * The whole URL of what `UpstreamAsk.at` says, for clients to go to themselves.
+   * @throws RegistryError `upstream-failed` for an address that nobody should be sent to.
+   */
+  locate(at: string): string;
+}
+
+export interface UpstreamAsk {
+  /** Percent-encoded, below `url`, without a leading slash; or a whole URL that the upstream itself has given. */
+  readonly at: string;
+  readonly kind: 'document' | 'archive';
+  readonly accept: string;
+  /** What the upstream once said of a content that is known already. */
+  readonly ifNoneMatch?: string | undefined;
+  /** How many registries have handed this request on before us. */
+  readonly hops: number;
+}
+
+export type UpstreamAnswer =
+  | {
+      readonly found: true;
+      readonly contentType: string | undefined;
+      readonly etag: string | undefined;
+      /** Must be read to its end, or closed by `return`: it holds a connection. Can be read once. */
+      readonly body: AsyncIterableIterator<Uint8Array>;
+    }
+  | { readonly found: false; readonly because: 'missing' | 'unchanged' };

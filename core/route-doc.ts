@@ -17,6 +17,8 @@ export interface RouteDoc {
   readonly success?: AnswerDoc | 'never';
   /** Answers of other statuses that are no refusals in the surface's envelope. */
   readonly others?: Readonly<Record<number, Omit<AnswerDoc, 'status'>>>;
+  /** What it means where a file's place answers with 302. */
+  readonly redirect?: string;
   /** What a refusal of each status means. */
   readonly refusals?: Readonly<Record<number, string>>;
 }
@@ -39,4 +41,6 @@ export interface AnswerDoc {
   readonly schema?: JsonSchema;
   /** Of an API answer; `application/json` unless told. */
   readonly contentType?: string;
+  /** Other forms it may come in, by content type. */
+  readonly alternatives?: Readonly<Record<string, JsonSchema>>;
 }

@@ -7,7 +7,7 @@ import type { RegistryEvent } from './event.ts';
 import type { Actor } from './permission.ts';
 import type { LogInSessions } from './log-in-sessions.ts';
 import type { Package } from './package.ts';
-import type { StagedBlob } from './ports.ts';
+import type { StagedBlob, Upstream } from './ports.ts';
 import type { EcosystemId, Signature } from '../schema/types.ts';
 import type { RouteDoc } from './route-doc.ts';
 import { parameterName, type RouteParams, type SiteRoute, type Summary } from './site.ts';
@@ -78,6 +78,8 @@ export interface Call {
   readonly accounts: CallAccounts;
   /** Logins that end in a browser. */
   readonly logIns: LogInSessions;
+  /** Who is asked for npm packages that are not ours; undefined when nobody is. */
+  readonly upstream: Upstream | undefined;
   /** @throws RegistryError `bootstrap-disabled`, `unauthenticated` or `token-invalid` unless the request has the secret. */
   requireBootstrapSecret(): void;
   /**
@@ -85,6 +87,8 @@ export interface Call {
    * a key that is retired at that moment signs no more.
    */
   signaturesOf(view: StateView, ecosystem: EcosystemId, message: string): readonly Signature[];
+  /** What Sigstore bundles are verified against, JSON as Sigstore writes it; undefined for the public instance's. */
+  readonly sigstoreRoot: string | undefined;
   /** The package with the texts at hand that were too long for its events. */
   hydrate(of: Package): Promise<Package>;
   /** What every package of the surface says of itself, in ascending order of name, as of now. */

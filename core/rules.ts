@@ -2,6 +2,8 @@ import type { EcosystemId } from '../schema/types.ts';
 
 /** What an ecosystem says about its own names and versions; everything in `core/` compares through it. */
 export interface Rules {
+  /** Whether a package may get this name; any, where it is not said. */
+  isName?(name: string): boolean;
   /** Two names with one key cannot both exist. */
   nameKey(name: string): string;
   /** Two versions with one key cannot both be published. */
@@ -15,6 +17,10 @@ export interface Rules {
    * packages to it, and whoever publishes the first one becomes its owner.
    */
   namespaceOf?(name: string): string | undefined;
+  /** Whether a text says which versions in the ecosystem's own words; missing where its clients know no ranges. */
+  isRange?(text: string): boolean;
+  /** Whether a text can be a namespace; there only where there are namespaces. */
+  isNamespace?(text: string): boolean;
 }
 
 export type RulesOf = (ecosystem: EcosystemId) => Rules;

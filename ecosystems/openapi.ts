@@ -83,6 +83,7 @@ function operation(route: DocumentedRoute, doc: RouteDoc, surface: DocumentedSur
       : {}),
     responses: {
       ...(doc.success === 'never' ? {} : successes(route, doc.success ?? { description: 'Done.' })),
+      ...(doc.redirect === undefined ? {} : { 302: redirected(doc.redirect) }),
       ...(Object.assign(
         {},
         ...Object.entries(doc.others ?? {}).map(([status, other]) =>
@@ -120,16 +121,16 @@ const requestId = {
   },
 };
 
+function redirected(description: string): Json {
+  const location = { description: 'Where it is.', schema: { type: 'string' } };
+  return { description, headers: { ...requestId, location } };
+}
+
 function successes(route: DocumentedRoute, success: AnswerDoc): Json {
-  const { description, schema } = success;
+  const { description, schema, alternatives = {} } = success;
   switch (route.from) {
     case 'redirect':
-      return {
-        [route.status]: {
-          description,
-          headers: { ...requestId, location: { description: 'Where it is.', schema: { type: 'string' } } },
-        },
-      };
+      return { [route.status]: redirected(description) };
     case 'api': {
       const { status = 200, contentType = 'application/json' } = success;
       const content = schema ? { content: { [contentType]: { schema } } } : {};
@@ -145,7 +146,11 @@ function successes(route: DocumentedRoute, success: AnswerDoc): Json {
       // Where there is no file the API answers, and nobody may keep that.
       const always = 'missFromApi' in route ? requestId : headers;
       return {
-        200: { description, headers: always, content: { [route.contentType]: { schema: schema ?? {} } } },
+        200: {
+          description,
+          headers: always,
+          content: { [route.contentType]: { schema: schema ?? {} }, ...contents(alternatives) },
+        },
         206: { description: 'The part that was asked for.', headers, content: { [route.contentType]: {} } },
         304: { description: 'Not changed.', headers },
         416: { description: 'There is no such part.', headers },

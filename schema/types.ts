@@ -570,6 +570,10 @@ export interface Advisory {
    * Items: A kind of weakness.
    */
   cwe?: string[];
+  /**
+   * How bad it is as a CVSS vector, version 3.
+   */
+  cvss?: string;
 }
 export interface AdvisoryWithdrawn {
   /**

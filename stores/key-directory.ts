@@ -49,6 +49,17 @@ export class KeyDirectory implements Keyring {
     return { id, kind, publicKey: publicKey.toString('base64') };
   }
 
+  /** Whether the private half of this very key is here. */
+  holds(key: RegistryKey): boolean {
+    try {
+      this.#load(key);
+      return true;
+    } catch (error) {
+      if (error instanceof RegistryError) return false;
+      throw error;
+    }
+  }
+
   sign(key: RegistryKey, message: Uint8Array): Uint8Array {
     return sign(kinds[key.kind].hash, message, this.#loaded.get(key.id) ?? this.#load(key));
   }

@@ -26,7 +26,11 @@ const wrapped: Readonly<Record<string, Folder>> = {
   pino: 'bin',
   commander: 'bin',
   'tar-stream': 'ecosystems',
+  '@sigstore/bundle': 'ecosystems',
+  '@sigstore/protobuf-specs': 'ecosystems',
+  '@sigstore/verify': 'ecosystems',
   otpauth: 'core',
+  'registry-url': 'bin',
 };
 
 /** Same state, same bytes: neither time, chance nor surroundings. */

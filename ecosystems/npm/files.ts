@@ -9,6 +9,7 @@ import type { SiteContext } from '../ecosystem.ts';
 import type { Manifest, NpmMeta } from './manifest.ts';
 import { paths, tarballName, tarballUrl } from './paths.ts';
 import { keysDocument, signatureList } from './signing.ts';
+import { advisoriesDocument } from './warnings.ts';
 
 export function* filesForRelease(release: Release, of: Package, site: SiteContext): Iterable<SiteFile> {
   const archive = archiveOf(release);
@@ -50,6 +51,8 @@ export function* filesForPackage(of: Package, site: SiteContext): Iterable<SiteF
   yield siteFile(mount, paths.visibility, { name }, JSON.stringify({ public: true }));
   if ([...of.releases.values()].some(isListed))
     yield siteFile(mount, paths.distTags, { name }, JSON.stringify(distTags(of)));
+  if (of.advisories.size > 0)
+    yield siteFile(mount, paths.advisories, { name }, JSON.stringify(advisoriesDocument(of, site)));
 }
 
 export function* filesForRoot(_summaries: unknown, { mount, settings }: SiteContext): Iterable<SiteFile> {

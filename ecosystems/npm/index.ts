@@ -1,4 +1,5 @@
 import type { Ecosystem, Surface } from '../ecosystem.ts';
+import { auditBulk, auditTree } from './audit.ts';
 import {
   deleteDistTag,
   deletePackage,
@@ -17,6 +18,8 @@ import { paths } from './paths.ts';
 import { putDocument } from './publish.ts';
 import { renderError } from './refusals.ts';
 import { changeProfile, createToken, listTokens, revokeToken, showProfile } from './tokens.ts';
+import { packagesOfScope, packagesOfUser, search, starredByUser } from './search.ts';
+import { summarize } from './summary.ts';
 
 const api = { from: 'api' } as const;
 const [get, post, put, del] = [
@@ -38,6 +41,7 @@ const routes: Surface['routes'] = [
   { ...paths.visibility, doc: docs.visibility },
   { ...paths.collaborators, doc: docs.collaborators },
   { ...paths.attestations, doc: docs.attestations },
+  { ...paths.advisories, doc: docs.advisories },
   { ...put, pattern: '{+name}', handle: putDocument, doc: docs.putDocument },
   { ...put, pattern: '{+name}/-rev/{rev}', handle: putRevision, doc: docs.putRevision },
   { ...del, pattern: '{+name}/-rev/{rev}', handle: deletePackage, doc: docs.deletePackage },
@@ -60,6 +64,13 @@ const routes: Surface['routes'] = [
   { ...del, pattern: '-/npm/v1/tokens/token/{key}', handle: revokeToken, doc: docs.revokeToken },
   { ...get, pattern: '-/npm/v1/user', handle: showProfile, doc: docs.showProfile },
   { ...post, pattern: '-/npm/v1/user', handle: changeProfile, doc: docs.changeProfile },
+  { ...get, pattern: '-/v1/search', handle: search, doc: docs.search },
+  { ...get, pattern: '-/_view/starredByUser', handle: starredByUser, doc: docs.starredByUser },
+  { ...get, pattern: '-/user/{user}/package', handle: packagesOfUser, doc: docs.packagesOfUser },
+  { ...get, pattern: '-/org/{org}/package', handle: packagesOfScope, doc: docs.packagesOfScope },
+  { ...post, pattern: '-/npm/v1/security/advisories/bulk', handle: auditBulk, doc: docs.auditBulk },
+  { ...post, pattern: '-/npm/v1/security/audits/quick', handle: auditTree, doc: docs.auditQuick },
+  { ...post, pattern: '-/npm/v1/security/audits', handle: auditTree, doc: docs.auditTree },
 ];
 
 const surface: Surface = {
@@ -73,6 +84,7 @@ const surface: Surface = {
   filesForRelease,
   filesForRef,
   filesForPackage,
+  summarize,
   filesForRoot,
   renderError,
 };
@@ -82,4 +94,6 @@ export const npm: Ecosystem<'npm'> = {
   rules,
   surfaces: [surface],
   signsWith: 'ecdsa-sha2-nistp256',
+  // The word of servers that this one takes the place of.
+  environment: ({ NPM_FALLBACK }) => ({ variables: { CAIRN_NPM_FALLBACK: NPM_FALLBACK }, notes: [] }),
 };

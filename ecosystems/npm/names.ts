@@ -8,12 +8,16 @@ const MAX_VERSION_LENGTH = 256;
 const MAX_TAG_LENGTH = 214;
 
 export const rules: Rules = {
+  isName: isNewName,
   // Names of a scope are its owners' affair; elsewhere `is-array` must not pass for `isarray`.
   nameKey: (name) => (name.startsWith('@') ? name.toLowerCase() : name.toLowerCase().replace(/[._-]/g, '')),
   versionKey: (version) => semver.parse(version)?.version ?? version,
   compareVersions: (a, b) => semver.compareBuild(a, b),
   ownedBy: 'package',
   namespaceOf: scopeOf,
+  // An empty range means every version, and mostly that something was forgotten.
+  isRange: (text) => text.trim() !== '' && semver.validRange(text) !== null,
+  isNamespace: (text) => text.startsWith('@') && part.test(text.slice(1)) && isNewName(`${text}/a`),
 };
 
 /** `@acme` of `@acme/lib`. */
@@ -49,7 +53,10 @@ export function checkNewName(name: string): void {
 /** Whether a package anywhere may be called so: what is worth asking another registry for. */
 export function isAskableName(name: string): boolean {
   return (
-    /^(?:@[A-Za-z0-9~-][\w.~-]*\/)?[A-Za-z0-9~-][\w.~!'()*-]*$/.test(name) && name.length <= MAX_NAME_LENGTH
+    // Everything below `-` is the registry's own.
+    name !== '-' &&
+    /^(?:@[A-Za-z0-9~-][\w.~-]*\/)?[A-Za-z0-9~-][\w.~!'()*-]*$/.test(name) &&
+    name.length <= MAX_NAME_LENGTH
   );
 }
 

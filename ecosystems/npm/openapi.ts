@@ -23,6 +23,21 @@ function ref(schema: keyof typeof schemas): JsonSchema {
 }
 
 const person = object({ name: text, email: text });
+const user = object({ username: text, email: text });
+const link = { type: 'string', format: 'uri' } as const;
+const warning = {
+  id: { type: 'integer', minimum: 1 },
+  url: text,
+  title: text,
+  severity: { enum: ['info', 'low', 'moderate', 'high', 'critical'] },
+  vulnerable_versions: text,
+  cwe: list(text),
+  cvss: object({
+    score: { type: 'number', minimum: 0, maximum: 10 },
+    vectorString: { type: ['string', 'null'] },
+  }),
+} as const;
+const permissions = mapOf({ const: 'write' });
 
 const schemas = {
   NpmError: object({
@@ -82,6 +97,26 @@ const schemas = {
     updated: time,
   }),
   NpmProfile: object({ name: text, email: text, fullname: text, tfa: { type: ['object', 'null'] } }),
+  NpmUpstreamPackument: {
+    ...object(
+      {
+        name: text,
+        'dist-tags': mapOf(text),
+        versions: mapOf({ $ref: '#/components/schemas/NpmUpstreamVersion' }),
+      },
+      ['dist-tags', 'versions'],
+    ),
+    // Only what is ours can be written.
+    not: { required: ['_rev'] },
+  },
+  NpmUpstreamVersion: object({
+    name: text,
+    version: text,
+    dist: {
+      ...object({ tarball: { type: 'string', format: 'uri' } }),
+      not: { anyOf: [{ required: ['signatures'] }, { required: ['attestations'] }] },
+    },
+  }),
   NpmKeys: object({
     keys: list(
       object({
@@ -93,6 +128,60 @@ const schemas = {
       }),
     ),
   }),
+  NpmFound: object(
+    {
+      name: text,
+      scope: text,
+      version: text,
+      description: text,
+      keywords: list(text),
+      date: time,
+      links: object({ npm: link, homepage: link, repository: link, bugs: link }, [
+        'homepage',
+        'repository',
+        'bugs',
+      ]),
+      publisher: user,
+      maintainers: list(user),
+    },
+    ['description'],
+  ),
+  NpmAdvisory: object(warning),
+  NpmFiledAdvisory: object(
+    {
+      ...warning,
+      kind: { enum: ['broken', 'security', 'deprecated'] },
+      details: text,
+      created: time,
+      withdrawn: time,
+    },
+    ['details', 'withdrawn'],
+  ),
+  NpmAudit: object({
+    actions: { type: 'array', maxItems: 0 },
+    advisories: mapOf(
+      object({
+        ...warning,
+        module_name: text,
+        findings: list(
+          object({ version: text, paths: list(text), dev: flag, optional: flag, bundled: flag }),
+        ),
+        overview: text,
+        patched_versions: text,
+        references: text,
+        created: time,
+        updated: time,
+      }),
+    ),
+    muted: { type: 'array', maxItems: 0 },
+    metadata: object({
+      vulnerabilities: object({ info: count, low: count, moderate: count, high: count, critical: count }),
+      dependencies: count,
+      devDependencies: count,
+      optionalDependencies: count,
+      totalDependencies: count,
+    }),
+  }),
 } satisfies Record<string, JsonSchema>;
 
 export const doc: SurfaceDoc = {
@@ -102,9 +191,23 @@ export const doc: SurfaceDoc = {
 };
 
 const missing = { 404: 'There is no such package, or not for you.' };
+const upstream = {
+  502: 'It is not ours, and the upstream registry fails or sends what cannot be passed on.',
+  504: 'It is not ours, and the upstream registry does not answer in time.',
+};
 const unsigned = { 401: 'No token, or not a good one.' };
 const forbidden = { 403: 'The token lacks the scope, or its account is no owner.' };
 const unread = { 400: 'The body cannot be read, or does not say what it has to.' };
+const audited = {
+  400: 'The body cannot be read, is of another shape, or asks about more than 50000 versions.',
+  401: 'The token is not a good one; none is needed.',
+  413: 'The body is over 16 MiB.',
+  415: 'The body is not JSON, or packed in another way than gzip.',
+};
+const weight = {
+  description: 'Accepted, and without effect: nobody measures it here.',
+  schema: { type: 'number', minimum: 0 },
+} as const;
 const stale = { 409: 'The document has changed since it was read.' };
 const tooMany = { 429: 'Too many wrong tries.' };
 const over = { 404: 'The login is over, or was never started.' };
@@ -126,30 +229,41 @@ export const docs = {
     id: 'keys',
     summary: 'Public keys of the registry signatures',
     success: { description: 'All that were ever used.', schema: ref('NpmKeys') },
+    refusals: { 404: 'Nothing is signed here.' },
   },
   packument: {
     id: 'packument',
     summary: 'A package and all its versions',
-    success: { description: 'The full document, whichever form is asked for.', schema: ref('NpmPackument') },
-    refusals: { 400: 'The path is not valid percent-encoding.', ...missing },
+    description:
+      'Of our own packages always the full document. Of others, where an upstream registry is asked, the form that is asked for.',
+    success: {
+      description: 'The document.',
+      schema: { anyOf: [ref('NpmPackument'), ref('NpmUpstreamPackument')] },
+      alternatives: { 'application/vnd.npm.install-v1+json': ref('NpmUpstreamPackument') },
+    },
+    refusals: { 400: 'The path is not valid percent-encoding.', ...missing, ...upstream },
   },
   version: {
     id: 'version',
     summary: 'One version, by its number or by a tag',
-    success: { description: 'The version.', schema: ref('NpmVersion') },
-    refusals: { 404: 'There is no such version.' },
+    success: {
+      description: 'The version.',
+      schema: { anyOf: [ref('NpmVersion'), ref('NpmUpstreamVersion')] },
+    },
+    refusals: { 404: 'There is no such version.', ...upstream },
   },
   tarball: {
     id: 'tarball',
     summary: 'The tarball of a version',
     success: { description: 'Its bytes.' },
-    refusals: missing,
+    redirect: 'It is at the upstream registry.',
+    refusals: { ...missing, ...upstream },
   },
   distTags: {
     id: 'distTags',
     summary: 'Tags of a package',
     success: { description: 'Version by tag.', schema: mapOf(text) },
-    refusals: missing,
+    refusals: { ...missing, ...upstream },
   },
   visibility: {
     id: 'visibility',
@@ -186,9 +300,9 @@ export const docs = {
       403: 'Not an owner, or the version exists.',
       ...missing,
       ...stale,
-      413: 'The tarball is over 256 MiB, or the rest of the document over 64 MiB.',
+      413: 'The tarball is over 256 MiB, the provenance bundle over 1 MiB, or the rest of the document over 64 MiB.',
       415: 'The body is packed in another way than gzip.',
-      422: 'The tarball or its package.json is not right, or the document says otherwise.',
+      422: 'The tarball or its package.json is not right, or the document says otherwise; or the provenance does not verify.',
     },
   },
   putRevision: {
@@ -381,5 +495,95 @@ export const docs = {
       404: 'No such account, or no second factor was started.',
       ...tooMany,
     },
+  },
+  advisories: {
+    id: 'advisories',
+    summary: 'All advisories of a package',
+    description: 'In the order in which they were filed; those that were withdrawn stay, and say so.',
+    success: {
+      description: 'The advisories.',
+      schema: object({ name: text, advisories: list(ref('NpmFiledAdvisory')) }),
+    },
+    refusals: { 404: 'There is no such package, or nothing was ever filed against it.' },
+  },
+  search: {
+    id: 'search',
+    summary: 'Search public packages',
+    description:
+      'Every word has to be in the name, a keyword or the description. Qualifiers: `author:a`, `maintainer:a`, `scope:s`, `keywords:a,b` (one of them), `keywords:a+b` (both), `keywords:-a`, `is:` and `not:` with `deprecated`, `unstable` or `insecure`.',
+    query: {
+      text: { description: 'Words and qualifiers; all packages without it.', schema: {} },
+      size: { description: 'How many at most: 20 unless told, 250 at most.', schema: count },
+      from: { description: 'How many to leave out first.', schema: count },
+      quality: weight,
+      popularity: weight,
+      maintenance: weight,
+    },
+    success: {
+      description: 'The best first.',
+      schema: object({
+        objects: list(
+          object({
+            package: ref('NpmFound'),
+            score: object({
+              final: { type: 'number' },
+              detail: object({
+                quality: { type: 'number' },
+                popularity: { type: 'number' },
+                maintenance: { type: 'number' },
+              }),
+            }),
+            searchScore: { type: 'number' },
+          }),
+        ),
+        total: count,
+        time: text,
+      }),
+    },
+    refusals: { 400: 'A number is none, or the text is too long.' },
+  },
+  starredByUser: {
+    id: 'starredByUser',
+    summary: 'Packages that an account has starred',
+    query: { key: { description: 'The account as a JSON text, with its quotes.', schema: {} } },
+    success: { description: 'Names.', schema: object({ rows: list(object({ value: text })) }) },
+    refusals: { 400: 'The key is no JSON text.' },
+  },
+  packagesOfUser: {
+    id: 'packagesOfUser',
+    summary: 'Public packages that an account owns',
+    success: { description: 'Permission by package.', schema: permissions },
+    refusals: { 404: 'There are none.' },
+  },
+  packagesOfScope: {
+    id: 'packagesOfScope',
+    summary: 'Public packages of a scope',
+    success: { description: 'Permission of its owners, by package.', schema: permissions },
+    refusals: { 404: 'There are none.' },
+  },
+  auditBulk: {
+    id: 'auditBulk',
+    summary: 'What is known against these versions',
+    description: 'Private packages are answered for whoever may read them.',
+    body: { contentType: 'application/json', schema: mapOf(list(text)) },
+    success: {
+      description: 'Advisories by package; packages without any are left out.',
+      schema: mapOf(list(ref('NpmAdvisory'))),
+    },
+    refusals: audited,
+  },
+  auditTree: {
+    id: 'auditTree',
+    summary: 'What is known against what is installed, for older clients',
+    body: documentBody,
+    success: { description: 'Advisories, and where in the tree they apply.', schema: ref('NpmAudit') },
+    refusals: audited,
+  },
+  auditQuick: {
+    id: 'auditQuick',
+    summary: 'The same, as other older clients ask it',
+    body: documentBody,
+    success: { description: 'Advisories, and where in the tree they apply.', schema: ref('NpmAudit') },
+    refusals: audited,
   },
 } satisfies Record<string, RouteDoc>;

@@ -31,6 +31,7 @@ export const paths = {
     missFromApi: readMissing,
   },
   attestations: { ...json, pattern: '-/npm/v1/attestations/{+spec}', stored: 'file', miss: notFound },
+  advisories: { ...json, pattern: '-/npm/v1/advisories/{+name}', stored: 'index', miss: notFound },
 } satisfies Record<string, ReadRoute>;
 
 /** Last part of the path of a release's tarball. */

@@ -7,6 +7,7 @@ import type { Call, HttpAnswer } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
 import type { SiteContext } from '../ecosystem.ts';
 import { answer } from './answers.ts';
+import { foreignArchive, foreignDistTags, foreignPackument, foreignVersion } from './fallback.ts';
 import { archiveOf, distTags, isListed, packument, versionText } from './files.ts';
 import { rules, scopeOf } from './names.ts';
 import { tarballName } from './paths.ts';
@@ -14,13 +15,25 @@ import { tarballName } from './paths.ts';
 /** `{name}` */
 export async function readMissing(call: Call, view: StateView): Promise<HttpAnswer> {
   const of = await privatePackage(call, view);
-  if (!of) throw notFound();
+  if (!of) {
+    const foreign = foreignOf(call);
+    const found = foreign && (await foreign(call, view));
+    if (found) return found;
+    throw notFound();
+  }
   const site = siteOf(call, view);
   if (call.head.path.endsWith('/dist-tags')) return answer(200, distTags(of));
   if (call.head.path.endsWith('/visibility')) return answer(200, { public: false });
   if (call.head.path.endsWith('/collaborators'))
     return answer(200, Object.fromEntries(of.owners.map((owner) => [owner, 'write'])));
   return json(packument(of, site));
+}
+
+/** Who else knows what is asked for: of other registries there are packuments and tags. */
+function foreignOf({ head: { path }, mount }: Call): typeof foreignPackument | undefined {
+  const below = path.slice(mount === '/' ? 0 : mount.length);
+  if (!below.startsWith('/-/')) return foreignPackument;
+  return below.endsWith('/dist-tags') ? foreignDistTags : undefined;
 }
 
 /** `{name}/{version or tag}` */
@@ -30,6 +43,8 @@ export async function readMissingVersion(call: Call, view: StateView): Promise<H
   const wanted = of?.refs.get(version)?.target ?? version;
   const release = of?.releases.get(rules.versionKey(wanted));
   if (of && release && isListed(release)) return json(versionText(release, of, siteOf(call, view)));
+  const foreign = of ? undefined : await foreignVersion(call, view);
+  if (foreign) return foreign;
   throw new RegistryError('version-not-found', `version not found: ${version}`);
 }
 
@@ -37,6 +52,8 @@ export async function readMissingVersion(call: Call, view: StateView): Promise<H
 export async function readMissingArchive(call: Call, view: StateView): Promise<HttpAnswer> {
   const of = await privatePackage(call, view);
   const { file } = call.params;
+  const foreign = of ? undefined : await foreignArchive(call, view);
+  if (foreign) return foreign;
   for (const release of of?.releases.values() ?? []) {
     const archive = archiveOf(release);
     if (archive && of && tarballName(of.name, release.version) === file)

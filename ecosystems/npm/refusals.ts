@@ -44,6 +44,8 @@ const statuses = {
   'storage-failed': 500,
   'shutting-down': 503,
   'clock-behind': 503,
+  'upstream-failed': 502,
+  'upstream-slow': 504,
   internal: 500,
 } satisfies Record<ErrorCode, number>;
 

@@ -30,6 +30,7 @@ export function compareVersions(a: string, b: string): number {
 
 /** `-` and `_` are different names, and `1.0.0+a` and `1.0.0+b` different versions. */
 export const rules: Rules = {
+  isName: isPublishableName,
   nameKey: (name) => name,
   versionKey: (version) => version,
   compareVersions,

@@ -50,6 +50,9 @@ const statuses = {
   'storage-failed': { status: 500, code: 'STORAGE' },
   'shutting-down': { status: 503, code: 'STORAGE' },
   'clock-behind': { status: 503, code: 'STORAGE' },
+  // No X07 request asks upstream.
+  'upstream-failed': 502,
+  'upstream-slow': 504,
   internal: { status: 500, code: 'INTERNAL' },
 } satisfies Record<ErrorCode, X07Status | number | 'bare'>;
 

@@ -33,7 +33,7 @@ function keyFiles(server: TestServer): Promise<string[]> {
 }
 
 test('a new registry has one key that only its owner can read, and signs every version with it', async (t) => {
-  const server = await openTestServer(t);
+  const server = await openTestServer(t, { CAIRN_ECOSYSTEMS: 'x07' });
   const api = x07Api(server);
   const [file = '', ...others] = await keyFiles(server);
   assert.deepEqual(others, []);
@@ -109,7 +109,7 @@ test('after a rotation old signatures are still good, and new ones are by the ne
 });
 
 test('without its private key a registry takes no version, says why, and goes on once the key is back', async (t) => {
-  const server = await openTestServer(t);
+  const server = await openTestServer(t, { CAIRN_ECOSYSTEMS: 'x07' });
   const api = x07Api(server);
   const [file = ''] = await keyFiles(server);
   const path = join(server.data, 'keys', file);

@@ -24,9 +24,12 @@ async function keysOf(data: string): Promise<readonly Key[]> {
 }
 
 /** The data directory of a registry that has been started; it may be running, or stopped again. */
-async function aRegistry(t: TestContext, runs: boolean): Promise<string> {
+async function aRegistry(t: TestContext, runs: boolean, ecosystem = 'x07'): Promise<string> {
   const data = await temporaryDirectory(t);
-  const options = readOptions({ data, listen: '127.0.0.1:0' }, { CAIRN_ADMIN_TOKEN: ADMIN_TOKEN });
+  const options = readOptions(
+    { data, listen: '127.0.0.1:0' },
+    { CAIRN_ADMIN_TOKEN: ADMIN_TOKEN, CAIRN_ECOSYSTEMS: ecosystem },
+  );
   const server = await serve(options, () => undefined);
   t.after(() => server.stop());
   if (!runs) await server.stop();
@@ -34,27 +37,38 @@ async function aRegistry(t: TestContext, runs: boolean): Promise<string> {
 }
 
 test('keys are listed with what they are good for, and rotated beside a server or without one', async (t) => {
-  await Promise.all([true, false].map((runs) => rotates(t, runs)));
+  const places = [true, false].map((runs) =>
+    rotates(t, runs, { ecosystem: 'x07', kind: 'ed25519', bytes: 32 }),
+  );
+  const npm = { ecosystem: 'npm', kind: 'ecdsa-sha2-nistp256', bytes: 91 };
+  await Promise.all([...places, rotates(t, false, npm)]);
 });
 
-async function rotates(t: TestContext, runs: boolean): Promise<void> {
-  const data = await aRegistry(t, runs);
+interface Signing {
+  readonly ecosystem: string;
+  readonly kind: string;
+  /** Length of the public half. */
+  readonly bytes: number;
+}
+
+async function rotates(t: TestContext, runs: boolean, signing: Signing): Promise<void> {
+  const data = await aRegistry(t, runs, signing.ecosystem);
   const [first, ...others] = await keysOf(data);
   assert.ok(first);
   assert.deepEqual(others, []);
   assert.deepEqual(Object.keys(first).sort(), ['ecosystem', 'id', 'kind', 'publicKey', 'state']);
-  assert.deepEqual([first.ecosystem, first.kind, first.state], ['x07', 'ed25519', 'signs']);
+  assert.deepEqual([first.ecosystem, first.kind, first.state], [signing.ecosystem, signing.kind, 'signs']);
   assert.match(first.id, /^[0-9a-f]{16}$/);
-  assert.equal(Buffer.from(first.publicKey, 'base64').length, 32);
+  assert.equal(Buffer.from(first.publicKey, 'base64').length, signing.bytes);
 
-  const printed = await cairnOk(['keys', 'rotate', 'x07', '--data', data]);
+  const printed = await cairnOk(['keys', 'rotate', signing.ecosystem, '--data', data]);
   const [id = '', ecosystem, kind, publicKey, state] = printed.trimEnd().split('  ');
-  assert.deepEqual([ecosystem, kind, state], ['x07', 'ed25519', 'signs']);
+  assert.deepEqual([ecosystem, kind, state], [signing.ecosystem, signing.kind, 'signs']);
   assert.notEqual(id, first.id);
   assert.notEqual(publicKey, first.publicKey);
   assert.equal(
     await cairnOk(['keys', 'list', '--data', data]),
-    `${first.id}  x07  ed25519  ${first.publicKey}  retired\n${printed}`,
+    `${first.id}  ${ecosystem}  ${kind}  ${first.publicKey}  retired\n${printed}`,
   );
 
   await rm(join(data, 'keys', `${id}.pem`));
@@ -62,7 +76,7 @@ async function rotates(t: TestContext, runs: boolean): Promise<void> {
     (await keysOf(data)).map(({ state }) => state),
     ['retired', 'its private half is missing'],
   );
-  await cairnOk(['keys', 'rotate', 'x07', '--data', data]);
+  await cairnOk(['keys', 'rotate', signing.ecosystem, '--data', data]);
   assert.deepEqual(
     (await keysOf(data)).map(({ state, retired }) => [state, retired]),
     [

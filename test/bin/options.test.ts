@@ -75,6 +75,18 @@ test('settings that cannot be are refused in a sentence that names them, and not
       [{ registration: 'opne' }, {}, 2, /--registration opne: use one of closed, open, invited/],
       [{}, { CAIRN_REGISTRATION: 'Open' }, 2, /--registration Open: use one of/],
       [await config('doors.json', '{"registration":true}'), {}, 2, /registration.*type/],
+      [{ npmFallback: 'nonsense' }, {}, 2, /npm fallback must be a URL/],
+      [{}, { CAIRN_NPM_FALLBACK: 'file:///etc' }, 2, /npm fallback must be a URL/],
+      [{}, { CAIRN_NPM_FALLBACK: 'https://u:secret@registry.example' }, 2, /^(?!.*secret).*without credentials/],
+      [{}, { NPM_FALLBACK: 'https://registry.example/?a' }, 2, /npm fallback must be a URL/],
+      [{}, { CAIRN_NPM_FALLBACK_TARBALLS: 'both' }, 2, /both: use redirect or stream/],
+      [await config('fallback.json', '{"npmFallback":1}'), {}, 2, /npmFallback.*type/],
+      [
+        { npmFallback: 'http://registry.example/npm/', publicUrl: 'http://registry.example' },
+        {},
+        2,
+        /this registry itself/,
+      ],
       [{ data: file }, {}, 2, /a-file cannot be used.*--data DIR/],
       [{ data: join(file, 'below') }, {}, 2, /below cannot be used.*--data DIR/],
     ];
@@ -163,4 +175,44 @@ test('an address is understood as people write it', () => {
   ] as const;
   for (const [listen, host, port] of rows)
     assert.deepEqual(readOptions({ listen }, {}).listen, { host, port }, listen);
+});
+
+test('the npm fallback is on unless it is said to be off, and a word of its own comes before the common one', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const config = join(directory, 'cairn.json');
+  await writeFile(config, '{"npmFallback":false,"npmFallbackTarballs":"stream"}');
+  const seen = (flags: Flags, env: Record<string, string> = {}) => readOptions(flags, env).npmFallback;
+  const url = 'https://registry.example/npm';
+  assert.deepEqual(seen({}), { upstream: 'machine', archives: 'redirect' });
+  assert.deepEqual(seen({ config }), { upstream: 'off', archives: 'stream' });
+  for (const word of ['true', 'TRUE']) assert.equal(seen({ config }, { NPM_FALLBACK: word }).upstream, 'machine');
+  for (const word of ['false', 'off', 'False']) assert.equal(seen({}, { NPM_FALLBACK: word }).upstream, 'off');
+  assert.deepEqual(seen({}, { CAIRN_NPM_FALLBACK: `${url}//`, NPM_FALLBACK: 'false' }).upstream, { url });
+  assert.equal(seen({ npmFallback: 'false' }, { CAIRN_NPM_FALLBACK: url }).upstream, 'off');
+  assert.equal(seen({}, { CAIRN_NPM_FALLBACK_TARBALLS: 'stream' }).archives, 'stream');
+});
+
+test("a first line says who is asked for npm packages: whoever this machine's own npm asks", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const before = process.env['npm_config_registry'];
+  t.after(() => {
+    if (before === undefined) delete process.env['npm_config_registry'];
+    else process.env['npm_config_registry'] = before;
+  });
+  const linesOf = async (registry: string, env: Record<string, string> = {}): Promise<string[]> => {
+    process.env['npm_config_registry'] = registry;
+    const lines: string[] = [];
+    const data = join(directory, 'data');
+    const server = await serve(readOptions({ data, listen: '127.0.0.1:0' }, env), (line) => lines.push(line));
+    await server.stop();
+    return lines.filter((line) => line.startsWith('fallback'));
+  };
+  assert.deepEqual(await linesOf('https://registry.example/npm/'), [
+    'fallback   npm packages that are not here: https://registry.example/npm (tarballs: redirect)',
+  ]);
+  const [off = '', ...others] = await linesOf('https://user:secret@registry.example/');
+  assert.match(off, /^fallback {3}off: npm's configuration on this machine must be a URL/);
+  assert.doesNotMatch(off, /secret/);
+  assert.deepEqual(others, []);
+  assert.deepEqual(await linesOf('https://registry.example/', { NPM_FALLBACK: 'false' }), []);
 });

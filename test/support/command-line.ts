@@ -25,7 +25,8 @@ const root = new URL('../..', import.meta.url).pathname;
 /** Only what a test says: settings of whoever runs the tests must not reach the command. */
 export function environment(env: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('CAIRN_'));
-  return { ...Object.fromEntries(clean), ...env };
+  // No test asks anybody outside.
+  return { ...Object.fromEntries(clean), CAIRN_NPM_FALLBACK: 'false', ...env };
 }
 
 /** `tsx` is named by its file: the working directory may be any. */

@@ -215,11 +215,11 @@ function pointer(step: string): string {
 
 function valueOf(type: string, body: Buffer): unknown {
   const text = body.toString('utf8');
-  return type === 'application/json' ? (JSON.parse(text) as unknown) : text;
+  return /[/+]json$/.test(type) ? (JSON.parse(text) as unknown) : text;
 }
 
 function parameterValue(text: string): unknown {
-  if (/^\d+$/.test(text)) return Number(text);
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
   return text === 'true' ? true : text === 'false' ? false : text;
 }
 

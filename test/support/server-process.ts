@@ -65,7 +65,12 @@ export async function startServer(options: StartOptions): Promise<ServerProcess>
     ],
     {
       cwd: project,
-      env: { ...process.env, ...(withAdminToken ? { CAIRN_ADMIN_TOKEN: ADMIN_TOKEN } : {}), ...env },
+      env: {
+        ...process.env,
+        CAIRN_NPM_FALLBACK: 'false',
+        ...(withAdminToken ? { CAIRN_ADMIN_TOKEN: ADMIN_TOKEN } : {}),
+        ...env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );

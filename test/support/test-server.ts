@@ -2,6 +2,7 @@
 import type { TestContext } from 'node:test';
 import { readOptions } from '../../bin/options.ts';
 import { serve } from '../../bin/serve.ts';
+import type { UpstreamLimits } from '../../stores/upstream-http.ts';
 import { checkExchanges } from './openapi-check.ts';
 import { ADMIN_TOKEN } from './server-process.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -20,20 +21,28 @@ process.env['CAIRN_LOG_LEVEL'] ??= 'silent';
 interface TestServerOptions {
   /** For tests that put bytes on the site which no registry would. */
   readonly isDescribed?: boolean;
+  /** Of the npm fallback: tests of slowness cannot wait as long as servers. */
+  readonly upstreamLimits?: Partial<UpstreamLimits>;
 }
 
 /** What it answers is held against the API's document when the test ends. */
 export async function openTestServer(
   t: Pick<TestContext, 'after'>,
   environment: Record<string, string> = {},
-  { isDescribed = true }: TestServerOptions = {},
+  { isDescribed = true, upstreamLimits }: TestServerOptions = {},
 ): Promise<TestServer> {
   const data = await temporaryDirectory(t);
   const options = readOptions(
     { data, listen: '127.0.0.1:0' },
-    { CAIRN_ADMIN_TOKEN: ADMIN_TOKEN, ...environment },
+    // No test asks anybody outside.
+    { CAIRN_ADMIN_TOKEN: ADMIN_TOKEN, CAIRN_NPM_FALLBACK: 'false', ...environment },
   );
-  const server = await serve(options, () => undefined);
+  const server = await serve(
+    upstreamLimits
+      ? { ...options, npmFallback: { ...options.npmFallback, limits: upstreamLimits } }
+      : options,
+    () => undefined,
+  );
   t.after(async () => {
     try {
       if (isDescribed) await checkExchanges(server.url);
