@@ -77,7 +77,12 @@ test('settings that cannot be are refused in a sentence that names them, and not
       [await config('doors.json', '{"registration":true}'), {}, 2, /registration.*type/],
       [{ npmFallback: 'nonsense' }, {}, 2, /npm fallback must be a URL/],
       [{}, { CAIRN_NPM_FALLBACK: 'file:///etc' }, 2, /npm fallback must be a URL/],
-      [{}, { CAIRN_NPM_FALLBACK: 'https://u:secret@registry.example' }, 2, /^(?!.*secret).*without credentials/],
+      [
+        {},
+        { CAIRN_NPM_FALLBACK: 'https://u:secret@registry.example' },
+        2,
+        /^(?!.*secret).*without credentials/,
+      ],
       [{}, { NPM_FALLBACK: 'https://registry.example/?a' }, 2, /npm fallback must be a URL/],
       [{}, { CAIRN_NPM_FALLBACK_TARBALLS: 'both' }, 2, /both: use redirect or stream/],
       [await config('fallback.json', '{"npmFallback":1}'), {}, 2, /npmFallback.*type/],
@@ -185,8 +190,10 @@ test('the npm fallback is on unless it is said to be off, and a word of its own 
   const url = 'https://registry.example/npm';
   assert.deepEqual(seen({}), { upstream: 'machine', archives: 'redirect' });
   assert.deepEqual(seen({ config }), { upstream: 'off', archives: 'stream' });
-  for (const word of ['true', 'TRUE']) assert.equal(seen({ config }, { NPM_FALLBACK: word }).upstream, 'machine');
-  for (const word of ['false', 'off', 'False']) assert.equal(seen({}, { NPM_FALLBACK: word }).upstream, 'off');
+  for (const word of ['true', 'TRUE'])
+    assert.equal(seen({ config }, { NPM_FALLBACK: word }).upstream, 'machine');
+  for (const word of ['false', 'off', 'False'])
+    assert.equal(seen({}, { NPM_FALLBACK: word }).upstream, 'off');
   assert.deepEqual(seen({}, { CAIRN_NPM_FALLBACK: `${url}//`, NPM_FALLBACK: 'false' }).upstream, { url });
   assert.equal(seen({ npmFallback: 'false' }, { CAIRN_NPM_FALLBACK: url }).upstream, 'off');
   assert.equal(seen({}, { CAIRN_NPM_FALLBACK_TARBALLS: 'stream' }).archives, 'stream');
