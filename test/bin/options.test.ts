@@ -134,21 +134,21 @@ test('a flag comes before the environment, the environment before the file', asy
     '/of/file',
     { host: '1.1.1.1', port: 1 },
     'https://file.example',
-    { x07: '/file' },
+    { x07: '/file', npm: '/npm' },
     'invited',
   ]);
   assert.deepEqual(seen(readOptions({ config }, env)), [
     '/of/environment',
     { host: '2.2.2.2', port: 2 },
     'https://environment.example',
-    { x07: '/environment' },
+    { x07: '/environment', npm: '/npm' },
     'open',
   ]);
   assert.deepEqual(seen(readOptions({ config, ...flags }, env)), [
     '/of/flag',
     { host: '3.3.3.3', port: 3 },
     'https://flag.example',
-    { x07: '/environment' },
+    { x07: '/environment', npm: '/npm' },
     'closed',
   ]);
 });
@@ -158,7 +158,7 @@ test('what is left unsaid is left to the registry', () => {
     {},
     { CAIRN_PUBLIC_URL: ' ', CAIRN_ADMIN_TOKEN: '' },
   );
-  assert.deepEqual(said, { publicUrl: undefined, mounts: undefined, x07: undefined });
+  assert.deepEqual(said, { publicUrl: undefined, mounts: undefined, x07: undefined, npm: undefined });
   assert.deepEqual(listen, { host: '127.0.0.1', port: 8080 });
   assert.equal(administratorToken, undefined);
   assert.equal(registration, 'closed');
