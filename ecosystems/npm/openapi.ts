@@ -89,7 +89,7 @@ const schemas = {
   ),
   NpmToken: object({
     token: text,
-    key: { type: 'string', format: 'uuid' },
+    key: { type: 'string', pattern: '^[0-9a-f]{32}$' },
     name: text,
     cidr_whitelist: { type: ['array', 'null'], items: text },
     readonly: flag,
