@@ -97,25 +97,23 @@ const schemas = {
     updated: time,
   }),
   NpmProfile: object({ name: text, email: text, fullname: text, tfa: { type: ['object', 'null'] } }),
-  NpmUpstreamPackument: {
-    ...object(
-      {
-        name: text,
-        'dist-tags': mapOf(text),
-        versions: mapOf({ $ref: '#/components/schemas/NpmUpstreamVersion' }),
-      },
-      ['dist-tags', 'versions'],
-    ),
-    // Only what is ours can be written.
-    not: { required: ['_rev'] },
-  },
+  NpmUpstreamPackument: object(
+    {
+      name: text,
+      'dist-tags': mapOf(text),
+      versions: mapOf({ $ref: '#/components/schemas/NpmUpstreamVersion' }),
+      // Only what is ours can be written.
+      _rev: { not: {} },
+    },
+    ['dist-tags', 'versions', '_rev'],
+  ),
   NpmUpstreamVersion: object({
     name: text,
     version: text,
-    dist: {
-      ...object({ tarball: { type: 'string', format: 'uri' } }),
-      not: { anyOf: [{ required: ['signatures'] }, { required: ['attestations'] }] },
-    },
+    dist: object(
+      { tarball: { type: 'string', format: 'uri' }, signatures: { not: {} }, attestations: { not: {} } },
+      ['signatures', 'attestations'],
+    ),
   }),
   NpmKeys: object({
     keys: list(
