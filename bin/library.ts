@@ -55,6 +55,13 @@ export interface ServerSettings {
   readonly mounts?: Settings['mounts'] | undefined;
   /** Settings of the X07 surface. Recorded at first start. */
   readonly x07?: Settings['x07'] | undefined;
+  /** Settings of the npm surface. Recorded at first start. */
+  readonly npm?: Settings['npm'] | undefined;
+  /**
+   * Asks another registry for npm packages that are not here: the one at this URL, or, with `true`, the one that npm's
+   * configuration on this machine names. Default `false`: a program that says nothing reaches nobody.
+   */
+  readonly npmFallback?: boolean | string | undefined;
   /** A token of the account `admin` with every scope, good while this server runs and stored nowhere. */
   readonly administratorToken?: string | undefined;
   /** Who may make an account without the operator; default `closed`. Not recorded. */
@@ -90,17 +97,18 @@ export interface RunningServer {
  * @throws LogDamage when the log is not what it must be.
  */
 export async function startServer(settings: ServerSettings): Promise<RunningServer> {
-  const { dataDirectory, ecosystems, mounts, x07, say = () => undefined } = settings;
+  const { dataDirectory, ecosystems, mounts, x07, npm, say = () => undefined } = settings;
   // Before anything is made of it.
-  if (x07) asSettings({ publicUrl: 'http://localhost', mounts: {}, x07 });
+  asSettings({ publicUrl: 'http://localhost', mounts: {}, ...(x07 ? { x07 } : {}), ...(npm ? { npm } : {}) });
   const { listen, publicUrl, registration } = settings;
   const flags = definedOf({ data: dataDirectory, listen, publicUrl, registration });
   const options = readOptions(flags, {
     CAIRN_ECOSYSTEMS: ecosystems?.join(','),
     CAIRN_MOUNTS: pairsOf(mounts),
+    CAIRN_NPM_FALLBACK: String(settings.npmFallback ?? false),
     CAIRN_ADMIN_TOKEN: settings.administratorToken,
   });
-  return serve({ ...options, said: { ...options.said, x07 } }, say);
+  return serve({ ...options, said: { ...options.said, x07, npm } }, say);
 }
 
 function definedOf<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

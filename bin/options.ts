@@ -42,6 +42,7 @@ export interface Said {
   readonly publicUrl: string | undefined;
   readonly mounts: Settings['mounts'] | undefined;
   readonly x07: Settings['x07'] | undefined;
+  readonly npm: Settings['npm'] | undefined;
 }
 
 export interface Flags {
@@ -60,6 +61,7 @@ interface ConfigFile {
   readonly ecosystems?: readonly string[];
   readonly mounts?: Readonly<Record<string, string>>;
   readonly x07?: Settings['x07'];
+  readonly npm?: Settings['npm'];
   readonly corsOrigins?: readonly string[];
   readonly registration?: string;
   readonly sigstoreTrustedRoot?: string;
@@ -84,6 +86,7 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
   const said: Said = {
     publicUrl: parsePublicUrl(flags.publicUrl ?? env('CAIRN_PUBLIC_URL') ?? file.publicUrl),
     mounts: list || mounts ? mountsOf(list, mounts ?? {}) : undefined,
+    npm: npmSettings(file.npm, env('CAIRN_NPM_ACCESS'), env('CAIRN_NPM_UNPUBLISH_HOURS')),
     x07: verifiedNamespaces ? { ...file.x07, verifiedNamespaces: [...verifiedNamespaces] } : file.x07,
   };
   checkSettings(said);
@@ -116,8 +119,22 @@ function aliasesIn(environment: NodeJS.ProcessEnv): Aliases {
 }
 
 /** Before anything is made of them. @throws SchemaViolation */
-function checkSettings({ publicUrl = 'http://localhost', mounts = {}, x07 }: Said): void {
-  asSettings({ publicUrl, mounts, ...(x07 ? { x07 } : {}) });
+function checkSettings({ publicUrl = 'http://localhost', mounts = {}, x07, npm }: Said): void {
+  asSettings({ publicUrl, mounts, ...(x07 ? { x07 } : {}), ...(npm ? { npm } : {}) });
+}
+
+/** What is no access, and no number of hours, is for the schema to refuse. */
+function npmSettings(
+  file: Settings['npm'],
+  access: string | undefined,
+  hours: string | undefined,
+): Settings['npm'] {
+  if (access === undefined && hours === undefined) return file;
+  return {
+    ...file,
+    ...(access === undefined ? {} : { defaultAccess: access as 'public' | 'restricted' }),
+    ...(hours === undefined ? {} : { unpublishHours: Number(hours) }),
+  };
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string';
@@ -131,6 +148,7 @@ const configFields: { readonly [Field in keyof ConfigFile]-?: (value: unknown) =
   ecosystems: (value) => Array.isArray(value) && value.every(isText),
   mounts: (value) => isObject(value) && Object.values(value).every(isText),
   x07: isObject,
+  npm: isObject,
   corsOrigins: (value) => Array.isArray(value) && value.every(isText),
   registration: isText,
   sigstoreTrustedRoot: isText,

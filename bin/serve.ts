@@ -81,9 +81,9 @@ export async function serve(options: Options, say: (line: string) => void): Prom
       onSiteError: (error) => log.error({ err: error }, 'the site lags behind the log; retrying'),
     });
     await startRegistry(registry, options, server);
+    upstream = openUpstream(registry.state, options.npmFallback, say);
     const control = createControlServer(localControl(registry));
     await listenOn(control, socketPath);
-    upstream = openUpstream(registry.state, options.npmFallback, say);
     handler = appFor({ registry, upstream, options, log, metrics, isStopping: () => isStopping });
     await introduce(registry, options, say);
     say(`listening on ${urlOf(server, options.listen.host)}`);
@@ -138,6 +138,7 @@ async function startRegistry(
       publicUrl,
       mounts: said.mounts ?? mountsOf(undefined, {}),
       ...(said.x07 ? { x07: said.x07 } : {}),
+      ...(said.npm ? { npm: said.npm } : {}),
     };
     buildRouting(allSurfaces, settings);
     await createRegistry(registry, { ...settings, ...(await newKeys(registry.keys, settings)) });
@@ -165,8 +166,10 @@ function refuseOtherSettings(recorded: Settings, said: Said, dataDirectory: stri
   differ('public URL', recorded.publicUrl, said.publicUrl, `--public-url ${said.publicUrl}`);
   differ('mounts', recorded.mounts, said.mounts, `--mounts ${pairsOf(said.mounts)}`);
   // What was not said may have been set since, by `cairn settings`.
-  const wanted = { ...recorded.x07, ...said.x07 };
-  if (said.x07) differ('x07 settings', recorded.x07 ?? {}, wanted, `--x07 '${canonicalJson(wanted)}'`);
+  for (const id of ['x07', 'npm'] as const) {
+    const wanted = { ...recorded[id], ...said[id] };
+    if (said[id]) differ(`${id} settings`, recorded[id] ?? {}, wanted, `--${id} '${canonicalJson(wanted)}'`);
+  }
 }
 
 /** How long readers have not seen what was accepted. */

@@ -14,6 +14,7 @@ interface SettingsFlags {
   readonly publicUrl?: string;
   readonly mounts?: string;
   readonly x07?: string;
+  readonly npm?: string;
 }
 
 /** Prints the settings, after changing what was given. Every client that stored an old URL will miss it. */
@@ -25,7 +26,8 @@ export async function changeSettings(dataDirectory: string, flags: SettingsFlags
     ...before,
     ...(flags.publicUrl === undefined ? {} : { publicUrl: parsePublicUrl(flags.publicUrl) }),
     ...(places ? { mounts: mountsOf(undefined, { ...before.mounts, ...places }) } : {}),
-    ...(flags.x07 === undefined ? {} : { x07: parseJson(flags.x07) }),
+    ...(flags.x07 === undefined ? {} : { x07: parseJson(flags.x07, '--x07') }),
+    ...(flags.npm === undefined ? {} : { npm: parseJson(flags.npm, '--npm') }),
   });
   buildRouting(allSurfaces, wanted);
   // From the first version on: clients that are offered keys want every version signed.
@@ -48,10 +50,10 @@ export async function recordedSettings(dataDirectory: string): Promise<Settings>
   }
 }
 
-function parseJson(text: string): unknown {
+function parseJson(text: string, flag: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new RegistryError('bad-request', `--x07: ${(error as Error).message}`);
+    throw new RegistryError('bad-request', `${flag}: ${(error as Error).message}`);
   }
 }

@@ -486,7 +486,7 @@ export const docs = {
     body: { contentType: 'application/json', schema: { type: 'object' } },
     success: {
       description: 'The account; for a second factor what the next step needs.',
-      schema: { type: 'object', required: ['tfa'] },
+      schema: { type: 'object', properties: { tfa: {} }, required: ['tfa'] },
     },
     refusals: {
       ...unread,

@@ -44,7 +44,8 @@ export async function followTour({ url, data, here, run }: TourOptions): Promise
   const steps = stepsOf(readFileSync(readme, 'utf8'));
   assert.ok(steps.length >= 10, `the tour has ${steps.length} steps`);
   for (const { command, output } of steps) {
-    const replaced = Object.entries({ 'http://127.0.0.1:8080': url, 'cairn-data': data, ...here }).reduce(
+    const places = { 'http://127.0.0.1:8080': url, '127.0.0.1:8080': new URL(url).host };
+    const replaced = Object.entries({ ...places, 'cairn-data': data, ...here }).reduce(
       (text, [shown, meant]) => text.replaceAll(shown, meant),
       command,
     );
