@@ -1,20 +1,8 @@
 /** What the API's document says of each route of the surface. A scoped name is one segment: `@scope%2fname`. */
 import type { JsonSchema, RouteDoc } from '../../core/route-doc.ts';
 import type { SurfaceDoc } from '../ecosystem.ts';
+import { count, flag, list, object, text, time } from '../schema-words.ts';
 
-const text = { type: 'string' } as const;
-const flag = { type: 'boolean' } as const;
-const count = { type: 'integer', minimum: 0 } as const;
-const time = { type: 'string', format: 'date-time' } as const;
-
-/** Every field that may come; `optional` ones may be missing. Others may be added later. */
-function object(properties: Record<string, JsonSchema>, optional: readonly string[] = []): JsonSchema {
-  const required = Object.keys(properties).filter((field) => !optional.includes(field));
-  return { type: 'object', properties, ...(required.length > 0 ? { required } : {}) };
-}
-function list(items: JsonSchema): JsonSchema {
-  return { type: 'array', items };
-}
 function mapOf(items: JsonSchema): JsonSchema {
   return { type: 'object', additionalProperties: items };
 }
