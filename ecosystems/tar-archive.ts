@@ -9,19 +9,21 @@ export type TarMember = tar.Extract extends AsyncIterable<infer E> ? E : never;
 
 /**
  * Visits every member in order; what a visit leaves unread is skipped. Bytes after the end of the archive are refused.
+ * `ownSize` is what the member's own header says, whatever a pax header before it says.
  * @throws RegistryError `invalid-archive` when it is no tar, and what `visit` or `archive` throws.
  */
 export async function forEachMember(
   archive: AsyncIterable<Uint8Array>,
-  visit: (member: TarMember) => Promise<void>,
+  visit: (member: TarMember, ownSize: number) => Promise<void>,
 ): Promise<void> {
   const members = tar.extract();
-  const source = Readable.from(untilEnd(archive));
+  const ownSizes: number[] = [];
+  const source = Readable.from(untilEnd(archive, (size) => ownSizes.push(size)));
   source.on('error', (error) => members.destroy(error));
   source.pipe(members);
   try {
     for await (const member of members) {
-      await visit(member);
+      await visit(member, ownSizes.shift() ?? NaN);
       member.resume();
     }
   } catch (error) {

@@ -3,12 +3,18 @@ import { RegistryError } from '../core/errors.ts';
 
 const BLOCK_BYTES = 512;
 const SIZE_FIELD = { start: 124, end: 136 };
+const TYPE_FIELD = 156;
+/** Headers that say something of the member after them: pax of one and of all, GNU's long names. */
+const aboutMembers = new Set([...'xgLKN'].map((type) => type.charCodeAt(0)));
 
 /**
- * Passes an archive on as it is.
+ * Passes an archive on as it is. `onMember` is told the size in the header of each member, before its bytes are passed on.
  * @throws RegistryError `invalid-archive` when bytes follow its end: members there would be seen by us and not by clients.
  */
-export async function* untilEnd(archive: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+export async function* untilEnd(
+  archive: AsyncIterable<Uint8Array>,
+  onMember: (size: number) => void = () => undefined,
+): AsyncIterable<Uint8Array> {
   let header = Buffer.alloc(0);
   let skip = 0;
   let isOver = false;
@@ -28,19 +34,21 @@ export async function* untilEnd(archive: AsyncIterable<Uint8Array>): AsyncIterab
       at += step;
       if (header.byteLength < BLOCK_BYTES) continue;
       isOver = header.every((byte) => byte === 0);
-      skip = paddedSize(header);
+      const size = sizeIn(header);
+      skip = Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
+      if (!isOver && !aboutMembers.has(header[TYPE_FIELD] ?? 0)) onMember(size);
       header = Buffer.alloc(0);
     }
     yield chunk;
   }
 }
 
-/** Bytes of the member's content, whole blocks. What is no number is left to the reader of the members to refuse. */
-function paddedSize(header: Uint8Array): number {
+/** Bytes of the member's content. What is no number is left to the reader of the members to refuse. */
+function sizeIn(header: Uint8Array): number {
   // GNU's binary form, for members over 8 GiB.
   if (((header[SIZE_FIELD.start] ?? 0) & 0x80) !== 0)
     throw new RegistryError('invalid-archive', 'a member has a size that no upload can have');
   const field = Buffer.from(header.subarray(SIZE_FIELD.start, SIZE_FIELD.end)).toString('latin1');
   const size = Number.parseInt(field.replaceAll('\0', ' ').trim(), 8);
-  return Number.isSafeInteger(size) ? Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES : 0;
+  return Number.isSafeInteger(size) ? size : 0;
 }

@@ -63,6 +63,7 @@ export function manifestOf(content: TarballContent, sent: Manifest): Manifest {
   // `fromEntries` keeps a field `__proto__` as a field; spreading it keeps it so.
   manifest['version'] = version;
   if ('bin' in own) manifest['bin'] = binOf(own['bin'], name);
+  else if (isOfFolder(sent['bin'], own)) manifest['bin'] = sent['bin'];
   if ('bundledDependencies' in own) {
     manifest['bundleDependencies'] ??= own['bundledDependencies'];
     delete manifest['bundledDependencies'];
@@ -76,9 +77,33 @@ export function manifestOf(content: TarballContent, sent: Manifest): Manifest {
   return manifest;
 }
 
-/** A text becomes an object; what is neither is left for clients to ignore. */
+/** An object of commands, as npm reads it: a scope is no part of one. What is none is left for clients to ignore. */
 function binOf(bin: unknown, name: string): unknown {
-  return typeof bin === 'string' ? { [unscoped(name)]: bin } : bin;
+  if (typeof bin === 'string') return { [unscoped(name)]: bin };
+  if (Array.isArray(bin))
+    return Object.fromEntries(
+      bin.filter((path) => typeof path === 'string').map((path) => [last(path), path]),
+    );
+  if (!isObject(bin)) return bin;
+  return Object.fromEntries(Object.entries(bin).map(([command, path]) => [last(command), path]));
+}
+
+function last(path: string): string {
+  return path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\'), path.lastIndexOf(':')) + 1);
+}
+
+/** Whether these are commands of the manifest's `directories.bin`: clients list that folder's files as they publish. */
+function isOfFolder(bin: unknown, own: Manifest): boolean {
+  const folder = objectIn(own, 'directories')['bin'];
+  if (own['bin'] !== undefined || typeof folder !== 'string' || !isObject(bin)) return false;
+  const tidy = (path: string): string => path.replace(/^(?:\.?\/)+/, '').replace(/\/+$/, '');
+  return Object.entries(bin).every(
+    ([command, path]) =>
+      typeof path === 'string' &&
+      last(path) === command &&
+      tidy(path).startsWith(`${tidy(folder)}/`) &&
+      !path.split('/').includes('..'),
+  );
 }
 
 function runsScripts(own: Manifest, { hasBindingGyp }: TarballContent): boolean {
@@ -105,6 +130,7 @@ export function requireAgreement(sent: Manifest, content: TarballContent): void 
   for (const field of compared) {
     // What a document does not say it does not deny.
     if (!Object.hasOwn(sent, field) || sent[field] === null) continue;
+    if (field === 'bin' && isOfFolder(sent['bin'], own)) continue;
     const [said, meant] = [relevant(field, sent), relevant(field, own)];
     if (field === 'scripts' && content.hasBindingGyp && said.get('install') === 'node-gyp rebuild') {
       // npm says here what it will do.
@@ -137,7 +163,7 @@ function relevant(field: (typeof compared)[number], manifest: Manifest): Map<str
     case 'bin': {
       const bin = binOf(manifest['bin'], String(manifest['name']));
       // Which files is tidied up by clients (`./cli.js`); which commands is not.
-      return new Map(Object.keys(isObject(bin) ? bin : {}).map((name) => [name, true]));
+      return new Map(Object.keys(isObject(bin) ? bin : {}).map((command) => [command, 'a command']));
     }
   }
 }

@@ -46,7 +46,7 @@ export async function readTarball(tarball: Tarball): Promise<TarballContent> {
     }
   };
   const seen = new Seen();
-  await forEachMember(unpacked(packed(), tarball.size), (member) => seen.take(member));
+  await forEachMember(unpacked(packed(), tarball.size), (member, ownSize) => seen.take(member, ownSize));
   if (seen.manifest === undefined)
     throw badArchive('the tarball has no package.json in its top folder (normally package/package.json)');
   return {
@@ -100,7 +100,7 @@ class Seen {
   #top: string | undefined;
   #members = 0;
 
-  async take(member: TarMember): Promise<void> {
+  async take(member: TarMember, ownSize: number): Promise<void> {
     const { name, type, size = 0 } = member.header;
     this.#members += 1;
     if (this.#members > MAX_MEMBERS) throw badArchive(`the tarball has more than ${MAX_MEMBERS} members`);
@@ -109,9 +109,10 @@ class Seen {
       throw badArchive(
         `${quote(name)} is a ${type ?? 'member of an unknown type'}: only regular files can be installed`,
       );
-    // The same member could then be long to one reader and short to another.
-    const pax = member.header.pax as Readonly<Record<string, string>> | null;
-    if (pax?.['size'] !== undefined) throw badArchive(`${quote(name)} has its size in a pax header`);
+    // npm repeats the size in a pax header where a name is not ASCII. Another one there would make the same member
+    // long to one reader and short to another.
+    if (size !== ownSize)
+      throw badArchive(`${quote(name)} has ${size} bytes by its pax header, and ${ownSize} by its own`);
     const [top = '', ...inside] = cleanParts(name);
     if (inside.length === 0) throw badArchive(`${quote(name)} is not in a top folder such as package/`);
     this.#top ??= top;

@@ -130,6 +130,12 @@ test('a document that contradicts its tarball is refused', async () => {
     ],
     ['a command that is not there', said({ bin: { x: 'x.js' } }), 422, 'bin.x'],
     [
+      'a command outside of the folder of commands',
+      said({ bin: { x: 'bin/../x' } }, { ...lib, manifest: { directories: { bin: 'bin' } } }),
+      422,
+      'bin.x',
+    ],
+    [
       'an integrity of other bytes',
       said({ dist: { integrity: `sha512-${'A'.repeat(86)}==` } }),
       422,

@@ -49,6 +49,46 @@ for (const name of ['lib', '@acme/lib'])
     assert.ok(verify('sha256', signed, publicKey, Buffer.from(signature.sig, 'base64')));
   });
 
+test('commands are what npm makes of them, however the manifest and the document say it', async (t) => {
+  const server = await openTestServer(t);
+  const npm = npmApi(server);
+  const rows: readonly [manifest: object, sent: object, bin: unknown][] = [
+    // Bun gives the command the whole name; npm takes the scope away.
+    [{ bin: 'cli.js' }, { bin: { '@acme/tool': 'cli.js' } }, { tool: 'cli.js' }],
+    [{ bin: { '@acme/tool': './cli.js' } }, { bin: { tool: 'cli.js' } }, { tool: './cli.js' }],
+    [{ bin: ['bin/a.js'] }, { bin: { 'a.js': 'bin/a.js' } }, { 'a.js': 'bin/a.js' }],
+    // npm lists the files of the folder as it publishes.
+    [{ directories: { bin: './bin' } }, { bin: { 'a.js': 'bin/a.js' } }, { 'a.js': 'bin/a.js' }],
+    [{ directories: { bin: 'bin' } }, {}, undefined],
+  ];
+  for (const [i, [manifest, sent, bin]] of rows.entries()) {
+    const wanted = { name: '@acme/tool', version: `1.0.${i}`, manifest: { ...manifest } };
+    const published = await npm.publish(wanted, ADMIN_TOKEN, { sent: { ...sent } });
+    assert.equal(published.status, 201, published.text);
+    const { versions } = await npm.packument('@acme/tool');
+    assert.deepEqual(versions[`1.0.${i}`]?.['bin'], bin);
+  }
+});
+
+test('a pax header may say the size once more, and never another one', async (t) => {
+  const npm = npmApi(await openTestServer(t));
+  // As npm packs a file whose name is not ASCII.
+  const sized = (version: string, record: string) => ({
+    name: 'snow',
+    version,
+    extra: [
+      { path: 'PaxHeader/snow.txt', type: 'x', content: record },
+      { path: 'package/snow ☃.txt', content: 'abc' },
+    ],
+  });
+  const good = await npm.publish(sized('1.0.0', '9 size=3\n'), ADMIN_TOKEN);
+  assert.equal(good.status, 201, good.text);
+  for (const [i, record] of ['9 size=2\n', '9 size=4\n', '11 size=512\n', '9 size=0\n'].entries()) {
+    const bad = await npm.publish(sized(`2.0.${i}`, record), ADMIN_TOKEN);
+    assert.equal(bad.status, 422, `${record}: ${bad.text}`);
+  }
+});
+
 test('every spelling of a scoped name is the same package', async (t) => {
   const server = await openTestServer(t);
   const npm = npmApi(server);
