@@ -28,6 +28,7 @@ export function requireProgram(program: string, ...probe: readonly string[]): vo
 
 export type ChildName =
   | 'generate'
+  | 'generate-npm'
   | 'append'
   | 'append-single'
   | 'publisher'
