@@ -42,7 +42,8 @@ export async function readMissingVersion(call: Call, view: StateView): Promise<H
   const { version = '' } = call.params;
   const wanted = of?.refs.get(version)?.target ?? version;
   const release = of?.releases.get(rules.versionKey(wanted));
-  if (of && release && isListed(release)) return json(versionBytes(release, of, siteOf(call, view)).toString());
+  if (of && release && isListed(release))
+    return json(versionBytes(release, of, siteOf(call, view)).toString());
   const foreign = of ? undefined : await foreignVersion(call, view);
   if (foreign) return foreign;
   throw new RegistryError('version-not-found', `version not found: ${version}`);
