@@ -1,16 +1,14 @@
 /** What a version costs that is not the first: of a package with thousands against the second of a new one. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { publish } from '../test/support/npm-registries.ts';
 import { ADMIN_TOKEN, startServer, type ServerProcess } from '../test/support/server-process.ts';
 import { watchCalls, watchingUnavailable } from '../test/support/system-calls.ts';
 import { spreadOf, type Bench, type BenchContext, type Place, type Row } from './measure.ts';
 import { realistic, versionAt, type NpmShape } from './npm-registry.ts';
-import { runCairn, runChild } from './processes.ts';
+import { cpuMsOf, runCairn, runChild } from './processes.ts';
 
 /** After a round: the roots follow a publish by a second at most, and their work counts as well. */
 const ROOTS_MS = 1_600;
-const TICKS_PER_SECOND = 100;
 
 export const npmPublishMany: Bench = {
   name: 'npm-publish-many',
@@ -111,15 +109,6 @@ function publishing(server: ServerProcess, counts: Record<string, number>): Publ
       return bytesIn(await watched.stop(), data);
     },
   };
-}
-
-/** Of all threads, those that have ended included. */
-function cpuMsOf(pid: number): number {
-  const [user, system] = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /s, '')
-    .split(' ')
-    .slice(11, 13);
-  return ((Number(user) + Number(system)) * 1000) / TICKS_PER_SECOND;
 }
 
 async function inRounds(

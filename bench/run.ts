@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { append } from './append.ts';
 import { appendLate } from './append-late.ts';
+import { npmInstall } from './npm-install.ts';
 import { npmPublishMany } from './npm-publish-many.ts';
 import { openLog } from './open-log.ts';
 import { Absent, type Bench, type BenchContext, type Place, type Size } from './measure.ts';
@@ -32,6 +33,7 @@ const benches: readonly Bench[] = [
   publishScale,
   publishRate,
   npmPublishMany,
+  npmInstall,
   serveEntries,
   uploadMemory,
   openLog,
