@@ -62,8 +62,10 @@ export async function fetchApplication(scratch: string): Promise<Application> {
 /** With the settings of whoever runs this. */
 async function npmIn(scratch: string): Promise<(words: readonly string[], cwd: string) => Promise<string>> {
   const [file, ...program] = (await clientNamed('npm 11')).command;
-  const flags = ['--cache', join(scratch, 'cache'), '--prefer-offline', '--no-audit', '--no-fund'];
-  return (words, cwd) => run(file, [...program, ...words, ...flags], cwd);
+  // `npm run` hands the settings of this project on to every npm below it; an application has other engines.
+  const flags = ['--no-engine-strict', '--prefer-offline', '--no-audit', '--no-fund'];
+  const cache = ['--cache', join(scratch, 'cache')];
+  return (words, cwd) => run(file, [...program, ...words, ...flags, ...cache], cwd);
 }
 
 function installedIn(folder: string): string[] {

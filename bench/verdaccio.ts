@@ -9,7 +9,7 @@ import { freePort } from '../test/support/nginx.ts';
 import { Absent } from './measure.ts';
 import { exitOf, run } from './processes.ts';
 
-export const VERDACCIO_VERSION = '6.10.4';
+export const VERDACCIO_VERSION = '6.8.0';
 const cache = process.env['CAIRN_CLIENTS'] ?? join(tmpdir(), 'cairn-clients');
 
 export interface Verdaccio {
