@@ -1,6 +1,7 @@
 /** Other programs and other processes of ours: where memory or warm-up matter, a measurement gets its own. */
 import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -28,6 +29,7 @@ export function requireProgram(program: string, ...probe: readonly string[]): vo
 
 export type ChildName =
   | 'generate'
+  | 'generate-npm'
   | 'append'
   | 'append-single'
   | 'publisher'
@@ -90,6 +92,19 @@ export async function answerLines(answer: (line: string) => Promise<unknown>): P
 
 export async function exitOf(child: ChildProcess): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+}
+
+const TICKS_PER_SECOND = 100;
+
+/** Processor time of a process and of the children that it has now; of all threads, those that have ended included. */
+export function cpuMsOf(pid: number): number {
+  const [user, system] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ')
+    .slice(11, 13);
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+  const own = ((Number(user) + Number(system)) * 1000) / TICKS_PER_SECOND;
+  return children.reduce((sum, child) => sum + cpuMsOf(Number(child)), own);
 }
 
 export interface CairnRun {

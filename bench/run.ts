@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { append } from './append.ts';
 import { appendLate } from './append-late.ts';
+import { npmInstall } from './npm-install.ts';
 import { npmPublishMany } from './npm-publish-many.ts';
 import { openLog } from './open-log.ts';
 import { Absent, type Bench, type BenchContext, type Place, type Size } from './measure.ts';
@@ -31,9 +32,10 @@ const benches: readonly Bench[] = [
   regenOne,
   publishScale,
   publishRate,
+  npmPublishMany,
+  npmInstall,
   serveEntries,
   uploadMemory,
-  npmPublishMany,
   openLog,
   endurance,
 ];
@@ -53,7 +55,7 @@ const { values, positionals } = parseArgs({
 });
 
 const unknown = positionals.find((name) => !benches.some((bench) => bench.name === name));
-if (values.list) for (const { name, title } of benches) console.log(`${name.padEnd(14)} ${title}`);
+if (values.list) for (const { name, title } of benches) console.log(`${name.padEnd(16)} ${title}`);
 else if (unknown !== undefined) fail(`there is no bench ${unknown}; see --list`);
 else if (values.size !== 'small' && values.size !== 'full') fail('--size is small or full');
 else await runAll(values.size);

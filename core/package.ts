@@ -87,7 +87,7 @@ export function reducePackage(
   let state: Mutable<Package> | undefined;
   for (const event of events) {
     if (!('ecosystem' in event)) continue;
-    state ??= before ? copy(before) : create(event);
+    state ??= before ? copy(before, !events.every(leavesReleases)) : create(event);
     apply(state, event, versionKey);
     state.lastSeq = event.seq;
     state.changedAt = event.at;
@@ -115,10 +115,15 @@ function create(event: PackageEvent): Mutable<Package> {
   };
 }
 
-function copy(before: Package): Mutable<Package> {
+/** There may be thousands of releases: an event that changes none of them leaves them where they are. */
+function leavesReleases({ kind }: RegistryEvent): boolean {
+  return kind === 'ref-set' || kind === 'ref-removed' || kind === 'starred' || kind === 'unstarred';
+}
+
+function copy(before: Package, changesReleases: boolean): Mutable<Package> {
   return {
     ...before,
-    releases: new Map(before.releases),
+    releases: changesReleases ? new Map(before.releases) : (before.releases as Map<string, Release>),
     refs: new Map(before.refs),
     advisories: new Map(before.advisories),
   };

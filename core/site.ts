@@ -11,7 +11,8 @@ export const cacheControl = {
 export type CachePolicy = keyof typeof cacheControl;
 
 export type SiteBody =
-  | { readonly bytes: Uint8Array }
+  /** What is costly to make has a revision: two bodies of one path whose revisions differ have different bytes. */
+  | { readonly bytes: Uint8Array; readonly revision?: string }
   | { readonly blob: Digest; readonly size: number }
   /** For documents that grow with the registry; may be opened more than once and yields the same bytes. */
   | { readonly stream: () => AsyncIterable<string> };
@@ -87,6 +88,17 @@ function segmentsOf(part: string, params: RouteParams): readonly string[] | unde
 /** Of a part of a pattern that is a parameter. */
 export function parameterName(part: string): string {
   return part.slice(part.startsWith('{+') ? 2 : 1, -1);
+}
+
+/** A body whose bytes are made once, when they are asked for: to see that it differs from another, nobody has to. */
+export function madeLater(revision: string, make: () => Uint8Array): SiteBody {
+  let made: Uint8Array | undefined;
+  return {
+    revision,
+    get bytes() {
+      return (made ??= make());
+    },
+  };
 }
 
 /** @throws TypeError when a parameter cannot be a path segment: the ecosystem let a name in that it must not. */

@@ -192,8 +192,15 @@ export class Generator {
     return found && hydrate(found, blobs);
   }
 
-  async #packageAt(key: string, length: number): Promise<Package | undefined> {
+  /** The package as its last of these events left it, which is what is shown unless something has happened since. */
+  async #packageAt(
+    key: string,
+    events: readonly RegistryEvent[],
+    length: number,
+  ): Promise<Package | undefined> {
     const { state, blobs } = this.#deps;
+    const shown = this.#shown.get(key);
+    if (shown && shown.lastSeq === events.at(-1)?.seq) return shown;
     const found = state.packageAt(key, length);
     return found && hydrate(found, blobs);
   }
@@ -220,7 +227,7 @@ export class Generator {
       const touched = this.#touched(roots.seq, progress.seq);
       // Stopping between these leaves summaries that are newer than the record: merging them again changes nothing.
       // Also where no package was touched: they say how far they are, and that must not tell who could open what.
-      for (const mounted of surfaces) await this.#renderRoots(mounted, touched.keys(), progress.seq);
+      for (const mounted of surfaces) await this.#renderRoots(mounted, touched, progress.seq);
       await target.save('roots', { revision: SITE_REVISION, seq: progress.seq });
       return true;
     } finally {
@@ -228,12 +235,16 @@ export class Generator {
     }
   }
 
-  async #renderRoots({ surface, site }: Mounted, keys: Iterable<string>, seq: number): Promise<void> {
+  async #renderRoots(
+    { surface, site }: Mounted,
+    touched: ReadonlyMap<string, readonly RegistryEvent[]>,
+    seq: number,
+  ): Promise<void> {
     const { target } = this.#deps;
     const path = summariesPath(surface.id);
     const changed = new Map<string, Summary | undefined>();
-    for (const key of keys) {
-      const found = await this.#packageAt(key, seq);
+    for (const [key, events] of touched) {
+      const found = await this.#packageAt(key, events, seq);
       if (found && surface.reads.includes(found.ecosystem)) changed.set(key, summaryOf(found, surface, site));
     }
     await target.put([textFile(path, () => mergeSummaries(target.read(path), changed, seq))]);

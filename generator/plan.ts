@@ -89,5 +89,7 @@ function sameRef(of: Package, other: Package, name: string, ref: Ref): boolean {
 
 function sameBody(a: SiteBody, b: SiteBody): boolean {
   if ('blob' in a) return 'blob' in b && a.blob === b.blob;
-  return 'bytes' in a && 'bytes' in b && Buffer.compare(a.bytes, b.bytes) === 0;
+  if (!('bytes' in a && 'bytes' in b)) return false;
+  const isOther = a.revision !== undefined && b.revision !== undefined && a.revision !== b.revision;
+  return !isOther && Buffer.compare(a.bytes, b.bytes) === 0;
 }

@@ -1,9 +1,9 @@
 /** A package as the files that npm's clients read (contract, sections 2, 3, 5, 11 and 14). */
 import { createHash } from 'node:crypto';
-import semver from 'semver';
+import semver, { type SemVer } from 'semver';
 import { asDigest } from '../../core/digest.ts';
 import type { Package, Ref, Release } from '../../core/package.ts';
-import { siteFile, type SiteFile } from '../../core/site.ts';
+import { madeLater, siteFile, type SiteFile } from '../../core/site.ts';
 import type { RegistryKey, Settings } from '../../schema/types.ts';
 import type { SiteContext } from '../ecosystem.ts';
 import type { Manifest, NpmMeta } from './manifest.ts';
@@ -27,7 +27,7 @@ export function* filesForRelease(release: Release, of: Package, site: SiteContex
       { spec: `${name}@${version}` },
       { blob: asDigest(provenance.digest), size: provenance.size },
     );
-  yield siteFile(mount, paths.version, { name, version }, versionText(release, of, site));
+  yield siteFile(mount, paths.version, { name, version }, { bytes: versionBytes(release, of, site) });
 }
 
 export function* filesForRef(tag: string, ref: Ref, of: Package, site: SiteContext): Iterable<SiteFile> {
@@ -37,7 +37,7 @@ export function* filesForRef(tag: string, ref: Ref, of: Package, site: SiteConte
       site.mount,
       paths.version,
       { name: of.name, version: tag },
-      versionText(release, of, site),
+      { bytes: versionBytes(release, of, site) },
     );
 }
 
@@ -45,12 +45,16 @@ export function* filesForPackage(of: Package, site: SiteContext): Iterable<SiteF
   if (of.releases.size === 0) return;
   const { mount } = site;
   const { name } = of;
-  yield siteFile(mount, paths.packument, { name }, packument(of, site));
+  yield siteFile(
+    mount,
+    paths.packument,
+    { name },
+    madeLater(revisionOf(of), () => packument(of, site)),
+  );
   const collaborators = Object.fromEntries(of.owners.map((owner) => [owner, 'write']));
   yield siteFile(mount, paths.collaborators, { name }, JSON.stringify(collaborators));
   yield siteFile(mount, paths.visibility, { name }, JSON.stringify({ public: true }));
-  if ([...of.releases.values()].some(isListed))
-    yield siteFile(mount, paths.distTags, { name }, JSON.stringify(distTags(of)));
+  if (hasListed(of)) yield siteFile(mount, paths.distTags, { name }, JSON.stringify(distTags(of)));
   if (of.advisories.size > 0)
     yield siteFile(mount, paths.advisories, { name }, JSON.stringify(advisoriesDocument(of, site)));
 }
@@ -65,6 +69,11 @@ export function* filesForRoot(_summaries: unknown, { mount, settings }: SiteCont
 /** Yanked versions are simply left out: their tarballs stay for those who have them in a lock file. */
 export function isListed(release: Release): boolean {
   return release.withdrawnAt === undefined && !release.yanked;
+}
+
+export function hasListed(of: Package): boolean {
+  for (const release of of.releases.values()) if (isListed(release)) return true;
+  return false;
 }
 
 export function archiveOf(release: Release): Release['artifacts'][number] | undefined {
@@ -85,44 +94,49 @@ export function distTags(of: Package): Readonly<Record<string, string>> {
     const release = of.releases.get(target);
     return release && isListed(release) ? [[tag, target]] : [];
   });
-  const highest = highestVersion(of);
-  if (highest !== undefined && !tags.some(([tag]) => tag === 'latest')) tags.unshift(['latest', highest]);
+  if (!tags.some(([tag]) => tag === 'latest')) {
+    const highest = highestVersion(of);
+    if (highest !== undefined) tags.unshift(['latest', highest]);
+  }
   return Object.fromEntries(tags);
 }
 
-/** The highest that is no pre-release, or the highest when all are. */
+/** The highest that is no pre-release, or the highest when all are; of equals, the one published first. */
 export function highestVersion(of: Package, but?: string): string | undefined {
-  const versions = [...of.releases.values()]
-    .filter((release) => isListed(release) && release.version !== but)
-    .map(({ version }) => version);
-  const stable = versions.filter((version) => semver.prerelease(version) === null);
-  return (stable.length > 0 ? stable : versions).sort(semver.rcompare)[0];
+  let highest: SemVer | undefined;
+  for (const release of of.releases.values()) {
+    const version = isListed(release) && release.version !== but ? semver.parse(release.version) : undefined;
+    if (version && (!highest || isHigher(version, highest))) highest = version;
+  }
+  return highest?.raw;
+}
+
+function isHigher(a: SemVer, b: SemVer): boolean {
+  const [isStable, isOtherStable] = [a.prerelease.length === 0, b.prerelease.length === 0];
+  return isStable === isOtherStable ? a.compare(b) > 0 : isStable;
 }
 
 /** The full document. It serves every client, whichever of the two forms it asks for (contract, section 2). */
-export function packument(of: Package, site: SiteContext): string {
+export function packument(of: Package, site: SiteContext): Buffer {
   const listed = [...of.releases.values()].filter(isListed);
   const head = { _id: of.name, _rev: revisionOf(of), name: of.name };
   const maintainers = of.owners.map(personOf);
-  if (listed.length === 0) return JSON.stringify({ ...head, time: tombstoneTimes(of), maintainers: [] });
+  if (listed.length === 0)
+    return Buffer.from(JSON.stringify({ ...head, time: tombstoneTimes(of), maintainers: [] }));
   const tags = distTags(of);
   const latest = of.releases.get(tags['latest'] ?? '') ?? listed.at(-1);
   const about = latest ? hoisted(readMeta(latest)) : {};
-  const versions = listed.map(
-    (release) => `${JSON.stringify(release.version)}:${versionText(release, of, site)}`,
-  );
   const readmeFilename = latest && readMeta(latest).readmeFilename;
-  return [
-    JSON.stringify({ ...head, ...about, 'dist-tags': tags }).slice(0, -1),
-    `"versions":{${versions.join(',')}}`,
-    JSON.stringify({
-      time: times(of),
-      maintainers,
-      readme: of.readme?.text ?? '',
-      ...(readmeFilename === undefined ? {} : { readmeFilename }),
-      users: Object.fromEntries([...of.stars].sort().map((handle) => [handle, true])),
-    }).slice(1),
-  ].join(',');
+  const start = `${JSON.stringify({ ...head, ...about, 'dist-tags': tags }).slice(0, -1)},"versions":{`;
+  const rest = JSON.stringify({
+    maintainers,
+    readme: of.readme?.text ?? '',
+    ...(readmeFilename === undefined ? {} : { readmeFilename }),
+    users: Object.fromEntries([...of.stars].sort().map((handle) => [handle, true])),
+  }).slice(1);
+  // Ten megabytes for a package of thousands: put together from bytes that are there, without a text of all of it.
+  const entries = listed.map((release, i) => renderedOf(release, of, site).entry.subarray(i === 0 ? 1 : 0));
+  return Buffer.concat([Buffer.from(start), ...entries, Buffer.from(`},"time":${timesText(of)},${rest}`)]);
 }
 
 function times(of: Package): object {
@@ -134,6 +148,15 @@ function times(of: Package): object {
       [...of.releases.values()].map(({ version, publishedAt }) => [version, publishedAt]),
     ),
   };
+}
+
+/** `times` as text: an object of thousands of keys costs more to make than to say. */
+function timesText(of: Package): string {
+  const { releases, ...others } = of;
+  let text = JSON.stringify(times({ ...others, releases: new Map() })).slice(0, -1);
+  for (const { version, publishedAt } of releases.values())
+    text += `,${JSON.stringify(version)}:${JSON.stringify(publishedAt)}`;
+  return `${text}}`;
 }
 
 function tombstoneTimes(of: Package): object {
@@ -161,13 +184,20 @@ interface Rendered {
   readonly settings: Settings;
   readonly baseUrl: string;
   readonly packageDeprecation: string | undefined;
-  readonly text: string;
+  /** `,"1.0.0":{…}`, as it stands in the packument. */
+  readonly entry: Buffer;
+  /** `{…}`, the same memory. */
+  readonly object: Buffer;
 }
 
 /** A release is the same object for as long as nothing about it changes: a packument of thousands is put together. */
 const rendered = new WeakMap<Release, Rendered>();
 
-export function versionText(release: Release, of: Package, site: SiteContext): string {
+export function versionBytes(release: Release, of: Package, site: SiteContext): Buffer {
+  return renderedOf(release, of, site).object;
+}
+
+function renderedOf(release: Release, of: Package, site: SiteContext): Rendered {
   const { settings, baseUrl } = site;
   const packageDeprecation = of.deprecated?.message;
   const known = rendered.get(release);
@@ -176,10 +206,20 @@ export function versionText(release: Release, of: Package, site: SiteContext): s
     known.baseUrl === baseUrl &&
     known.packageDeprecation === packageDeprecation
   )
-    return known.text;
-  const text = JSON.stringify(versionObject(release, of, site));
-  rendered.set(release, { settings, baseUrl, packageDeprecation, text });
-  return text;
+    return known;
+  const key = `,${JSON.stringify(release.version)}:`;
+  const entry = ownBytes(key + JSON.stringify(versionObject(release, of, site)));
+  const object = entry.subarray(Buffer.byteLength(key));
+  const made = { settings, baseUrl, packageDeprecation, entry, object };
+  rendered.set(release, made);
+  return made;
+}
+
+/** Not from the pool that short buffers share: what is kept would keep its neighbours. */
+function ownBytes(text: string): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+  bytes.write(text);
+  return bytes;
 }
 
 function versionObject(release: Release, of: Package, { settings, baseUrl }: SiteContext): object {

@@ -10,7 +10,7 @@ import { done, requireWriter, wrongShape } from './answers.ts';
 import { attestationsFrom } from './attestations.ts';
 import { changeDocument } from './changes.ts';
 import { cutDocument } from './document-stream.ts';
-import { archiveOf, highestVersion } from './files.ts';
+import { archiveOf, hasListed } from './files.ts';
 import { isObject, manifestOf, objectIn, requireAgreement, type Manifest, type NpmMeta } from './manifest.ts';
 import { checkNewName, checkTag, rules } from './names.ts';
 import { knownPackage } from './reads.ts';
@@ -218,7 +218,7 @@ function refsFor(
   version: string,
   tags: readonly string[],
 ): Command[] {
-  const isFirst = !existing || highestVersion(existing) === undefined;
+  const isFirst = !existing || !hasListed(existing);
   const wanted = new Set(isFirst ? ['latest', ...tags] : tags);
   return [...wanted].map((ref) => ({ kind: 'set-ref', ecosystem: 'npm', name, ref, target: version }));
 }

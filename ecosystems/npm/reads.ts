@@ -8,7 +8,7 @@ import type { StateView } from '../../core/state.ts';
 import type { SiteContext } from '../ecosystem.ts';
 import { answer } from './answers.ts';
 import { foreignArchive, foreignDistTags, foreignPackument, foreignVersion } from './fallback.ts';
-import { archiveOf, distTags, isListed, packument, versionText } from './files.ts';
+import { archiveOf, distTags, isListed, packument, versionBytes } from './files.ts';
 import { rules, scopeOf } from './names.ts';
 import { tarballName } from './paths.ts';
 
@@ -26,7 +26,7 @@ export async function readMissing(call: Call, view: StateView): Promise<HttpAnsw
   if (call.head.path.endsWith('/visibility')) return answer(200, { public: false });
   if (call.head.path.endsWith('/collaborators'))
     return answer(200, Object.fromEntries(of.owners.map((owner) => [owner, 'write'])));
-  return json(packument(of, site));
+  return json(packument(of, site).toString());
 }
 
 /** Who else knows what is asked for: of other registries there are packuments and tags. */
@@ -42,7 +42,8 @@ export async function readMissingVersion(call: Call, view: StateView): Promise<H
   const { version = '' } = call.params;
   const wanted = of?.refs.get(version)?.target ?? version;
   const release = of?.releases.get(rules.versionKey(wanted));
-  if (of && release && isListed(release)) return json(versionText(release, of, siteOf(call, view)));
+  if (of && release && isListed(release))
+    return json(versionBytes(release, of, siteOf(call, view)).toString());
   const foreign = of ? undefined : await foreignVersion(call, view);
   if (foreign) return foreign;
   throw new RegistryError('version-not-found', `version not found: ${version}`);

@@ -31,6 +31,14 @@ test('releases that no event touches keep their identity', () => {
     assert.equal(more.releases.get(version), before.releases.get(version));
 });
 
+test('a tag leaves the map of releases where it is, and a release with it does not', () => {
+  const before = aPackage(start);
+  const tag = fact.refSet('latest', '1.0.0');
+  assert.equal(after(before, tag).releases, before.releases);
+  const more = after(before, tag, fact.published('3.0.0'));
+  assert.deepEqual([before.releases.size, more.releases.size], [2, 3]);
+});
+
 test('the package that events are added to is left as it was', () => {
   const before = aPackage([...start, fact.refSet('latest', '1.0.0'), fact.advisoryFiled('A-1')]);
   const copy = structuredClone(before);

@@ -16,6 +16,8 @@ export const noNginx: string | undefined =
 
 export interface Nginx {
   readonly url: string;
+  /** Of its master; the worker is a child of it. */
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -38,7 +40,7 @@ export async function startNginx(t: Pick<TestContext, 'after'>, site: string, po
   t.after(stop);
   const url = `http://127.0.0.1:${port}`;
   await eventually(() => fetch(url));
-  return { url, stop };
+  return { url, pid: child.pid ?? 0, stop };
 }
 
 /** The operator's file with our address and root, and nothing else changed. */
