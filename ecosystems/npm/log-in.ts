@@ -18,10 +18,11 @@ export async function putUser(call: Call): Promise<HttpAnswer> {
   const { name = handle, password, email } = body;
   if (typeof password !== 'string' || name !== handle)
     throw wrongShape('{"name":"alice","password":"…"}, of the user in the URL');
-  const isNew = typeof email === 'string' && email !== '' && call.accounts.account(handle) === undefined;
-  const token = isNew
-    ? await register(call, { handle, password, email })
-    : await logIn(call, { handle, password, code: call.header('npm-otp') });
+  const wanted = { handle, password, code: call.header('npm-otp') };
+  const token =
+    typeof email === 'string' && email !== ''
+      ? await logInOrRegister(call, wanted, email)
+      : await logIn(call, wanted);
   return answer(201, { ok: true, id: `org.couchdb.user:${handle}`, rev: '1-0', token });
 }
 
@@ -117,12 +118,25 @@ async function register(call: Call, { handle, password, email, invitation = '' }
   return newToken(call, handle);
 }
 
-async function logIn(
-  call: Call,
-  wanted: { handle: string; password: string; code: string | undefined },
-): Promise<string> {
+interface WantedLogIn {
+  readonly handle: string;
+  readonly password: string;
+  readonly code: string | undefined;
+}
+
+async function logIn(call: Call, wanted: WantedLogIn): Promise<string> {
   const { handle } = await call.logIn(wanted);
   return newToken(call, handle);
+}
+
+/** `npm adduser`. Where nobody can register, a wrong password and an unknown name are refused alike. */
+async function logInOrRegister(call: Call, wanted: WantedLogIn, email: string): Promise<string> {
+  try {
+    return await logIn(call, wanted);
+  } catch (error) {
+    if (!(error instanceof RegistryError && error.code === 'token-invalid')) throw error;
+    return register(call, { ...wanted, email });
+  }
 }
 
 async function newToken(call: Call, handle: string): Promise<string> {

@@ -2,7 +2,7 @@
 import { RegistryError } from '../../core/errors.ts';
 import type { Command } from '../../core/decide.ts';
 import type { Package } from '../../core/package.ts';
-import type { Actor } from '../../core/permission.ts';
+import { requireScope, type Actor } from '../../core/permission.ts';
 import type { StagedBlob } from '../../core/ports.ts';
 import type { Call, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
@@ -29,7 +29,11 @@ export async function putDocument(call: Call): Promise<Intent> {
   const { document, archive } = await cutDocument(
     call.body({ maxBytes: MAX_BODY_BYTES }),
     MAX_DOCUMENT_BYTES,
-    async (bytes) => void (tarball = await call.stage(bytes, { maxBytes: MAX_TARBALL_BYTES })),
+    async (bytes) => {
+      // Before it is stored, even for a moment: what comes without a tarball may need another scope.
+      requireScope(actor, 'publish');
+      tarball = await call.stage(bytes, { maxBytes: MAX_TARBALL_BYTES });
+    },
   );
   if (!isObject(document)) throw wrongShape('a package document');
   const saysName = document['name'] ?? document['_id'];

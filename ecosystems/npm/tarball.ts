@@ -97,6 +97,7 @@ class Seen {
   unpackedSize = 0;
   hasBindingGyp = false;
   hasShrinkwrap = false;
+  readonly #paths = new Set<string>();
   #top: string | undefined;
   #members = 0;
 
@@ -118,6 +119,9 @@ class Seen {
     this.#top ??= top;
     if (top !== this.#top)
       throw badArchive(`the tarball has two top folders, ${quote(this.#top)} and ${quote(top)}`);
+    // Which of two a client unpacks last is a matter of the client.
+    if (this.#paths.has(name)) throw badArchive(`${quote(name)} is in the tarball twice`);
+    this.#paths.add(name);
     this.fileCount += 1;
     this.unpackedSize += size;
     if (inside.length === 1) await this.#takeRootFile(inside[0] ?? '', member);

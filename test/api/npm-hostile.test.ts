@@ -52,6 +52,12 @@ test('tarballs that no client should be given are refused', async () => {
       422,
       'twice',
     ],
+    [
+      'a file twice',
+      packed([manifest, { path: 'package/x' }, { path: 'package/x' }]),
+      422,
+      'in the tarball twice',
+    ],
     ['no JSON', packed([{ ...manifest, content: '{' }]), 422, 'not JSON'],
     ['an array', packed([{ ...manifest, content: '[]' }]), 422, 'not an object'],
     ['two top folders', packed([manifest, { path: 'other/x' }]), 422, 'two top folders'],

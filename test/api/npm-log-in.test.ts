@@ -88,7 +88,16 @@ test('with an e-mail address a new name becomes an account, where the registry i
   const closed = await prepare(t);
   const json = { name: 'carol', password: PASSWORD, email: 'carol@example.com' };
   assertNpmError(await closed.npm.ask({ method: 'PUT', path: user('carol'), json }), 403, 'ask the operator');
+  const wrong = { name: 'alice', password: 'wrong password', email: 'alice@example.com' };
+  assertNpmError(
+    await closed.npm.ask({ method: 'PUT', path: user('alice'), json: wrong }),
+    403,
+    'ask the operator',
+  );
+  const right = { ...wrong, password: PASSWORD };
+  assert.ok('token' in (await closed.npm.ok({ method: 'PUT', path: user('alice'), json: right })));
   const { npm } = await prepare(t, { CAIRN_REGISTRATION: 'open' });
+  assertNpmError(await npm.ask({ method: 'PUT', path: user('alice'), json: wrong }), 403);
   const { token } = await npm.ok<{ token: string }>({ method: 'PUT', path: user('carol'), json });
   const profile = await npm.ok({ path: '-/npm/v1/user', token });
   assert.equal(profile['email'], 'carol@example.com');
