@@ -55,7 +55,13 @@ export interface ServerSettings {
   readonly mounts?: Settings['mounts'] | undefined;
   /** Settings of the X07 surface. Recorded at first start. */
   readonly x07?: Settings['x07'] | undefined;
+  /** Settings of the npm surface. Recorded at first start. */
   readonly npm?: Settings['npm'] | undefined;
+  /**
+   * Asks another registry for npm packages that are not here: the one at this URL, or, with `true`, the one that npm's
+   * configuration on this machine names. Default `false`: a program that says nothing reaches nobody.
+   */
+  readonly npmFallback?: boolean | string | undefined;
   /** A token of the account `admin` with every scope, good while this server runs and stored nowhere. */
   readonly administratorToken?: string | undefined;
   /** Who may make an account without the operator; default `closed`. Not recorded. */
@@ -99,6 +105,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   const options = readOptions(flags, {
     CAIRN_ECOSYSTEMS: ecosystems?.join(','),
     CAIRN_MOUNTS: pairsOf(mounts),
+    CAIRN_NPM_FALLBACK: String(settings.npmFallback ?? false),
     CAIRN_ADMIN_TOKEN: settings.administratorToken,
   });
   return serve({ ...options, said: { ...options.said, x07, npm } }, say);

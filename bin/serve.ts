@@ -81,9 +81,9 @@ export async function serve(options: Options, say: (line: string) => void): Prom
       onSiteError: (error) => log.error({ err: error }, 'the site lags behind the log; retrying'),
     });
     await startRegistry(registry, options, server);
+    upstream = openUpstream(registry.state, options.npmFallback, say);
     const control = createControlServer(localControl(registry));
     await listenOn(control, socketPath);
-    upstream = openUpstream(registry.state, options.npmFallback, say);
     handler = appFor({ registry, upstream, options, log, metrics, isStopping: () => isStopping });
     await introduce(registry, options, say);
     say(`listening on ${urlOf(server, options.listen.host)}`);

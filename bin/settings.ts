@@ -25,7 +25,7 @@ export async function changeSettings(dataDirectory: string, flags: SettingsFlags
   const wanted = asSettings({
     ...before,
     ...(flags.publicUrl === undefined ? {} : { publicUrl: parsePublicUrl(flags.publicUrl) }),
-    ...(places ? { mounts: mountsOf(undefined, { ...before.mounts, ...places }) } : {}),
+    ...(places ? { mounts: { ...before.mounts, ...knownPlaces(places) } } : {}),
     ...(flags.x07 === undefined ? {} : { x07: parseJson(flags.x07, '--x07') }),
     ...(flags.npm === undefined ? {} : { npm: parseJson(flags.npm, '--npm') }),
   });
@@ -39,6 +39,12 @@ export async function changeSettings(dataDirectory: string, flags: SettingsFlags
       control.execute([{ kind: 'change-settings', settings, before }]),
     );
   console.log(JSON.stringify(settings, null, 2));
+}
+
+/** What is not named stays as it is: turned on, or off. @throws RegistryError `bad-request` for what is no surface. */
+function knownPlaces(places: Settings['mounts']): Settings['mounts'] {
+  mountsOf(undefined, places);
+  return places;
 }
 
 export async function recordedSettings(dataDirectory: string): Promise<Settings> {

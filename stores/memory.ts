@@ -7,7 +7,17 @@ import { digestOf, type Digest } from '../core/digest.ts';
 import { LogDamage, RegistryError } from '../core/errors.ts';
 import type { TokenUse } from '../core/account-book.ts';
 import type { LineCodec, LogLine } from '../core/event.ts';
-import type { BlobStore, EventLog, SiteBuild, SiteRecords, SiteTarget, StagedBlob } from '../core/ports.ts';
+import type {
+  BlobStore,
+  EventLog,
+  SiteBuild,
+  SiteRecords,
+  SiteTarget,
+  StagedBlob,
+  Upstream,
+  UpstreamAnswer,
+  UpstreamAsk,
+} from '../core/ports.ts';
 import type { SiteBody, SiteFile } from '../core/site.ts';
 
 export class Fault extends Error {
@@ -244,5 +254,50 @@ export class MemoryTokenUse implements TokenUse {
   lastUsedAt(tokenId: string): string | undefined {
     const ms = this.#lastUsedMs.get(tokenId);
     return ms === undefined ? undefined : new Date(ms).toISOString();
+  }
+}
+
+/** Another registry that has what a test gives it, by what is asked for. */
+export class MemoryUpstream implements Upstream {
+  readonly url = 'https://upstream.example';
+  readonly archives = 'stream';
+  readonly contents = new Map<string, { readonly text: string; readonly etag: string }>();
+  /** Answers whose bodies were neither read to the end nor closed. */
+  open = 0;
+
+  locate(at: string): string {
+    return `${this.url}/${at}`;
+  }
+
+  async get({ at, ifNoneMatch }: UpstreamAsk): Promise<UpstreamAnswer> {
+    const content = this.contents.get(at);
+    if (!content) return { found: false, because: 'missing' };
+    if (ifNoneMatch === content.etag) return { found: false, because: 'unchanged' };
+    this.open += 1;
+    return { found: true, contentType: undefined, etag: content.etag, body: this.#body(content.text) };
+  }
+
+  #body(text: string): AsyncIterableIterator<Uint8Array> {
+    const pieces = text.match(/[^]{1,7}/g) ?? [];
+    let isOpen = true;
+    const end = (): void => {
+      if (isOpen) this.open -= 1;
+      isOpen = false;
+    };
+    return {
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+      async next() {
+        const piece = isOpen ? pieces.shift() : undefined;
+        if (piece !== undefined) return { done: false, value: Buffer.from(piece) };
+        end();
+        return { done: true, value: undefined };
+      },
+      async return() {
+        end();
+        return { done: true, value: undefined };
+      },
+    };
   }
 }

@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 suite=${1:-unit}
+concurrency=1
 case "$suite" in
   unit) mapfile -t files < <(find test -name '*.test.ts' -not -path 'test/slow/*' -not -path 'test/clients/*' | sort) ;;
   slow) mapfile -t files < <(find test/slow -name '*.test.ts' | sort) ;;
@@ -16,11 +17,13 @@ trap 'rm -f "$output"' EXIT
 status=0
 seen=
 if [ "$suite" = unit ]; then
+  concurrency=3
   seen=$(mktemp)
   trap 'rm -f "$output" "$seen"' EXIT
   export CAIRN_OPENAPI_SEEN=$seen
 fi
-node --import tsx --test --test-reporter=spec "${files[@]}" 2>&1 | tee "$output" || status=$?
+# Tests of one file share a server and run in turn; files wait for disks and clocks more than they compute.
+node --import tsx --test --test-concurrency="${concurrency}" --test-reporter=spec "${files[@]}" 2>&1 | tee "$output" || status=$?
 count=$(sed -n 's/^ℹ tests \([0-9]*\)$/\1/p' "$output" | tail -n 1)
 if [ "${count:-0}" -eq 0 ]; then
   echo "suite $suite ran no test" >&2

@@ -108,7 +108,7 @@ export async function deleteTarball(call: Call): Promise<Intent> {
 }
 
 /** @throws RegistryError `package-not-found`, also for those who may not know of it. */
-export function requireKnown(view: StateView, name: string, actor: Actor): Package {
+function requireKnown(view: StateView, name: string, actor: Actor): Package {
   const of = knownPackage(view, name, actor);
   if (of) return of;
   throw new RegistryError('package-not-found', `${name} is not in this registry`);

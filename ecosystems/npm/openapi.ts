@@ -1,20 +1,8 @@
 /** What the API's document says of each route of the surface. A scoped name is one segment: `@scope%2fname`. */
 import type { JsonSchema, RouteDoc } from '../../core/route-doc.ts';
 import type { SurfaceDoc } from '../ecosystem.ts';
+import { count, flag, list, object, text, time } from '../schema-words.ts';
 
-const text = { type: 'string' } as const;
-const flag = { type: 'boolean' } as const;
-const count = { type: 'integer', minimum: 0 } as const;
-const time = { type: 'string', format: 'date-time' } as const;
-
-/** Every field that may come; `optional` ones may be missing. Others may be added later. */
-function object(properties: Record<string, JsonSchema>, optional: readonly string[] = []): JsonSchema {
-  const required = Object.keys(properties).filter((field) => !optional.includes(field));
-  return { type: 'object', properties, ...(required.length > 0 ? { required } : {}) };
-}
-function list(items: JsonSchema): JsonSchema {
-  return { type: 'array', items };
-}
 function mapOf(items: JsonSchema): JsonSchema {
   return { type: 'object', additionalProperties: items };
 }
@@ -89,7 +77,7 @@ const schemas = {
   ),
   NpmToken: object({
     token: text,
-    key: { type: 'string', format: 'uuid' },
+    key: { type: 'string', pattern: '^[0-9a-f]{32}$' },
     name: text,
     cidr_whitelist: { type: ['array', 'null'], items: text },
     readonly: flag,
@@ -97,25 +85,23 @@ const schemas = {
     updated: time,
   }),
   NpmProfile: object({ name: text, email: text, fullname: text, tfa: { type: ['object', 'null'] } }),
-  NpmUpstreamPackument: {
-    ...object(
-      {
-        name: text,
-        'dist-tags': mapOf(text),
-        versions: mapOf({ $ref: '#/components/schemas/NpmUpstreamVersion' }),
-      },
-      ['dist-tags', 'versions'],
-    ),
-    // Only what is ours can be written.
-    not: { required: ['_rev'] },
-  },
+  NpmUpstreamPackument: object(
+    {
+      name: text,
+      'dist-tags': mapOf(text),
+      versions: mapOf({ $ref: '#/components/schemas/NpmUpstreamVersion' }),
+      // Only what is ours can be written.
+      _rev: { not: {} },
+    },
+    ['dist-tags', 'versions', '_rev'],
+  ),
   NpmUpstreamVersion: object({
     name: text,
     version: text,
-    dist: {
-      ...object({ tarball: { type: 'string', format: 'uri' } }),
-      not: { anyOf: [{ required: ['signatures'] }, { required: ['attestations'] }] },
-    },
+    dist: object(
+      { tarball: { type: 'string', format: 'uri' }, signatures: { not: {} }, attestations: { not: {} } },
+      ['signatures', 'attestations'],
+    ),
   }),
   NpmKeys: object({
     keys: list(

@@ -13,7 +13,7 @@ const RATIO_COUNTS_FROM_BYTES = 64 * 1024 ** 2;
 const MAX_RATIO = 200;
 const MAX_MANIFEST_BYTES = 4 * 1024 ** 2;
 /** What npm's own registry keeps of a readme. */
-export const MAX_README_BYTES = 64 * 1024;
+const MAX_README_BYTES = 64 * 1024;
 
 export interface Tarball {
   readonly size: number;

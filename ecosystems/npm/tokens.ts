@@ -1,6 +1,6 @@
 /** Tokens and the profile of an account (contract, section 7). */
 import { RegistryError } from '../../core/errors.ts';
-import type { Token } from '../../core/accounts.ts';
+import { uuidFrom, type Token } from '../../core/accounts.ts';
 import { requireScope, type Scope, type TokenLimit } from '../../core/permission.ts';
 import type { Call, HttpAnswer } from '../../core/route.ts';
 import { answer, readObject, requireActor, wrongShape } from './answers.ts';
@@ -28,7 +28,8 @@ function tokenObject(token: Token): object {
   return {
     // The hash is all that is kept of the token: its id stands for its beginning.
     token: tokenId.slice(0, 6),
-    key: tokenId,
+    // npm takes a UUID for a secret and prints asterisks.
+    key: tokenId.replaceAll('-', ''),
     name: label,
     cidr_whitelist: addresses ?? null,
     readonly: !scopes.some((scope) => scope !== 'read'),
@@ -112,7 +113,8 @@ function textsIn(body: Body, field: string): readonly string[] {
 /** `DELETE -/npm/v1/tokens/token/{key}` */
 export async function revokeToken(call: Call): Promise<HttpAnswer> {
   const actor = requireActor(call);
-  const token = call.accounts.token((call.params['key'] ?? '').toLowerCase());
+  const key = (call.params['key'] ?? '').toLowerCase().replaceAll('-', '');
+  const token = call.accounts.token(uuidFrom(key));
   if (token?.handle !== actor.handle) throw new RegistryError('not-found', 'you have no such token');
   // Every token may end itself.
   if (token.tokenId !== actor.tokenId) requireScope(actor, 'tokens');

@@ -1,26 +1,15 @@
 /** What the API's document says of each route of the surface (contract, sections 4, 7, 8, 9 and 15). */
 import type { JsonSchema, RouteDoc } from '../../core/route-doc.ts';
 import type { SurfaceDoc } from '../ecosystem.ts';
+import { count, flag, list, object, text, time } from '../schema-words.ts';
 import { allWords } from './scopes.ts';
 
-const text = { type: 'string' } as const;
-const flag = { type: 'boolean' } as const;
-const count = { type: 'integer', minimum: 0 } as const;
-const time = { type: 'string', format: 'date-time' } as const;
 const id = { type: 'string', format: 'uuid' } as const;
 const sha256 = { type: 'string', pattern: '^[0-9a-f]{64}$' } as const;
 const name = { type: 'string', pattern: '^[a-z][a-z0-9_-]{0,127}$' } as const;
 const texts = { type: 'array', items: text } as const;
 const okFlag = { const: true } as const;
 
-/** Every field that may come; `optional` ones may be missing. Others may be added later. */
-function object(properties: Record<string, JsonSchema>, optional: readonly string[] = []): JsonSchema {
-  const required = Object.keys(properties).filter((field) => !optional.includes(field));
-  return { type: 'object', properties, ...(required.length > 0 ? { required } : {}) };
-}
-function list(items: JsonSchema): JsonSchema {
-  return { type: 'array', items };
-}
 function orNull(schema: { readonly type: string } & JsonSchema): JsonSchema {
   return { ...schema, type: [schema.type, 'null'] };
 }

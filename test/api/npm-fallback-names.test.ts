@@ -97,7 +97,7 @@ test('a private package, another one of its scope and a scope of nobody here can
   const answers = [];
   for (const name of ['@acme%2fsecret', '@acme%2fnothing', '@other%2fnothing']) {
     const { status, text, headers } = await get(`/${name}`);
-    const { date, 'x-request-id': id, ...rest } = headers;
+    const { date: _date, 'x-request-id': id, ...rest } = headers;
     answers.push([status, text.replace(String(id), ''), rest]);
   }
   assert.deepEqual(answers[0], answers[1]);

@@ -152,7 +152,6 @@ test('nothing of the client is sent on, and nothing that is not about reading a 
   ]);
   assert.match(String(asked.headers['user-agent']), /^cairn\//);
   for (const path of [
-    '/-/v1/search?text=is-odd',
     '/-/package/is-odd/visibility',
     '/-/package/is-odd/collaborators',
     '/-/npm/v1/attestations/is-odd@1.0.0',

@@ -21,7 +21,7 @@ before(async () => {
 });
 
 type Statement = Record<string, unknown>;
-type Context = Parameters<typeof temporaryDirectory>[0] & Parameters<typeof openTestServer>[0];
+type Context = Parameters<typeof temporaryDirectory>[0];
 
 async function aServer(t: Context, trusted = sigstore): Promise<TestServer> {
   const path = join(await temporaryDirectory(t), 'trusted_root.json');

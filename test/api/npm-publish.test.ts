@@ -89,6 +89,23 @@ test('a pax header may say the size once more, and never another one', async (t)
   }
 });
 
+test('a pax header for all members may say where they come from, and no size', async (t) => {
+  const npm = npmApi(await openTestServer(t));
+  const headed = (version: string, record: string) => ({
+    name: 'from-git',
+    version,
+    extra: [
+      { path: 'pax_global_header', type: 'g', content: record },
+      { path: 'package/a.txt', content: 'abc' },
+    ],
+  });
+  const good = await npm.publish(headed('1.0.0', '19 comment=0123abc\n'), ADMIN_TOKEN);
+  assert.equal(good.status, 201, good.text);
+  // npm's own reader would go by it, and find other members than ours.
+  const bad = await npm.publish(headed('2.0.0', '19 comment=0123abc\n9 size=0\n'), ADMIN_TOKEN);
+  assert.equal(bad.status, 422, bad.text);
+});
+
 test('every spelling of a scoped name is the same package', async (t) => {
   const server = await openTestServer(t);
   const npm = npmApi(server);

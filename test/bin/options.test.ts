@@ -77,16 +77,15 @@ test('settings that cannot be are refused in a sentence that names them, and not
       [await config('doors.json', '{"registration":true}'), {}, 2, /registration.*type/],
       [{ npmFallback: 'nonsense' }, {}, 2, /npm fallback must be a URL/],
       [{}, { CAIRN_NPM_FALLBACK: 'file:///etc' }, 2, /npm fallback must be a URL/],
-      [{}, { CAIRN_NPM_FALLBACK: 'https://u:secret@registry.example' }, 2, /^(?!.*secret).*without credentials/],
+      [
+        {},
+        { CAIRN_NPM_FALLBACK: 'https://u:secret@registry.example' },
+        2,
+        /^(?!.*secret).*without credentials/,
+      ],
       [{}, { NPM_FALLBACK: 'https://registry.example/?a' }, 2, /npm fallback must be a URL/],
       [{}, { CAIRN_NPM_FALLBACK_TARBALLS: 'both' }, 2, /both: use redirect or stream/],
       [await config('fallback.json', '{"npmFallback":1}'), {}, 2, /npmFallback.*type/],
-      [
-        { npmFallback: 'http://registry.example/npm/', publicUrl: 'http://registry.example' },
-        {},
-        2,
-        /this registry itself/,
-      ],
       [{ data: file }, {}, 2, /a-file cannot be used.*--data DIR/],
       [{ data: join(file, 'below') }, {}, 2, /below cannot be used.*--data DIR/],
     ];
@@ -135,21 +134,21 @@ test('a flag comes before the environment, the environment before the file', asy
     '/of/file',
     { host: '1.1.1.1', port: 1 },
     'https://file.example',
-    { x07: '/file' },
+    { x07: '/file', npm: '/npm' },
     'invited',
   ]);
   assert.deepEqual(seen(readOptions({ config }, env)), [
     '/of/environment',
     { host: '2.2.2.2', port: 2 },
     'https://environment.example',
-    { x07: '/environment' },
+    { x07: '/environment', npm: '/npm' },
     'open',
   ]);
   assert.deepEqual(seen(readOptions({ config, ...flags }, env)), [
     '/of/flag',
     { host: '3.3.3.3', port: 3 },
     'https://flag.example',
-    { x07: '/environment' },
+    { x07: '/environment', npm: '/npm' },
     'closed',
   ]);
 });
@@ -159,7 +158,7 @@ test('what is left unsaid is left to the registry', () => {
     {},
     { CAIRN_PUBLIC_URL: ' ', CAIRN_ADMIN_TOKEN: '' },
   );
-  assert.deepEqual(said, { publicUrl: undefined, mounts: undefined, x07: undefined });
+  assert.deepEqual(said, { publicUrl: undefined, mounts: undefined, x07: undefined, npm: undefined });
   assert.deepEqual(listen, { host: '127.0.0.1', port: 8080 });
   assert.equal(administratorToken, undefined);
   assert.equal(registration, 'closed');
@@ -185,8 +184,10 @@ test('the npm fallback is on unless it is said to be off, and a word of its own 
   const url = 'https://registry.example/npm';
   assert.deepEqual(seen({}), { upstream: 'machine', archives: 'redirect' });
   assert.deepEqual(seen({ config }), { upstream: 'off', archives: 'stream' });
-  for (const word of ['true', 'TRUE']) assert.equal(seen({ config }, { NPM_FALLBACK: word }).upstream, 'machine');
-  for (const word of ['false', 'off', 'False']) assert.equal(seen({}, { NPM_FALLBACK: word }).upstream, 'off');
+  for (const word of ['true', 'TRUE'])
+    assert.equal(seen({ config }, { NPM_FALLBACK: word }).upstream, 'machine');
+  for (const word of ['false', 'off', 'False'])
+    assert.equal(seen({}, { NPM_FALLBACK: word }).upstream, 'off');
   assert.deepEqual(seen({}, { CAIRN_NPM_FALLBACK: `${url}//`, NPM_FALLBACK: 'false' }).upstream, { url });
   assert.equal(seen({ npmFallback: 'false' }, { CAIRN_NPM_FALLBACK: url }).upstream, 'off');
   assert.equal(seen({}, { CAIRN_NPM_FALLBACK_TARBALLS: 'stream' }).archives, 'stream');
@@ -215,4 +216,11 @@ test("a first line says who is asked for npm packages: whoever this machine's ow
   assert.doesNotMatch(off, /secret/);
   assert.deepEqual(others, []);
   assert.deepEqual(await linesOf('https://registry.example/', { NPM_FALLBACK: 'false' }), []);
+  // Said on purpose, a registry that asks itself is refused.
+  const itself = { publicUrl: 'http://registry.example', npmFallback: 'http://registry.example/npm/' };
+  const flags = { data: join(directory, 'other'), listen: '127.0.0.1:0', ...itself };
+  await assert.rejects(
+    serve(readOptions(flags, {}), () => undefined),
+    { code: 'bad-request' },
+  );
 });

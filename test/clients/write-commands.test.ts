@@ -115,10 +115,7 @@ for (const client of ['npm 11', 'pnpm 12'] as const)
         const tombstone = await readPackument(served, own);
         assert.equal(tombstone.versions, undefined);
         assert.deepEqual(Object.keys(tombstone.time).includes('unpublished'), true);
-        assert.match(
-          await project.refused('install', own),
-          /No versions|ENOVERSIONS|unpublished|no version/i,
-        );
+        assert.match(await project.refused('install', own), /ENOVERSIONS|ERR_PNPM_\w+[\s\S]*404/);
       });
     });
 
@@ -168,8 +165,8 @@ for (const client of ['npm 10', 'npm 11'] as const)
   test(`${client} gives a star and takes it back`, async (t) => {
     const name = `star-of-${client.replace(' ', '-')}`;
     await follow(await aClientOf(t, client, name), name, [
-      { words: ['star', name], changes: { users: [undefined, { admin: true }] } },
+      { words: ['star', name], changes: { 'users.admin': [undefined, true] } },
       { words: ['stars'], changes: {}, says: new RegExp(name) },
-      { words: ['unstar', name], changes: { users: [{ admin: true }, undefined] } },
+      { words: ['unstar', name], changes: { 'users.admin': [true, undefined] } },
     ]);
   });

@@ -4,17 +4,72 @@ import { test } from 'node:test';
 import type { Command } from '../../core/decide.ts';
 import { digestOf } from '../../core/digest.ts';
 import { SITE_REVISION } from '../../generator/records.ts';
-import { anActor, openWorld, publishOf, someSettings } from '../support/registry.ts';
+import { anActor, anArtifact, openWorld, publishOf, someSettings } from '../support/registry.ts';
 import { contentOf } from '../support/histories.ts';
 import { manifestOf } from '../support/x07-package.ts';
 
 const golden = new URL('golden-site.txt', import.meta.url);
 
+const ended = { retired: true, retiredAt: '2026-01-02T00:00:00.000Z' } as const;
+const readme = Buffer.from('# lib\n\n"Quoted" </script>\n');
+
+function npmVersion(name: string, version: string, over: object = {}): Command {
+  const manifest = { name, version, description: `About ${name}.`, keywords: ['demo'], odd: 1.5, ...over };
+  return {
+    kind: 'publish',
+    ecosystem: 'npm',
+    name,
+    version,
+    artifacts: [
+      { ...anArtifact(name, version), role: 'tarball' },
+      { role: 'readme', digest: digestOf(readme), size: readme.length, mediaType: 'text/markdown' },
+    ],
+    meta: {
+      manifest: JSON.stringify(manifest),
+      integrity: `sha512-${'A'.repeat(86)}==`,
+      shasum: '0'.repeat(40),
+      fileCount: 3,
+      unpackedSize: 300,
+      readmeFilename: 'README.md',
+    },
+    signatures: [{ keyId: 'k1', kind: 'ecdsa-sha2-nistp256', value: 'MEUC' }],
+  };
+}
+
+/** A scoped package with tags, one taken out, one gone, one that nobody may see. */
+function npmCommands(): Command[] {
+  const of = (name: string): { ecosystem: 'npm'; name: string } => ({ ecosystem: 'npm', name });
+  const lib = of('@acme/lib');
+  const secret = npmVersion('@acme/secret', '1.0.0');
+  return [
+    npmVersion('@acme/lib', '1.0.0', { hasInstallScript: true }),
+    npmVersion('@acme/lib', '1.1.0'),
+    npmVersion('@acme/lib', '2.0.0-beta.1'),
+    { kind: 'set-ref', ...lib, ref: 'latest', target: '1.0.0' },
+    { kind: 'set-ref', ...lib, ref: 'beta', target: '2.0.0-beta.1' },
+    { kind: 'deprecate', ...lib, version: '1.0.0', message: 'Use "2.0.0".' },
+    { kind: 'withdraw', ...lib, version: '1.1.0' },
+    { kind: 'star', ...lib },
+    {
+      kind: 'file-advisory',
+      ...lib,
+      advisory: { id: 'A-2', kind: 'security', severity: 'medium', summary: 'It leaks.', range: '<2.0.0-0' },
+    },
+    npmVersion('gone', '1.0.0'),
+    { kind: 'withdraw', ...of('gone') },
+    { ...secret, visibility: 'private' } as Command,
+  ];
+}
+
 /** One package of each kind that shows differently, with a fixed clock and fixed identities. */
 async function aSmallSite(): Promise<Record<string, string>> {
   const world = await openWorld({
     settings: someSettings({
-      mounts: { x07: '/x07' },
+      mounts: { x07: '/x07', npm: '/npm' },
+      keys: [
+        { id: 'k1', ecosystem: 'npm', kind: 'ecdsa-sha2-nistp256', publicKey: 'T25l', ...ended },
+        { id: 'k2', ecosystem: 'npm', kind: 'ecdsa-sha2-nistp256', publicKey: 'VHdv' },
+      ],
       x07: { officialOwner: 'x07', verifiedNamespaces: ['ext'] },
     }),
   });
@@ -55,7 +110,9 @@ async function aSmallSite(): Promise<Record<string, string>> {
     { kind: 'withdraw', ...of('gone') },
     { kind: 'yank', ...of('yanked'), version: '1.0.0' },
     { kind: 'set-visibility', ...of('hidden'), visibility: 'private' },
+    ...npmCommands(),
   ];
+  world.blobs.blobs.set(digestOf(readme), readme);
   for (const command of commands) await world.execute(command, ann);
   await world.generator.update();
   await world.generator.updateRoots();

@@ -53,8 +53,8 @@ test('a registry that was made is not moved by a start; the command that is name
     'x07=/p',
   ]);
   const { keys, ...rest } = JSON.parse(printed) as { keys: readonly unknown[] };
-  assert.equal(keys.length, 1, 'the key stays');
-  assert.deepEqual(rest, { publicUrl: 'https://three.example', mounts: { x07: '/p' } });
+  assert.equal(keys.length, 2, 'the keys stay');
+  assert.deepEqual(rest, { publicUrl: 'https://three.example', mounts: { x07: '/p', npm: '/npm' } });
   assert.equal((await configOf(moved.url, '/p')).dl, 'https://three.example/p/v1/packages/');
   assert.equal((await send(moved.url, '/p/v1/packages/acme-hello')).status, 200);
   assert.equal((await send(moved.url, '/v1/packages/acme-hello')).status, 404);

@@ -1,47 +1,9 @@
-/**
- * npm itself, in pinned versions, installed once from the registry that this machine is set up for into a folder outside
- * the project: `CAIRN_CLIENTS`, or one in the temporary directory.
- */
+/** npm run with a home and flags of its own, for tests that change what it finds around it. */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import type { Finished } from './command-line.ts';
-
-export type NpmVersion = '10.9.9' | '11.21.2' | '12.2.0';
-
-/** Words that start it. */
-export type NpmProgram = readonly [node: string, script: string];
-
-const cache = process.env['CAIRN_CLIENTS'] ?? join(tmpdir(), 'cairn-clients');
-const NEW_NODE = '26.10.0';
-
-/** Undefined where it needs a newer Node than this, and there is none for this machine. */
-export async function npmProgram(version: NpmVersion): Promise<NpmProgram | undefined> {
-  const node = version === '12.2.0' ? await newNode() : process.execPath;
-  return node === undefined ? undefined : [node, await installed('npm', version, 'npm/bin/npm-cli.js')];
-}
-
-async function newNode(): Promise<string | undefined> {
-  if (Number(process.versions.node.split('.')[0]) >= 26) return process.execPath;
-  const node = await installed('node', NEW_NODE, 'node/bin/node').catch(() => undefined);
-  return node !== undefined && existsSync(node) ? node : undefined;
-}
-
-async function installed(name: string, version: string, program: string): Promise<string> {
-  const folder = join(cache, `${name}-${version}`);
-  if (!existsSync(folder)) {
-    await mkdir(cache, { recursive: true });
-    const fresh = await mkdtemp(join(cache, 'incoming-'));
-    const flags = ['--no-fund', '--no-audit', '--no-save', '--ignore-scripts=false', '--prefix', fresh];
-    await promisify(execFile)('npm', ['install', ...flags, `${name}@${version}`], { cwd: fresh });
-    // Two test files may do this at once: whoever is first gets the name, and the other's copy goes.
-    await rename(fresh, folder).catch(() => rm(fresh, { recursive: true }));
-  }
-  return join(folder, 'node_modules', program);
-}
+import type { Client } from './npm-clients.ts';
 
 interface NpmRun {
   readonly cwd: string;
@@ -55,7 +17,7 @@ interface NpmRun {
 const PATIENCE_MS = 120_000;
 
 export async function runNpm(
-  [node, script]: NpmProgram,
+  { command: [program, ...words] }: Client,
   args: readonly string[],
   { cwd, home, registry, token, env }: NpmRun,
 ): Promise<Finished> {
@@ -73,7 +35,7 @@ export async function runNpm(
   const clean = { PATH: process.env['PATH'], HOME: home, CI: 'true', ...env };
   const options = { cwd, env: clean, timeout: PATIENCE_MS };
   return new Promise((resolve) => {
-    execFile(node, [script, ...args, ...flags], options, (error, stdout, stderr) => {
+    execFile(program, [...words, ...args, ...flags], options, (error, stdout, stderr) => {
       const code = error ? (typeof error.code === 'number' ? error.code : null) : 0;
       resolve({ code, stdout, stderr });
     });

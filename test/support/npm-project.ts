@@ -25,6 +25,11 @@ export interface Project {
   readonly folder: string;
   write(path: string, text: string): Promise<void>;
   run(...words: readonly string[]): Promise<Finished>;
+  /** As `run`, for a client that waits for somebody: `onOutput` sees all it has printed, and may answer on its input. */
+  converse(
+    words: readonly string[],
+    onOutput: (printed: string, answer: (line: string) => void) => void,
+  ): Promise<Finished>;
   /** As `run`; fails the test unless the client succeeds. What it printed to standard output. */
   ok(...words: readonly string[]): Promise<string>;
   /** As `run`; fails the test unless the client refuses. What it printed. */
@@ -57,13 +62,14 @@ export async function openProject(
   await mkdir(home);
   await write('package.json', JSON.stringify({ ...manifest, ...trustIn(client.name) }, undefined, 2));
   for (const [path, text] of Object.entries(settingsOf(client.name, registry))) await write(path, text);
-  const run = (words: readonly string[]): Promise<Finished> =>
-    finish(words, { cwd: folder, env: environmentOf(client, home, top) });
+  const run = (words: readonly string[], onOutput?: OnOutput): Promise<Finished> =>
+    finish(words, { cwd: folder, env: environmentOf(client, home, top) }, onOutput);
   const project: Project = {
     client,
     folder,
     write,
     run: (...words) => run([...client.command, ...words]),
+    converse: (words, onOutput) => run([...client.command, ...words], onOutput),
     async ok(...words) {
       const finished = await project.run(...words);
       if (finished.code === 0) return finished.stdout;
@@ -154,14 +160,21 @@ function environmentOf(client: Client, home: string, top: string): NodeJS.Proces
   };
 }
 
+type OnOutput = Parameters<Project['converse']>[1];
+
 async function finish(
   [file = '', ...words]: readonly string[],
   options: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
+  onOutput?: OnOutput,
 ): Promise<Finished> {
-  const child = spawn(file, words, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(file, words, { ...options, stdio: [onOutput ? 'pipe' : 'ignore', 'pipe', 'pipe'] });
   let [stdout, output] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => ((stdout += text), (output += text)));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const printed = (text: string): void => {
+    output += text;
+    onOutput?.(output, (line) => child.stdin?.write(`${line}\n`));
+  };
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => ((stdout += text), printed(text)));
+  child.stderr?.setEncoding('utf8').on('data', printed);
   const patience = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
   const [code] = (await once(child, 'close')) as [number | null];
   clearTimeout(patience);

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { remoteControl } from '../../api/control.ts';
 import type { NewToken } from '../../core/account-book.ts';
+import { send } from './http.ts';
 
 export interface StoredState {
   readonly events: number;
@@ -12,7 +13,7 @@ export interface StoredState {
 }
 
 export async function storedState({ url, data }: { url: string; data: string }): Promise<StoredState> {
-  const { events } = (await (await fetch(`${url}/readyz`)).json()) as { events: number };
+  const { events } = JSON.parse((await send(url, '/readyz')).text) as { events: number };
   return { events, blobs: await filesBelow(join(data, 'blobs/sha256')), incoming: await incomingOf(data) };
 }
 

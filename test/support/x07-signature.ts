@@ -33,11 +33,16 @@ export function publicKeyFrom(raw: Buffer): KeyObject {
 
 /** The private keys below a data directory, by id. */
 function keysBelow(data: string): { id: string; key: KeyObject; publicKey: Buffer }[] {
-  return readdirSync(join(data, 'keys')).map((file) => {
-    const key = createPrivateKey(readFileSync(join(data, 'keys', file)));
-    const publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' }).subarray(-32);
-    return { id: createHash('sha256').update(publicKey).digest('hex').slice(0, 16), key, publicKey };
-  });
+  const keys = readdirSync(join(data, 'keys')).map((file) =>
+    createPrivateKey(readFileSync(join(data, 'keys', file))),
+  );
+  // Other ecosystems have keys of other kinds.
+  return keys
+    .filter(({ asymmetricKeyType }) => asymmetricKeyType === 'ed25519')
+    .map((key) => {
+      const publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' }).subarray(-32);
+      return { id: createHash('sha256').update(publicKey).digest('hex').slice(0, 16), key, publicKey };
+    });
 }
 
 /** What `config.json` says of the keys of a registry that never changed them. */
