@@ -45,7 +45,7 @@ test('tarballs that no client should be given are refused', async () => {
       'no package.json',
     ],
     ['package.json outside', packed([{ ...manifest, path: 'package.json' }]), 422, 'not in a top folder'],
-    ['package.json twice', packed([manifest, manifest]), 422, 'package.json twice'],
+    ['package.json twice', packed([manifest, manifest]), 422, 'twice'],
     [
       'package.json in capitals',
       packed([manifest, { ...manifest, path: 'package/PACKAGE.JSON' }]),
