@@ -65,8 +65,9 @@ async function install(wanted: Pinned, folder: string): Promise<void> {
   await mkdir(cache, { recursive: true });
   const fresh = await mkdtemp(join(cache, 'incoming-'));
   const spec = `${wanted.package}@${wanted.version}`;
-  const flags = ['--no-fund', '--no-audit', '--no-save', '--ignore-scripts=false', '--prefix', fresh];
-  await promisify(execFile)('npm', ['install', ...flags, spec], { cwd: fresh });
+  // `npm run` hands the settings of this project on: these have other engines, and bring a Node of their own.
+  const plain = ['--no-engine-strict', '--no-fund', '--no-audit', '--no-save', '--ignore-scripts=false'];
+  await promisify(execFile)('npm', ['install', ...plain, '--prefix', fresh, spec], { cwd: fresh });
   await rename(fresh, folder).catch(async (error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
     await rm(fresh, { recursive: true });
