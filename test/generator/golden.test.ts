@@ -139,7 +139,7 @@ test('the bytes of a small site are those of the file beside this test', async (
   assert.equal(
     found,
     wanted,
-    'The bytes of published files have changed. If that is meant, raise SITE_REVISION in generator/generator.ts, ' +
+    'The bytes of published files have changed. If that is meant, raise SITE_REVISION in generator/records.ts, ' +
       'so that every site is rendered again, and run: npm run golden',
   );
 });
