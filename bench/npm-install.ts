@@ -7,7 +7,7 @@ import { openProject } from '../test/support/npm-project.ts';
 import { freePort, startNginx } from '../test/support/nginx.ts';
 import { ADMIN_TOKEN, startServer } from '../test/support/server-process.ts';
 import { Absent, secondsOf, type Bench, type Row } from './measure.ts';
-import { fetchApplication, publishAll, type Application } from './npm-application.ts';
+import { fetchApplication, publishAll, type Application } from '../test/support/npm-application.ts';
 import { cpuMsOf, requireProgram } from './processes.ts';
 import { startVerdaccio, VERDACCIO_VERSION } from './verdaccio.ts';
 

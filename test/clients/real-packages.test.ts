@@ -4,26 +4,22 @@
  * tells what the public registry says of every package.
  */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { cp, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { promisify } from 'node:util';
 import semver from 'semver';
 import { closing } from '../support/closing.ts';
 import { inLanes } from '../support/lanes.ts';
+import { fetchApplication, npmIn, publishAll, type Application } from '../support/npm-application.ts';
 import { clientNamed } from '../support/npm-clients.ts';
 import { openProject, type Project } from '../support/npm-project.ts';
 import { publish, serveRegistry, type Served } from '../support/npm-registries.ts';
 import { compareTrees } from '../support/same-trees.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
-const run = promisify(execFile);
-const LANES = 4;
 /** Of more than 20 MB: published and fetched, without all that it depends on. */
-const large = { name: 'next', version: '15.5.29', filename: 'next-15.5.29.tgz' };
-const application = new URL('application/', import.meta.url).pathname;
+const large = { name: 'next', version: '15.5.29' };
 
 interface LockedPackage {
   readonly version: string;
@@ -33,19 +29,14 @@ interface LockedPackage {
 interface LockFile {
   readonly packages: Readonly<Record<string, LockedPackage>>;
 }
-const lock = readLock(application);
+/** What the public registry says of every package. */
+const lock = readLock(new URL('application/', import.meta.url).pathname);
 
 function readLock(folder: string): LockFile {
   return JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')) as LockFile;
 }
 
-function nameIn(path: string): string {
-  return path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
-}
-
-/** Folders of the application as the public registry's packages fill them. */
-let installed: string;
-/** Tarballs, and the cache that they and the installation share. */
+let application: Application;
 let scratch: string;
 let served: Served;
 let project: Project;
@@ -53,88 +44,22 @@ const opened = closing();
 before(async () => {
   scratch = await temporaryDirectory(opened);
   served = await serveRegistry(opened);
-  installed = join(scratch, 'public');
-  await mkdir(installed);
-  await cp(application, installed, { recursive: true });
-  // Not `ci`: it also wants what the lock file leaves out, binaries of platforms that are not ours.
-  await npm(['install'], installed);
+  application = await fetchApplication(scratch, [`${large.name}@${large.version}`]);
 });
 after(() => opened.close());
 
-/** With the settings of whoever runs this: it is the only thing here that asks another registry. */
-async function npm(words: readonly string[], cwd: string): Promise<string> {
-  const { command } = await clientNamed('npm 11');
-  const [file, ...program] = command;
-  // `npm run` hands the settings of this project on to every npm below it; an application has other engines.
-  const flags = ['--no-engine-strict', '--prefer-offline', '--no-audit', '--no-fund'];
-  const cache = ['--cache', join(scratch, 'cache')];
-  const { stdout } = await run(file, [...program, ...words, ...flags, ...cache], {
-    cwd,
-    maxBuffer: 64 * 1024 ** 2,
-  });
-  return stdout;
-}
-
-interface Packed {
-  readonly name: string;
-  readonly version: string;
-  readonly filename: string;
-  readonly size: number;
-}
-
 test('its packages are published as they are', { timeout: 300_000 }, async (t) => {
-  // What this machine needs: binaries of other platforms are optional, and are not there.
-  const wanted = new Set(
-    Object.entries(lock.packages)
-      .filter(([path]) => path !== '' && existsSync(join(installed, path)))
-      .map(([path, { version }]) => `${nameIn(path)}@${version}`),
-  );
-  assert.ok(wanted.size > 200, `${wanted.size} packages`);
-  const packed = await pack([...wanted, `${large.name}@${large.version}`]);
-  assert.equal(packed.length, wanted.size + 1);
-  const largest = Math.max(...packed.map(({ size }) => size));
+  const { packages } = application;
+  assert.ok(packages.length > 200, `${packages.length} packages`);
+  const largest = Math.max(...packages.map(({ size }) => size));
   assert.ok(largest > 20_000_000, `the largest has ${largest} bytes`);
-  const refused: string[] = [];
-  const started = performance.now();
-  // Of one package the highest version last, so that it is the latest.
-  const inOrder = packed.sort((a, b) => semver.compare(a.version, b.version));
-  await inLanes(LANES, async (lane) => {
-    for (const one of inOrder.filter(({ name }) => laneOf(name) === lane))
-      await publishReal(one).catch((error: Error) => refused.push(error.message));
-  });
-  assert.deepEqual(refused, []);
-  const bytes = packed.reduce((sum, { size }) => sum + size, 0);
-  t.diagnostic(
-    `${packed.length} packages, ${Math.round(bytes / 1e6)} MB, published in ${Math.round((performance.now() - started) / 1000)} s`,
-  );
+  await publishAll(application, served);
+  const bytes = packages.reduce((sum, { size }) => sum + size, 0);
+  t.diagnostic(`${packages.length} packages, ${Math.round(bytes / 1e6)} MB`);
 });
 
-/** All versions of a package are published one after the other. */
-function laneOf(name: string): number {
-  return [...name].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % LANES;
-}
-
-async function pack(specs: readonly string[]): Promise<Packed[]> {
-  const lists: Packed[][] = [];
-  await inLanes(LANES, async (lane) => {
-    const own = specs.filter((_, i) => i % LANES === lane);
-    const printed = await npm(['pack', '--json', '--pack-destination', scratch, ...own], scratch);
-    lists.push(JSON.parse(printed) as Packed[]);
-  });
-  return lists.flat();
-}
-
-async function publishReal({ name, version, filename }: Packed): Promise<void> {
-  const archive = join(scratch, filename);
-  const { stdout: members } = await run('tar', ['-tzf', archive], { maxBuffer: 64 * 1024 ** 2 });
-  const path = members.split('\n').find((member) => /^[^/]+\/package\.json$/.test(member)) ?? '';
-  const { stdout: text } = await run('tar', ['-xzOf', archive, path]);
-  const manifest = JSON.parse(text.replace(/^\uFEFF/, '')) as Record<string, unknown>;
-  await publish({ name, version, manifest }, served, await readFile(archive));
-}
-
 test('it installs from here alone, and is byte for byte what the public registry gives', async (t) => {
-  const manifest = JSON.parse(readFileSync(join(application, 'package.json'), 'utf8')) as object;
+  const { folder: installed, manifest } = application;
   project = await openProject(t, await clientNamed('npm 11'), served, { ...manifest });
   await project.ok('install');
   const ours = readLock(project.folder);
@@ -163,8 +88,10 @@ test('it installs from here alone, and is byte for byte what the public registry
 test('a tarball of more than 20 MB is fetched as it was published', async (t) => {
   const user = await openProject(t, await clientNamed('npm 11'), served, {});
   await user.ok('pack', `${large.name}@${large.version}`);
-  const fetched = await readFile(join(user.folder, large.filename));
-  assert.ok(fetched.equals(await readFile(join(scratch, large.filename))));
+  const packed = application.packages.find(({ name }) => name === large.name);
+  assert.ok(packed);
+  const fetched = await readFile(join(user.folder, basename(packed.archive)));
+  assert.ok(fetched.equals(await readFile(packed.archive)));
 });
 
 /** More than 2,000 versions of a few kilobytes each. */
@@ -177,6 +104,9 @@ interface Foreign {
 }
 
 test('a package of more than 500 versions is published and installed', { timeout: 300_000 }, async (t) => {
+  // The application has a version of it as well.
+  const own = await serveRegistry(t);
+  const npm = await npmIn(scratch);
   const registry = (await npm(['config', 'get', 'registry'], scratch)).trim();
   const foreign = (await (await fetch(new URL(oftenReleased, registry))).json()) as Foreign;
   const versions = Object.keys(foreign.versions).sort(semver.compare).slice(0, 520);
@@ -186,19 +116,19 @@ test('a package of more than 500 versions is published and installed', { timeout
     return Buffer.from(await (await fetch(tarball)).arrayBuffer());
   };
   const take = async (version: string): Promise<void> =>
-    publish({ name: oftenReleased, version }, served, await fetched(version));
+    publish({ name: oftenReleased, version }, own, await fetched(version));
   await take(versions[0] ?? '');
   await inLanes(8, async (lane) => {
     for (const version of versions.slice(1, -1).filter((_, i) => i % 8 === lane)) await take(version);
   });
   await take(last);
-  const answer = await fetch(`${served.registry}/${oftenReleased}`);
+  const answer = await fetch(`${own.registry}/${oftenReleased}`);
   const ours = (await answer.json()) as Foreign;
   assert.equal(Object.keys(ours.versions).length, 520);
   for (const version of versions)
     assert.equal(ours.versions[version]?.dist.shasum, foreign.versions[version]?.dist.shasum, version);
   const wanted = versions.findLast((version) => semver.satisfies(version, '~1.2.0')) ?? '';
-  const user = await openProject(t, await clientNamed('npm 11'), served, {
+  const user = await openProject(t, await clientNamed('npm 11'), own, {
     name: 'user',
     version: '1.0.0',
     private: true,

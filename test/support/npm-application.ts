@@ -1,17 +1,20 @@
 /** The packages of a real application, fetched once from the registry that this machine is set up for. */
+import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { cp, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import semver from 'semver';
-import { inLanes } from '../test/support/lanes.ts';
-import { clientNamed } from '../test/support/npm-clients.ts';
-import { publishDocument } from '../test/support/npm-package.ts';
-import { run } from './processes.ts';
+import { inLanes } from './lanes.ts';
+import { clientNamed } from './npm-clients.ts';
+import { publishDocument } from './npm-package.ts';
 
 const LANES = 4;
-const application = new URL('../test/clients/application/', import.meta.url).pathname;
+const application = new URL('../clients/application/', import.meta.url).pathname;
 
 export interface Application {
+  /** Where the registry that this machine is set up for has installed it. */
+  readonly folder: string;
   readonly manifest: Readonly<Record<string, unknown>>;
   readonly packages: readonly FetchedPackage[];
 }
@@ -20,6 +23,8 @@ export interface FetchedPackage {
   readonly name: string;
   readonly version: string;
   readonly size: number;
+  /** Its tarball. */
+  readonly archive: string;
   /** What a client sends to publish it. */
   document(): Promise<Record<string, unknown>>;
 }
@@ -31,14 +36,18 @@ interface Packed {
   readonly size: number;
 }
 
-/** What this machine needs of it: binaries of other platforms are left out. Of one package the highest version last. */
-export async function fetchApplication(scratch: string): Promise<Application> {
+/**
+ * What this machine needs of it, and some more: binaries of other platforms are left out. Of one package the highest
+ * version last, so that it is the latest.
+ */
+export async function fetchApplication(scratch: string, more: readonly string[] = []): Promise<Application> {
   const folder = join(scratch, 'application');
   await mkdir(folder);
   await cp(application, folder, { recursive: true });
   const npm = await npmIn(scratch);
-  await npm(['install', '--ignore-scripts'], folder);
-  const specs = installedIn(folder);
+  // Not `ci`: it also wants what the lock file leaves out, binaries of platforms that are not ours.
+  await npm(['install'], folder);
+  const specs = [...installedIn(folder), ...more];
   const packed: Packed[] = [];
   await inLanes(LANES, async (lane) => {
     const own = specs.filter((_, i) => i % LANES === lane);
@@ -49,18 +58,21 @@ export async function fetchApplication(scratch: string): Promise<Application> {
     );
   });
   return {
+    folder,
     manifest: JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Application['manifest'],
     packages: packed
       .sort((a, b) => semver.compare(a.version, b.version))
       .map(({ name, version, size, filename }) => ({
-        ...{ name, version, size },
+        ...{ name, version, size, archive: join(scratch, filename) },
         document: () => documentOf({ name, version }, join(scratch, filename)),
       })),
   };
 }
 
-/** With the settings of whoever runs this. */
-async function npmIn(scratch: string): Promise<(words: readonly string[], cwd: string) => Promise<string>> {
+/** npm with the settings of whoever runs this: it is the only thing here that asks another registry. */
+export async function npmIn(
+  scratch: string,
+): Promise<(words: readonly string[], cwd: string) => Promise<string>> {
   const [file, ...program] = (await clientNamed('npm 11')).command;
   // `npm run` hands the settings of this project on to every npm below it; an application has other engines.
   const flags = ['--no-engine-strict', '--prefer-offline', '--no-audit', '--no-fund'];
@@ -110,4 +122,9 @@ export async function publishAll(
       if (!answer.ok) throw new Error(`${one.name}@${one.version}: ${answer.status} ${text}`);
     }
   });
+}
+
+async function run(file: string, words: readonly string[], cwd?: string): Promise<string> {
+  const options = { maxBuffer: 64 * 1024 ** 2, ...(cwd === undefined ? {} : { cwd }) };
+  return (await promisify(execFile)(file, words, options)).stdout;
 }
