@@ -78,6 +78,7 @@ const forms: Readonly<Record<string, (t: Parameters<typeof serveRegistry>[0]) =>
   'cairn serve at its mount': (t) => serveRegistry(t, { packages }),
   'cairn serve at the root': (t) => serveRegistry(t, { packages, mount: '/' }),
   'the site alone, by nginx': (t) => serveSiteAlone(t, packages),
+  'the site alone at the root, by nginx': (t) => serveSiteAlone(t, packages, '/'),
 };
 
 for (const [form, open] of Object.entries(forms)) {

@@ -45,12 +45,17 @@ export async function serveRegistry(t: Pick<TestContext, 'after'>, wanted: Wante
 export async function serveSiteAlone(
   t: Pick<TestContext, 'after'>,
   packages: readonly Tagged[],
+  mount = '/npm',
 ): Promise<Registry> {
   const port = await freePort();
-  const { data, server } = await serveRegistry(t, { publicUrl: `http://127.0.0.1:${port}`, packages });
+  const { data, server } = await serveRegistry(t, {
+    publicUrl: `http://127.0.0.1:${port}`,
+    packages,
+    mount,
+  });
   await server.stop();
   const { url } = await startNginx(t, join(data, 'site'), port);
-  return { registry: `${url}/npm`, token: ADMIN_TOKEN };
+  return { registry: url + (mount === '/' ? '' : mount), token: ADMIN_TOKEN };
 }
 
 /** Without a client. @throws Error with the registry's words when it refuses. */
