@@ -314,7 +314,8 @@ function changePackage(command: PackageChange, slices: Slices, at: Circumstances
   const target = slices.package;
   const holder = at.rules.ownedBy === 'package' ? target : slices.namespace;
   // A name that is only close to this one is another's.
-  const isOther = !target || target.releases.size === 0 || target.name !== command.name;
+  const isNothing = target?.releases.size === 0 && command.kind !== 'set-visibility';
+  const isOther = !target || isNothing || target.name !== command.name;
   if (isOther || isHiddenFrom(at.actor, target, holder ?? target))
     throw new RegistryError('package-not-found', `package ${command.name} not found`);
   const versioned = 'version' in command && command.version !== undefined;

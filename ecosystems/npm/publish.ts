@@ -103,12 +103,14 @@ async function publish(
     plan: (view) => {
       // Of a package that the sender may not know of, only the rules speak, and they say the same of any name.
       const existing = knownPackage(view, name, actor);
-      if (access === 'restricted') refuseExposure(view, name);
+      const visibility = visibilityOf(access, name, view);
+      const hidden = hidingReserved(visibility, name, view);
       // A client that did not hear our answer sends it again (section 4): what stands is what it wants.
       if (existing && isRepetition(existing, version, tarball, actor)) return [];
       refuseExisting(existing, version);
       const signatures = call.signaturesOf(view, 'npm', signedText(name, version, content.integrity));
       return [
+        ...hidden,
         {
           kind: 'publish',
           ecosystem: 'npm',
@@ -117,7 +119,7 @@ async function publish(
           artifacts,
           ...meta.fields,
           signatures,
-          ...visibilityOf(access, name, view),
+          ...visibility,
         },
         ...refsFor(existing, name, version, tags),
       ];
@@ -161,10 +163,30 @@ function accessIn(document: Manifest, name: string): Access {
   return access;
 }
 
-/** Counts for a new package only: an old one is what its owners made it. */
-function visibilityOf(access: Access, name: string, { settings }: StateView): { visibility?: 'private' } {
-  const wanted = access ?? (name.startsWith('@') ? settings.npm?.defaultAccess : undefined) ?? 'public';
-  return wanted === 'restricted' ? { visibility: 'private' } : {};
+/** Where the document does not say, what is new is what the operator wants, and what is there stays as it is. */
+function visibilityOf(access: Access, name: string, view: StateView): { visibility?: 'private' } {
+  const isNew = (view.package('npm', name)?.releases.size ?? 0) === 0;
+  const byDefault = isNew && name.startsWith('@') ? view.settings.npm?.defaultAccess : undefined;
+  return (access ?? byDefault) === 'restricted' ? { visibility: 'private' } : {};
+}
+
+/**
+ * That a name is reserved is known to all; nothing that is published there has to be.
+ * @throws RegistryError `conflict`: what is meant for few must not be published to all because the package is public.
+ */
+function hidingReserved(
+  { visibility }: { visibility?: 'private' },
+  name: string,
+  view: StateView,
+): readonly Command[] {
+  const existing = view.package('npm', name);
+  if (!visibility || existing?.visibility !== 'public') return [];
+  if (existing.releases.size > 0)
+    throw new RegistryError(
+      'conflict',
+      `${name} is public: restrict it first (npm access set status=private ${name}), or publish without --access restricted`,
+    );
+  return [{ kind: 'set-visibility', ecosystem: 'npm', name, visibility }];
 }
 
 function checkLength(document: Manifest, archive: string, { size }: StagedBlob): void {
@@ -195,15 +217,6 @@ function isRepetition(existing: Package, version: string, tarball: StagedBlob, {
   const release = existing.releases.get(rules.versionKey(version));
   const archive = release && archiveOf(release);
   return archive?.digest === tarball.digest && release?.publishedBy === handle;
-}
-
-/** What is meant for few must not be published to all because the name is known to all already. */
-function refuseExposure(view: StateView, name: string): void {
-  if (view.package('npm', name)?.visibility !== 'public') return;
-  throw new RegistryError(
-    'conflict',
-    `${name} is public: restrict it first (npm access set status=private ${name}), or publish without --access restricted`,
-  );
 }
 
 function refuseExisting(existing: Package | undefined, version: string): void {

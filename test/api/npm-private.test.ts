@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { remoteControl } from '../../api/control.ts';
 import { git } from '../support/git.ts';
 import { assertNpmError, escaped, npmApi, type NpmApi } from '../support/npm-api.ts';
 import { packNpm } from '../support/npm-package.ts';
@@ -171,6 +172,21 @@ test('whoever owns the scope may read, and a new owner of the package too', asyn
   const json = { _id: name, _rev, maintainers: [{ name: 'alice' }, { name: 'bob' }] };
   await npm.ok({ method: 'PUT', path: `${path}/-rev/${_rev}`, token: alice, json });
   assert.equal((await npm.packument(name, bob)).name, name);
+});
+
+test('a name that was reserved in public can be published to for few alone', async (t) => {
+  const server = await openTestServer(t, { CAIRN_NPM_ACCESS: 'restricted' });
+  const npm = npmApi(server);
+  const alice = await makeToken(server.data, { handle: 'alice', scopes });
+  const control = remoteControl(join(server.data, 'control.sock'));
+  await control.execute([{ kind: 'claim', ecosystem: 'npm', name, owner: 'alice' }]);
+  const manifest = { description: 'classified-words' };
+  const published = await npm.publish({ name, version: '1.0.0', manifest }, alice, { access: null });
+  assert.equal(published.status, 201, published.text);
+  assert.equal((await npm.ask({ path })).status, 404);
+  assert.equal((await npm.packument(name, alice)).name, name);
+  const log = git(join(server.data, 'log.git'), ['log', '-p', '--all']);
+  assert.ok(log.includes(name) && !log.includes('classified-words'));
 });
 
 test('where new packages are restricted unless they say so, a publish that says nothing is', async (t) => {
