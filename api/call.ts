@@ -1,10 +1,10 @@
 /** One API request, as its handler sees it. */
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { uuidFrom } from '../core/accounts.ts';
 import { canonicalJson } from '../core/canonical-json.ts';
 import { RegistryError } from '../core/errors.ts';
+import { gunzip } from '../core/gunzip.ts';
 import { hydrate } from '../core/hydrate.ts';
 import type { LogInSessions } from '../core/log-in-sessions.ts';
 import type { BlobStore, Clock, Ids, Keyring, StagedBlob, Upstream } from '../core/ports.ts';
@@ -136,17 +136,15 @@ async function* decodedBody(request: IncomingMessage, maxBytes: number): AsyncIt
 }
 
 async function* unpacked(packed: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  const gunzip = createGunzip();
   const source = Readable.from(packed);
-  source.on('error', (error) => gunzip.destroy(error));
-  source.pipe(gunzip);
   try {
-    for await (const piece of gunzip) yield piece as Uint8Array;
-  } catch (error) {
-    if (error instanceof RegistryError) throw error;
-    throw new RegistryError('malformed-body', 'the body is not gzip, though its Content-Encoding says so', {
-      cause: error,
-    });
+    yield* gunzip(
+      source,
+      (cause) =>
+        new RegistryError('malformed-body', 'the body is not gzip, though its Content-Encoding says so', {
+          cause,
+        }),
+    );
   } finally {
     source.destroy();
   }

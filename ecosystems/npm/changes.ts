@@ -8,110 +8,83 @@ import type { Package, Release } from '../../core/package.ts';
 import { isAdministrator, type Actor } from '../../core/permission.ts';
 import type { Call, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
-import { done, requireWriter, wrongShape } from './answers.ts';
+import { requireWriter, wrongShape } from './answers.ts';
+import { changeOf } from './change-of.ts';
 import { highestVersion, isListed, revisionOf } from './files.ts';
 import { isObject, objectIn, type Manifest } from './manifest.ts';
-import { checkTag, rules } from './names.ts';
+import { rules } from './names.ts';
 import { tarballName } from './paths.ts';
-import { knownPackage } from './reads.ts';
 
+/** The packument of a package with ten thousand versions, sent back. */
+export const MAX_DOCUMENT_BYTES = 64 * 1024 ** 2;
 const STANDARD_UNPUBLISH_HOURS = 72;
 const HOUR_MS = 3_600_000;
 
 /** `PUT {name}` without a tarball: deprecate, undeprecate, star, unstar. Missing versions mean nothing here. */
 export function changeDocument(call: Call, actor: Actor, document: Manifest): Intent {
-  const { name = '' } = call.params;
   const isStar = isObject(document['users']) && document['versions'] === undefined;
   if (!isStar && !isObject(document['versions']) && document['maintainers'] === undefined)
     throw wrongShape('a package document with versions, users or maintainers');
-  return {
-    actor,
-    plan(view) {
-      const of = requireKnown(view, name, actor);
-      if (isStar) return starring(of, document, actor);
-      requireCurrent(of, document['_rev']);
-      return [...deprecations(of, document), ...ownerships(of, document)];
-    },
-    answer: (_events, visibility) => done(201, { id: name }, visibility),
+  const plan = (of: Package): Command[] => {
+    if (isStar) return starring(of, document, actor);
+    requireCurrent(of, document['_rev']);
+    return [...deprecations(of, document), ...ownerships(of, document)];
   };
+  return changeOf(call, actor, plan, 201);
 }
 
 /** `PUT {name}/-rev/{rev}`: owners, deprecations, and versions that are no longer in the document. */
 export async function putRevision(call: Call): Promise<Intent> {
   const actor = await requireWriter(call);
-  const { name = '', rev } = call.params;
+  const { rev } = call.params;
   const document = await call.readJson({ maxBytes: MAX_DOCUMENT_BYTES });
   if (!isObject(document)) throw wrongShape('a package document');
-  return {
-    actor,
-    plan(view) {
-      const of = requireKnown(view, name, actor);
-      requireCurrent(of, rev);
-      const owners = ownerships(of, document);
-      if (document['versions'] === undefined) {
-        if (document['maintainers'] === undefined)
-          throw wrongShape('a package document with maintainers or versions');
-        return owners;
-      }
-      const versions = objectIn(document, 'versions');
-      const gone = [...of.releases.values()].filter(
-        (release) => isListed(release) && !Object.hasOwn(versions, release.version),
-      );
-      for (const release of gone) requireRemovable(release, call, view, actor);
-      return [...withdrawals(of, gone, document), ...deprecations(of, document), ...owners];
-    },
-    answer: (_events, visibility) => done(200, { id: name }, visibility),
-  };
+  return changeOf(call, actor, (of, view) => {
+    requireCurrent(of, rev);
+    const owners = ownerships(of, document);
+    if (document['versions'] === undefined) {
+      if (document['maintainers'] === undefined)
+        throw wrongShape('a package document with maintainers or versions');
+      return owners;
+    }
+    const versions = objectIn(document, 'versions');
+    const gone = [...of.releases.values()].filter(
+      (release) => isListed(release) && !Object.hasOwn(versions, release.version),
+    );
+    for (const release of gone) requireRemovable(release, call, view, actor);
+    return [...withdrawals(of, gone, document), ...deprecations(of, document), ...owners];
+  });
 }
-
-const MAX_DOCUMENT_BYTES = 64 * 1024 ** 2;
 
 /** `DELETE {name}/-rev/{rev}`: all versions. */
 export async function deletePackage(call: Call): Promise<Intent> {
   const actor = await requireWriter(call);
   const { name = '', rev } = call.params;
-  return {
-    actor,
-    plan(view) {
-      const of = requireKnown(view, name, actor);
-      requireCurrent(of, rev);
-      for (const release of of.releases.values())
-        if (release.withdrawnAt === undefined) requireRemovable(release, call, view, actor);
-      return [
-        { kind: 'withdraw', ecosystem: 'npm', name },
-        ...[...of.refs.keys()].map((ref): Command => ({ kind: 'remove-ref', ecosystem: 'npm', name, ref })),
-      ];
-    },
-    answer: (_events, visibility) => done(200, { id: name }, visibility),
-  };
+  return changeOf(call, actor, (of, view) => {
+    requireCurrent(of, rev);
+    for (const release of of.releases.values())
+      if (release.withdrawnAt === undefined) requireRemovable(release, call, view, actor);
+    return [
+      { kind: 'withdraw', ecosystem: 'npm', name },
+      ...[...of.refs.keys()].map((ref): Command => ({ kind: 'remove-ref', ecosystem: 'npm', name, ref })),
+    ];
+  });
 }
 
 /** `DELETE {name}/-/{file}/-rev/{rev}`: the second half of removing a version; the first half has done it all. */
 export async function deleteTarball(call: Call): Promise<Intent> {
   const actor = await requireWriter(call);
   const { name = '', file = '' } = call.params;
-  return {
-    actor,
-    plan(view) {
-      const of = requireKnown(view, name, actor);
-      const release = [...of.releases.values()].find(({ version }) => tarballName(name, version) === file);
-      if (!release) throw new RegistryError('version-not-found', `${name} has no tarball ${file}`);
-      if (isListed(release))
-        throw new RegistryError(
-          'conflict',
-          `${name}@${release.version} is published; take it out of the document first: npm unpublish ${name}@${release.version}`,
-        );
-      return [];
-    },
-    answer: (_events, visibility) => done(200, { id: name }, visibility),
-  };
-}
-
-/** @throws RegistryError `package-not-found`, also for those who may not know of it. */
-function requireKnown(view: StateView, name: string, actor: Actor): Package {
-  const of = knownPackage(view, name, actor);
-  if (of) return of;
-  throw new RegistryError('package-not-found', `${name} is not in this registry`);
+  return changeOf(call, actor, (of) => {
+    const release = [...of.releases.values()].find(({ version }) => tarballName(name, version) === file);
+    if (!release) throw new RegistryError('version-not-found', `${name} has no tarball ${file}`);
+    if (isListed(release))
+      throw new RegistryError(
+        'conflict',
+        `${name}@${release.version} is published; take it out of the document first: npm unpublish ${name}@${release.version}`,
+      );
+    return [];
+  });
 }
 
 /** What was read has changed since: what the client means can no longer be told from what others did. */
@@ -200,87 +173,4 @@ function handleIn(maintainer: unknown): string {
 function starring(of: Package, document: Manifest, { handle }: Actor): Command[] {
   const isWanted = objectIn(document, 'users')[handle] === true;
   return [{ kind: isWanted ? 'star' : 'unstar', ecosystem: 'npm', name: of.name }];
-}
-
-/** `PUT -/user/package/{name}/star`, and `DELETE`: pnpm's way. */
-export async function putStar(call: Call): Promise<Intent> {
-  return setStar(call, 'star');
-}
-
-export async function deleteStar(call: Call): Promise<Intent> {
-  return setStar(call, 'unstar');
-}
-
-async function setStar(call: Call, kind: 'star' | 'unstar'): Promise<Intent> {
-  const actor = await requireWriter(call);
-  const { name = '' } = call.params;
-  return {
-    actor,
-    plan(view) {
-      requireKnown(view, name, actor);
-      return [{ kind, ecosystem: 'npm', name }];
-    },
-    answer: (_events, visibility) => done(200, { id: name }, visibility),
-  };
-}
-
-/** `GET -/package/{name}/dist-tags` is a file; these change it (section 5). */
-export async function putDistTag(call: Call): Promise<Intent> {
-  const actor = await requireWriter(call);
-  const { name = '', tag = '' } = call.params;
-  checkTag(tag);
-  const version = await call.readJson({ maxBytes: 1024 });
-  if (typeof version !== 'string') throw wrongShape('a version as a JSON text, such as "1.0.0"');
-  return {
-    actor,
-    plan(view) {
-      const of = requireKnown(view, name, actor);
-      const release = of.releases.get(rules.versionKey(version));
-      if (!release || !isListed(release))
-        throw new RegistryError('version-not-found', `${name} has no version ${version}`);
-      return [{ kind: 'set-ref', ecosystem: 'npm', name, ref: tag, target: release.version }];
-    },
-    answer: (_events, visibility) => done(200, { id: name }, visibility),
-  };
-}
-
-export async function deleteDistTag(call: Call): Promise<Intent> {
-  const actor = await requireWriter(call);
-  const { name = '', tag = '' } = call.params;
-  if (tag === 'latest')
-    throw new RegistryError('bad-request', 'latest cannot be removed; set it to another version instead');
-  return {
-    actor,
-    plan(view) {
-      requireKnown(view, name, actor);
-      return [{ kind: 'remove-ref', ecosystem: 'npm', name, ref: tag }];
-    },
-    answer: (_events, visibility) => done(200, { id: name }, visibility),
-  };
-}
-
-/** `POST -/package/{name}/access` (section 8). */
-export async function postAccess(call: Call): Promise<Intent> {
-  const actor = await requireWriter(call);
-  const { name = '' } = call.params;
-  const body = await call.readJson({ maxBytes: 64 * 1024 });
-  const access = isObject(body) ? body['access'] : undefined;
-  if (access === undefined)
-    throw new RegistryError(
-      'bad-request',
-      'this registry knows access public and restricted; second factors are a matter of accounts here: npm profile enable-2fa',
-    );
-  if (access !== 'public' && access !== 'restricted')
-    throw new RegistryError('bad-request', 'access is public or restricted');
-  if (access === 'restricted' && !name.startsWith('@'))
-    throw new RegistryError('bad-request', 'only a scoped package, such as @scope/name, can be restricted');
-  return {
-    actor,
-    plan(view) {
-      requireKnown(view, name, actor);
-      const visibility = access === 'restricted' ? 'private' : 'public';
-      return [{ kind: 'set-visibility', ecosystem: 'npm', name, visibility }];
-    },
-    answer: (_events, visibility) => done(200, { id: name }, visibility),
-  };
 }

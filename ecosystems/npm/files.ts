@@ -51,8 +51,7 @@ export function* filesForPackage(of: Package, site: SiteContext): Iterable<SiteF
     { name },
     madeLater(revisionOf(of), () => packument(of, site)),
   );
-  const collaborators = Object.fromEntries(of.owners.map((owner) => [owner, 'write']));
-  yield siteFile(mount, paths.collaborators, { name }, JSON.stringify(collaborators));
+  yield siteFile(mount, paths.collaborators, { name }, JSON.stringify(collaborators(of)));
   yield siteFile(mount, paths.visibility, { name }, JSON.stringify({ public: true }));
   if (hasListed(of)) yield siteFile(mount, paths.distTags, { name }, JSON.stringify(distTags(of)));
   if (of.advisories.size > 0)
@@ -82,6 +81,11 @@ export function archiveOf(release: Release): Release['artifacts'][number] | unde
     : undefined;
 }
 
+/** Permission by account. */
+export function collaborators(of: Package): Readonly<Record<string, string>> {
+  return Object.fromEntries(of.owners.map((owner) => [owner, 'write']));
+}
+
 /** Changes with everything that the document says; opaque to clients. */
 export function revisionOf(of: Package): string {
   const hash = createHash('sha256').update(`${of.name}@${of.lastSeq}@${of.changedAt}`).digest('hex');
@@ -102,10 +106,10 @@ export function distTags(of: Package): Readonly<Record<string, string>> {
 }
 
 /** The highest that is no pre-release, or the highest when all are; of equals, the one published first. */
-export function highestVersion(of: Package, but?: string): string | undefined {
+export function highestVersion(of: Package): string | undefined {
   let highest: SemVer | undefined;
   for (const release of of.releases.values()) {
-    const version = isListed(release) && release.version !== but ? semver.parse(release.version) : undefined;
+    const version = isListed(release) ? semver.parse(release.version) : undefined;
     if (version && (!highest || isHigher(version, highest))) highest = version;
   }
   return highest?.raw;

@@ -1,15 +1,6 @@
 import type { Ecosystem, Surface } from '../ecosystem.ts';
 import { auditBulk, auditTree } from './audit.ts';
-import {
-  deleteDistTag,
-  deletePackage,
-  deleteStar,
-  deleteTarball,
-  postAccess,
-  putDistTag,
-  putRevision,
-  putStar,
-} from './changes.ts';
+import { deletePackage, deleteTarball, putRevision } from './changes.ts';
 import { filesForPackage, filesForRef, filesForRelease, filesForRoot } from './files.ts';
 import { finishLogIn, getUser, logOut, pollLogIn, putUser, showLogIn, startLogIn, whoAmI } from './log-in.ts';
 import { canonicalPath, rules } from './names.ts';
@@ -17,6 +8,7 @@ import { doc, docs } from './openapi.ts';
 import { paths } from './paths.ts';
 import { putDocument } from './publish.ts';
 import { renderError } from './refusals.ts';
+import { deleteDistTag, deleteStar, postAccess, putDistTag, putStar } from './small-writes.ts';
 import { changeProfile, createToken, listTokens, revokeToken, showProfile } from './tokens.ts';
 import { packagesOfScope, packagesOfUser, search, starredByUser } from './search.ts';
 import { summarize } from './summary.ts';

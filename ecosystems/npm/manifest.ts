@@ -1,6 +1,7 @@
 /** What a version says of itself: its tarball's own `package.json`, as clients expect it (contract, section 2). */
 import semver from 'semver';
 import { RegistryError } from '../../core/errors.ts';
+import { quote } from '../quote.ts';
 import { checkVersion, unscoped } from './names.ts';
 import type { TarballContent } from './tarball.ts';
 
@@ -170,18 +171,12 @@ function relevant(field: (typeof compared)[number], manifest: Manifest): Map<str
 
 function differ(field: string, said: unknown, meant: unknown): RegistryError {
   return bad(
-    `the document says ${field} ${short(said)}, the package.json in the tarball says ${short(meant)}: publish what was packed`,
+    `the document says ${field} ${said === undefined ? 'nothing' : quote(said)}, the package.json in the tarball says ${meant === undefined ? 'nothing' : quote(meant)}: publish what was packed`,
   );
 }
 
 function bad(message: string): RegistryError {
   return new RegistryError('invalid-manifest', message);
-}
-
-function short(value: unknown): string {
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
-  const text = JSON.stringify(value) ?? 'nothing';
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,7 +1,14 @@
 /** Every path the npm surface publishes, and nowhere else (contract, sections 2, 3, 5, 9, 11 and 14). */
 import type { ReadRoute } from '../../core/route.ts';
 import { RegistryError } from '../../core/errors.ts';
-import { readMissing, readMissingArchive, readMissingVersion } from './reads.ts';
+import {
+  readMissing,
+  readMissingArchive,
+  readMissingCollaborators,
+  readMissingDistTags,
+  readMissingVersion,
+  readMissingVisibility,
+} from './reads.ts';
 import { unscoped } from './names.ts';
 
 const json = { from: 'site', contentType: 'application/json', cache: 'document' } as const;
@@ -22,13 +29,23 @@ export const paths = {
     stored: 'file',
     missFromApi: readMissingArchive,
   },
-  distTags: { ...json, pattern: '-/package/{+name}/dist-tags', stored: 'index', missFromApi: readMissing },
-  visibility: { ...json, pattern: '-/package/{+name}/visibility', stored: 'file', missFromApi: readMissing },
+  distTags: {
+    ...json,
+    pattern: '-/package/{+name}/dist-tags',
+    stored: 'index',
+    missFromApi: readMissingDistTags,
+  },
+  visibility: {
+    ...json,
+    pattern: '-/package/{+name}/visibility',
+    stored: 'file',
+    missFromApi: readMissingVisibility,
+  },
   collaborators: {
     ...json,
     pattern: '-/package/{+name}/collaborators',
     stored: 'file',
-    missFromApi: readMissing,
+    missFromApi: readMissingCollaborators,
   },
   attestations: { ...json, pattern: '-/npm/v1/attestations/{+spec}', stored: 'file', miss: notFound },
   advisories: { ...json, pattern: '-/npm/v1/advisories/{+name}', stored: 'index', miss: notFound },

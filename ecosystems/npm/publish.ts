@@ -8,7 +8,7 @@ import type { Call, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
 import { done, requireWriter, wrongShape } from './answers.ts';
 import { attestationsFrom } from './attestations.ts';
-import { changeDocument } from './changes.ts';
+import { changeDocument, MAX_DOCUMENT_BYTES } from './changes.ts';
 import { cutDocument } from './document-stream.ts';
 import { archiveOf, hasListed } from './files.ts';
 import { isObject, manifestOf, objectIn, requireAgreement, type Manifest, type NpmMeta } from './manifest.ts';
@@ -18,8 +18,6 @@ import { signedText } from './signing.ts';
 import { readTarball, type TarballContent } from './tarball.ts';
 
 const MAX_TARBALL_BYTES = 256 * 1024 ** 2;
-/** Of a document without its tarball: the packument of a package with ten thousand versions, sent back. */
-const MAX_DOCUMENT_BYTES = 64 * 1024 ** 2;
 const MAX_BODY_BYTES = MAX_DOCUMENT_BYTES + Math.ceil(MAX_TARBALL_BYTES / 3) * 4;
 
 export async function putDocument(call: Call): Promise<Intent> {

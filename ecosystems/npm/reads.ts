@@ -8,32 +8,33 @@ import type { StateView } from '../../core/state.ts';
 import type { SiteContext } from '../ecosystem.ts';
 import { answer } from './answers.ts';
 import { foreignArchive, foreignDistTags, foreignPackument, foreignVersion } from './fallback.ts';
-import { archiveOf, distTags, isListed, packument, versionBytes } from './files.ts';
+import { archiveOf, collaborators, distTags, isListed, packument, versionBytes } from './files.ts';
 import { rules, scopeOf } from './names.ts';
 import { tarballName } from './paths.ts';
 
 /** `{name}` */
 export async function readMissing(call: Call, view: StateView): Promise<HttpAnswer> {
   const of = await privatePackage(call, view);
-  if (!of) {
-    const foreign = foreignOf(call);
-    const found = foreign && (await foreign(call, view));
-    if (found) return found;
-    throw notFound();
-  }
-  const site = siteOf(call, view);
-  if (call.head.path.endsWith('/dist-tags')) return answer(200, distTags(of));
-  if (call.head.path.endsWith('/visibility')) return answer(200, { public: false });
-  if (call.head.path.endsWith('/collaborators'))
-    return answer(200, Object.fromEntries(of.owners.map((owner) => [owner, 'write'])));
-  return json(packument(of, site).toString());
+  if (of) return json(packument(of, siteOf(call, view)).toString());
+  return (await foreignPackument(call, view)) ?? nothing();
 }
 
-/** Who else knows what is asked for: of other registries there are packuments and tags. */
-function foreignOf({ head: { path }, mount }: Call): typeof foreignPackument | undefined {
-  const below = path.slice(mount === '/' ? 0 : mount.length);
-  if (!below.startsWith('/-/')) return foreignPackument;
-  return below.endsWith('/dist-tags') ? foreignDistTags : undefined;
+/** `-/package/{name}/dist-tags` */
+export async function readMissingDistTags(call: Call, view: StateView): Promise<HttpAnswer> {
+  const of = await privatePackage(call, view);
+  if (of) return answer(200, distTags(of));
+  return (await foreignDistTags(call, view)) ?? nothing();
+}
+
+/** `-/package/{name}/visibility` */
+export async function readMissingVisibility(call: Call, view: StateView): Promise<HttpAnswer> {
+  return (await privatePackage(call, view)) ? answer(200, { public: false }) : nothing();
+}
+
+/** `-/package/{name}/collaborators` */
+export async function readMissingCollaborators(call: Call, view: StateView): Promise<HttpAnswer> {
+  const of = await privatePackage(call, view);
+  return of ? answer(200, collaborators(of)) : nothing();
 }
 
 /** `{name}/{version or tag}` */
@@ -64,7 +65,7 @@ export async function readMissingArchive(call: Call, view: StateView): Promise<H
         body: { blob: asDigest(archive.digest), size: archive.size },
       };
   }
-  throw notFound();
+  return nothing();
 }
 
 /** A private package that the caller may read. Whoever may not is answered as if there were none. */
@@ -82,22 +83,17 @@ async function privatePackage(call: Call, view: StateView): Promise<Package | un
  * with a token that is good for reading here. For all others it is looked up no further than one that does not exist.
  */
 export function knownPackage(view: StateView, name: string, actor: Actor | undefined): Package | undefined {
-  const readers = readersOf(view, name);
-  const isHidden = view.privateReaders('npm', name) !== undefined;
-  if (isHidden && !(actor && mayRead(actor, readers, name))) return undefined;
+  const owners = view.privateReaders('npm', name);
+  // Read for every name alike, whether it is there or not.
+  const scope = scopeOf(name);
+  const ofScope = (scope !== undefined && view.namespace('npm', scope)?.owners) || [];
+  const isFor = (readers: readonly string[]): boolean =>
+    actor !== undefined && mayRead(actor, [...readers, ...ofScope], name);
+  if (owners && !isFor(owners)) return undefined;
   const of = view.package('npm', name);
   if (of?.name !== name || of.releases.size === 0) return undefined;
   // What became private a moment ago, in the batch that is being decided.
-  return of.visibility === 'public' || (actor && mayRead(actor, [...readers, ...of.owners], name))
-    ? of
-    : undefined;
-}
-
-/** Read for every name alike, whether it is there or not. */
-function readersOf(view: StateView, name: string): readonly string[] {
-  const scope = scopeOf(name);
-  const ofScope = scope === undefined ? undefined : view.namespace('npm', scope)?.owners;
-  return [...(view.privateReaders('npm', name) ?? []), ...(ofScope ?? [])];
+  return of.visibility === 'public' || isFor(of.owners) ? of : undefined;
 }
 
 function mayRead(actor: Actor, readers: readonly string[], name: string): boolean {
@@ -123,6 +119,6 @@ function json(body: string): HttpAnswer {
   };
 }
 
-function notFound(): RegistryError {
-  return new RegistryError('package-not-found', 'Not found');
+function nothing(): never {
+  throw new RegistryError('package-not-found', 'Not found');
 }

@@ -2,6 +2,7 @@
 import { RegistryError } from '../../core/errors.ts';
 import type { Call, HttpAnswer } from '../../core/route.ts';
 import type { Summary } from '../../core/site.ts';
+import { wholeNumber } from '../whole-number.ts';
 import { answer } from './answers.ts';
 import { personOf } from './files.ts';
 import { scopeOf } from './names.ts';
@@ -115,14 +116,6 @@ async function listOf(
   return (await call.summaries())
     .filter((summary) => summary.text.includes(quoted) && isWanted(readSummary(summary)))
     .map(({ name }) => name);
-}
-
-function wholeNumber({ query }: Call, name: string): number | undefined {
-  const text = query.get(name);
-  if (text === null) return undefined;
-  if (!/^\d{1,9}$/.test(text))
-    throw new RegistryError('bad-request', `${name} must be a number from 0 to 999999999`);
-  return Number(text);
 }
 
 function checkWeight({ query }: Call, name: string): void {

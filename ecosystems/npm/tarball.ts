@@ -1,8 +1,9 @@
 /** What a package's tarball says of itself (contract, section 3): read as a stream, never unpacked to disk. */
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { RegistryError } from '../../core/errors.ts';
+import { gunzip } from '../../core/gunzip.ts';
+import { quote } from '../quote.ts';
 import { forEachMember, type TarMember } from '../tar-archive.ts';
 
 /** More than the largest icon collections have; a tar of empty files costs its readers as much as one of full ones. */
@@ -63,14 +64,10 @@ export async function readTarball(tarball: Tarball): Promise<TarballContent> {
 
 /** @throws RegistryError `invalid-archive` when it is no gzip, or grows beyond what an honest one does. */
 async function* unpacked(packed: AsyncIterable<Uint8Array>, packedSize: number): AsyncIterable<Uint8Array> {
-  const gunzip = createGunzip();
   const source = Readable.from(packed);
-  source.on('error', (error) => gunzip.destroy(error));
-  source.pipe(gunzip);
   let size = 0;
   try {
-    for await (const piece of gunzip) {
-      const bytes = piece as Uint8Array;
+    for await (const bytes of gunzip(source, notGzip)) {
       size += bytes.byteLength;
       if (size > MAX_UNPACKED_BYTES)
         throw badArchive(`the tarball unpacks to more than ${MAX_UNPACKED_BYTES} bytes`);
@@ -80,13 +77,13 @@ async function* unpacked(packed: AsyncIterable<Uint8Array>, packedSize: number):
     }
     // What was read ahead is read to its end, so that the hashes are of every byte.
     for await (const _rest of source) continue;
-  } catch (error) {
-    if (error instanceof RegistryError) throw error;
-    throw badArchive(`the tarball is not a gzip file: ${(error as Error).message}`, error);
   } finally {
     source.destroy();
-    gunzip.destroy();
   }
+}
+
+function notGzip(error: Error): RegistryError {
+  return badArchive(`the tarball is not a gzip file: ${error.message}`, error);
 }
 
 /** Collects what is needed from the members, and refuses those that no client should be given. */
@@ -195,8 +192,4 @@ async function readStart(member: TarMember, maxBytes: number): Promise<string> {
 
 function badArchive(message: string, cause?: unknown): RegistryError {
   return new RegistryError('invalid-archive', message, { cause });
-}
-
-function quote(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text);
 }

@@ -1,7 +1,7 @@
 /** Bodies as X07's clients send and want them: JSON objects, compact, `ok` first. */
 import { RegistryError } from '../../core/errors.ts';
 import type { Call, HttpAnswer, Visibility } from '../../core/route.ts';
-import { quote } from './refusals.ts';
+import { quote } from '../quote.ts';
 
 const MAX_JSON_BYTES = 2 * 1024 * 1024;
 

@@ -1,7 +1,8 @@
 /** `x07-package.json`: what it must say to be published (contract, sections 6 and 7, checks 4 to 10 and 13). */
 import { RegistryError } from '../../core/errors.ts';
 import { isPublishableName, isVersion } from './names.ts';
-import { badManifest, quote } from './refusals.ts';
+import { quote } from '../quote.ts';
+import { badManifest } from './refusals.ts';
 import { checkScale } from './scale.ts';
 
 const MANIFEST_SCHEMA = 'x07.package@0.1.0';

@@ -3,7 +3,8 @@
  * upstream's compiler and is left to the client, which runs it before it packs.
  */
 import type { RegistryError } from '../../core/errors.ts';
-import { badManifest, quote } from './refusals.ts';
+import { quote } from '../quote.ts';
+import { badManifest } from './refusals.ts';
 
 /** The syntax tree versions that the deployed server knows, and the one its client has learnt since. */
 const astSchemas = new Set(

@@ -2,7 +2,7 @@
 import { RegistryError } from '../../core/errors.ts';
 import { requireScope, type Actor, type Scope } from '../../core/permission.ts';
 import type { Call } from '../../core/route.ts';
-import { quote } from './refusals.ts';
+import { quote } from '../quote.ts';
 
 const meaning = {
   admin: ['admin'],

@@ -2,6 +2,7 @@
 import { RegistryError } from '../../core/errors.ts';
 import type { Call, HttpAnswer } from '../../core/route.ts';
 import type { Summary } from '../../core/site.ts';
+import { wholeNumber } from '../whole-number.ts';
 import { ok } from './answers.ts';
 import type { CatalogItem } from './summary.ts';
 import { readSummary } from './summary.ts';
@@ -93,17 +94,9 @@ interface Page {
 function pageOf(call: Call): Page {
   return {
     q: (call.query.get('q') ?? '').trim(),
-    limit: Math.min(numberOf(call, 'limit') ?? STANDARD_LIMIT, MOST),
-    offset: numberOf(call, 'offset') ?? 0,
+    limit: Math.min(wholeNumber(call, 'limit') ?? STANDARD_LIMIT, MOST),
+    offset: wholeNumber(call, 'offset') ?? 0,
   };
-}
-
-function numberOf({ query }: Call, name: string): number | undefined {
-  const text = query.get(name);
-  if (text === null) return undefined;
-  if (!/^\d{1,9}$/.test(text))
-    throw new RegistryError('bad-request', `${name} must be a number from 0 to 999999999`);
-  return Number(text);
 }
 
 function flagOf({ query }: Call, name: string): boolean {

@@ -5,7 +5,7 @@ import { isAdministrator, requireScope, type Actor } from '../../core/permission
 import type { Call, HttpAnswer } from '../../core/route.ts';
 import { ok, optionalText, readObject, requiredText, requireUuid, wrongShape, type Body } from './answers.ts';
 import { isAskableName } from './names.ts';
-import { quote } from './refusals.ts';
+import { quote } from '../quote.ts';
 import { allWords, asScopeWord, requireWord, scopesOf, wordsOf, type ScopeWord } from './scopes.ts';
 
 const TOKEN_PREFIX = 'x07t_';

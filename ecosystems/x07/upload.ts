@@ -10,7 +10,8 @@ import {
   type RawManifest,
 } from './manifest.ts';
 import { isModuleId, lintFailed, lintModule } from './modules.ts';
-import { badArchive, badManifest, quote } from './refusals.ts';
+import { quote } from '../quote.ts';
+import { badArchive, badManifest } from './refusals.ts';
 
 export const MAX_UPLOAD_BYTES = 64 * 1024 * 1024;
 /** Upstream counts no members; a tar of empty ones this long is an attack, and no client could unpack it. */
