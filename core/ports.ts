@@ -4,6 +4,14 @@
  */
 import type { Readable } from 'node:stream';
 import type { RegistryKey } from '../schema/types.ts';
+import type {
+  CategoryReport,
+  CountBatch,
+  CountEvent,
+  DownloadStats,
+  RequestedVersion,
+  TimelineDay,
+} from './count.ts';
 import type { Digest } from './digest.ts';
 import type { LogLine, RegistryEvent } from './event.ts';
 import type { Opening } from './sealing.ts';
@@ -145,6 +153,42 @@ export interface SiteBuild {
   /** The site is what was added, and nothing else; durable when it returns. Files that did not change stay as they are. */
   finish(records: SiteRecords): Promise<void>;
   abandon(): Promise<void>;
+}
+
+/**
+ * Counts of downloads and installs, beside the log. Nothing waits for them: to count is to add in memory, it never
+ * fails, and what was counted in the last two seconds may be lost.
+ */
+export interface Counters {
+  /** One event, now. Names and versions were checked by then (`core/count.ts`). */
+  count(event: CountEvent): void;
+  /** Somebody asked for a version of this name that is not here. */
+  countMissing(name: string, version: string): void;
+  /**
+   * What another log says, such as a CDN's. All of it is taken or, when this much of its source was taken before,
+   * nothing; a crash parts neither the counts from the position. So a reader of logs starts again wherever
+   * `takenUpTo` says, after whatever happened, and each line counts once.
+   * @returns whether it was taken. @throws RangeError, having taken nothing, unless its numbers are whole ones.
+   */
+  add(batch: CountBatch): boolean;
+  takenUpTo(source: string): number | undefined;
+  /** How many counts were let go of, at least in part, because too many names are not ours. */
+  readonly dropped: number;
+
+  /** By all-time downloads, then by name; names without a download are left out. */
+  top(limit: number): readonly { readonly name: string; readonly downloads: number }[];
+  /** Undefined before the first download. */
+  statsOf(name: string): DownloadStats | undefined;
+  /** Downloads of the last days, the oldest first and today last. @throws RangeError beyond the days that are kept. */
+  timeline(name: string, days: number): readonly TimelineDay[];
+  /** Missing versions, the most wanted first. `isKnown`: whether one is there by now. */
+  requestedVersions(
+    name: string,
+    limit: number,
+    isKnown?: (version: string) => boolean,
+  ): readonly RequestedVersion[];
+  /** Every name that was counted in these days. @throws RangeError beyond the days that are kept. */
+  categoryReport(category: CategoryReport['category'], days: number): CategoryReport;
 }
 
 /** A file of the site as it stood when it was looked for. */
