@@ -168,6 +168,14 @@ export class AccountBook {
     };
   }
 
+  /** Whether this was a good token until its time was over; said only to who holds it. */
+  isExpired(token: string): boolean {
+    const tokenId = this.#state.byDigest.get(tokenDigest(token));
+    const known = tokenId === undefined ? undefined : this.#state.tokens.get(tokenId);
+    if (!known || known.revokedAt !== undefined || known.expiresAt === undefined) return false;
+    return Date.parse(known.expiresAt) <= this.#deps.clock.now();
+  }
+
   /** The actor that a password makes of an account: nobody has checked it here. */
   actorByPassword(handle: string): Actor {
     const mode = this.account(handle)?.secondFactor;

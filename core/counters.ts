@@ -131,6 +131,11 @@ export class CounterModel implements Counters {
     return best;
   }
 
+  *downloadedSince(ms: number): Iterable<string> {
+    for (const [name, { isOurs, lastMs }] of this.#tallies)
+      if (isOurs && lastMs > 0 && lastMs >= ms) yield name;
+  }
+
   statsOf(name: string): DownloadStats | undefined {
     const tally = this.#tallies.get(name);
     if (!tally || tally.downloads === 0) return undefined;

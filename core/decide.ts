@@ -26,6 +26,7 @@ export type PackageCommand =
       readonly meta?: object;
       readonly metaDigest?: string;
       readonly signatures?: readonly Signature[];
+      readonly keys?: readonly string[];
       /** Counts when the package does not exist yet: then nothing of it is ever public, its first version included. */
       readonly visibility?: 'private';
     })
@@ -40,6 +41,13 @@ export type PackageCommand =
   | (OfName & { readonly kind: 'undeprecate'; readonly version?: string })
   | (OfName & { readonly kind: 'withdraw'; readonly version?: string; readonly reason?: string })
   | (OfName & { readonly kind: 'set-ref'; readonly ref: string; readonly target: string })
+  | (OfName & {
+      /** A name that brings files along, which belong to no version; the package may be new. What it was set to goes. */
+      readonly kind: 'publish-ref';
+      readonly ref: string;
+      readonly artifacts: readonly [Artifact, ...Artifact[]];
+      readonly meta?: object;
+    })
   | (OfName & { readonly kind: 'remove-ref'; readonly ref: string })
   | (OfName & { readonly kind: 'expire'; readonly version?: string; readonly ref?: string })
   | (OfName & { readonly kind: 'set-visibility'; readonly visibility: 'public' | 'private' })
@@ -107,6 +115,8 @@ export function decide(command: Command, slices: Slices, at: Circumstances): rea
   switch (command.kind) {
     case 'publish':
       return publish(command, slices, at);
+    case 'publish-ref':
+      return publishRef(command, slices, at);
     case 'claim':
       return claim(command, slices, at);
     case 'add-owner':
@@ -134,6 +144,7 @@ export function decide(command: Command, slices: Slices, at: Circumstances): rea
 
 const scopeOf: Record<PackageCommand['kind'] | OwnershipCommand['kind'], Scope> = {
   publish: 'publish',
+  'publish-ref': 'publish',
   'set-ref': 'publish',
   'remove-ref': 'publish',
   claim: 'publish',
@@ -186,18 +197,9 @@ type Publish = Extract<Command, { kind: 'publish' }>;
 
 function publish(command: Publish, slices: Slices, at: Circumstances): readonly EventDraft[] {
   const { actor, rules } = at;
-  const { ecosystem, name, version, artifacts, meta, metaDigest, signatures = [] } = command;
+  const { ecosystem, name, version, artifacts, meta, metaDigest, signatures = [], keys = [] } = command;
   const existing = slices.package;
-  if (existing && existing.name !== name)
-    throw new RegistryError(
-      'name-taken',
-      existing.visibility === 'private'
-        ? `${name} is too close to a name that is taken`
-        : `${name} is too close to ${existing.name}, which exists`,
-    );
-  // Where owners own packages, a namespace only says who may add a package to it.
-  const holder = (rules.ownedBy === 'package' ? existing : undefined) ?? slices.namespace;
-  if (holder) requireOwner(holder, at);
+  requireMayPublish(name, slices, at);
   if (existing?.releases.has(rules.versionKey(version)))
     throw new RegistryError(
       'version-exists',
@@ -213,21 +215,63 @@ function publish(command: Publish, slices: Slices, at: Circumstances): readonly 
     ...(meta === undefined ? {} : { meta }),
     ...(metaDigest === undefined ? {} : { metaDigest }),
     ...(signatures.length > 0 ? { signatures: [...signatures] } : {}),
+    ...(keys.length > 0 ? { keys: [...keys] } : {}),
   };
   const hidden: readonly EventDraft[] =
     command.visibility && !existing
       ? [{ kind: 'visibility-set', by: actor.handle, ecosystem, name, visibility: command.visibility }]
       : [];
+  return [...hidden, ...claimsOf(command, slices, at), published];
+}
+
+/** @throws RegistryError `name-taken`, `not-owner` */
+function requireMayPublish(name: string, { package: existing, namespace }: Slices, at: Circumstances): void {
+  if (existing && existing.name !== name)
+    throw new RegistryError(
+      'name-taken',
+      existing.visibility === 'private'
+        ? `${name} is too close to a name that is taken`
+        : `${name} is too close to ${existing.name}, which exists`,
+    );
+  // Where owners own packages, a namespace only says who may add a package to it.
+  const holder = (at.rules.ownedBy === 'package' ? existing : undefined) ?? namespace;
+  if (holder) requireOwner(holder, at);
+}
+
+/** What a first publish takes for its publisher: the name, and its namespace where that is free. */
+function claimsOf(
+  { ecosystem, name }: OfName,
+  slices: Slices,
+  { actor, rules }: Circumstances,
+): EventDraft[] {
   const claimed = { kind: 'claimed', by: actor.handle, ecosystem, owner: actor.handle } as const;
   const namespace = rules.namespaceOf?.(name);
   return [
-    ...hidden,
     ...(namespace === undefined || slices.namespace
       ? []
       : [{ ...claimed, name: namespace, of: 'namespace' as const }]),
-    ...(rules.ownedBy === 'namespace' || existing ? [] : [{ ...claimed, name }]),
-    published,
+    ...(rules.ownedBy === 'namespace' || slices.package ? [] : [{ ...claimed, name }]),
   ];
+}
+
+function publishRef(
+  command: Extract<Command, { kind: 'publish-ref' }>,
+  slices: Slices,
+  at: Circumstances,
+): readonly EventDraft[] {
+  const { ecosystem, name, ref, artifacts, meta } = command;
+  requireMayPublish(name, slices, at);
+  const set: EventDraft = {
+    kind: 'ref-set',
+    by: at.actor.handle,
+    ecosystem,
+    name,
+    ref,
+    target: artifacts[0].digest,
+    artifacts: [...artifacts],
+    ...(meta === undefined ? {} : { meta }),
+  };
+  return [...claimsOf(command, slices, at), set];
 }
 
 function claim(
@@ -305,7 +349,7 @@ function pendingTransfer(holder: Ownership, now: string): { to: string } {
   throw new RegistryError('transfer-not-found', 'no transfer is on offer, or it has expired');
 }
 
-type PackageChange = Exclude<PackageCommand, { kind: 'publish' }>;
+type PackageChange = Exclude<PackageCommand, { kind: 'publish' | 'publish-ref' }>;
 
 /** What is not a matter of who owns the package. */
 const ofAnybody: ReadonlySet<Command['kind']> = new Set(['expire', 'star', 'unstar']);
@@ -314,7 +358,8 @@ function changePackage(command: PackageChange, slices: Slices, at: Circumstances
   const target = slices.package;
   const holder = at.rules.ownedBy === 'package' ? target : slices.namespace;
   // A name that is only close to this one is another's.
-  const isNothing = target?.releases.size === 0 && command.kind !== 'set-visibility';
+  const isNothing =
+    target?.releases.size === 0 && target.refs.size === 0 && command.kind !== 'set-visibility';
   const isOther = !target || isNothing || target.name !== command.name;
   if (isOther || isHiddenFrom(at.actor, target, holder ?? target))
     throw new RegistryError('package-not-found', `package ${command.name} not found`);

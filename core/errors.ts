@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'body-too-large'
   | 'unauthenticated'
   | 'token-invalid'
+  | 'token-expired'
   | 'scope-missing'
   | 'not-owner'
   | 'second-factor-required'

@@ -14,6 +14,8 @@ export interface Release {
   readonly meta: Json | undefined;
   readonly metaDigest: string | undefined;
   readonly signatures: readonly Signature[];
+  /** What it is found by apart from its name and number. */
+  readonly keys: readonly string[];
   readonly yanked: boolean;
   readonly deprecated: Deprecation | undefined;
   /** Set when the bytes are gone: the number stays burnt. */
@@ -33,6 +35,11 @@ export interface Readme {
 export interface Ref {
   readonly target: string;
   readonly setAt: string;
+  readonly setBy: string;
+  /** Files that belong to no version, and go with this name: a commit package. Empty for a name of a version. */
+  readonly artifacts: readonly Artifact[];
+  /** What the ecosystem kept to say of them. */
+  readonly meta: Json | undefined;
 }
 
 export interface FiledAdvisory extends Advisory {
@@ -115,9 +122,35 @@ function create(event: PackageEvent): Mutable<Package> {
   };
 }
 
+/** Most releases have none: all of those share this one. */
+const noKeys: readonly string[] = [];
+
+/** What a package is found by apart from its name, and the releases and refs that say so: other objects, another answer. */
+export function foundKeysOf(of: Package): ReadonlyMap<string, readonly object[]> {
+  const keys = new Map<string, object[]>();
+  const note = (found: string, by: object): void => {
+    const known = keys.get(found);
+    if (known) known.push(by);
+    else keys.set(found, [by]);
+  };
+  for (const release of of.releases.values()) for (const found of release.keys) note(found, release);
+  for (const [name, ref] of of.refs) if (ref.artifacts.length > 0) note(name, ref);
+  return keys;
+}
+
 /** There may be thousands of releases: an event that changes none of them leaves them where they are. */
-function leavesReleases({ kind }: RegistryEvent): boolean {
-  return kind === 'ref-set' || kind === 'ref-removed' || kind === 'starred' || kind === 'unstarred';
+function leavesReleases(event: RegistryEvent): boolean {
+  switch (event.kind) {
+    case 'ref-set':
+    case 'ref-removed':
+    case 'starred':
+    case 'unstarred':
+      return true;
+    case 'expired':
+      return event.version === undefined;
+    default:
+      return false;
+  }
 }
 
 function copy(before: Package, changesReleases: boolean): Mutable<Package> {
@@ -147,6 +180,7 @@ function apply(state: Mutable<Package>, event: PackageEvent, versionKey: (versio
         meta: event.meta,
         metaDigest: event.metaDigest,
         signatures: event.signatures ?? [],
+        keys: event.keys ?? noKeys,
         yanked: false,
         deprecated: undefined,
         withdrawnAt: undefined,
@@ -170,7 +204,13 @@ function apply(state: Mutable<Package>, event: PackageEvent, versionKey: (versio
       withdraw(state, event.at, event.version, change);
       return;
     case 'ref-set':
-      state.refs.set(event.ref, { target: event.target, setAt: event.at });
+      state.refs.set(event.ref, {
+        target: event.target,
+        setAt: event.at,
+        setBy: event.by,
+        artifacts: event.artifacts ?? [],
+        meta: event.meta,
+      });
       return;
     case 'ref-removed':
       state.refs.delete(event.ref);
@@ -223,6 +263,7 @@ function withdraw(
   const tombstone = { withdrawnAt: at, meta: undefined, metaDigest: undefined };
   if (version !== undefined) return change(version, tombstone);
   state.withdrawnAt = at;
+  for (const [name, { artifacts }] of [...state.refs]) if (artifacts.length > 0) state.refs.delete(name);
   for (const release of [...state.releases.values()])
     if (release.withdrawnAt === undefined) change(release.version, tombstone);
 }

@@ -117,10 +117,17 @@ export interface RootsProgress {
   readonly seq: number;
 }
 
+/** How far the files of counts have come, which are no part of the log. */
+export interface CountedProgress {
+  /** What was counted until then is on the site; milliseconds since 1970. */
+  readonly untilMs: number;
+}
+
 /** The small records a generator keeps with its site. */
 export interface SiteRecords {
   readonly progress: SiteProgress;
   readonly roots: RootsProgress;
+  readonly counted: CountedProgress;
 }
 
 /** The files that readers see. */
@@ -150,8 +157,11 @@ export interface SiteBuild {
   addRoot(file: SiteFile): Promise<void>;
   /** The text of a root that was added as a stream; other files may not be there yet. */
   read(path: string): AsyncIterable<string>;
-  /** The site is what was added, and nothing else; durable when it returns. Files that did not change stay as they are. */
-  finish(records: SiteRecords): Promise<void>;
+  /**
+   * The site is what was added, and nothing else but what lies outside the log; durable when it returns. Files that did not
+   * change stay as they are.
+   */
+  finish(records: Pick<SiteRecords, 'progress' | 'roots'>): Promise<void>;
   abandon(): Promise<void>;
 }
 
@@ -177,6 +187,8 @@ export interface Counters {
 
   /** By all-time downloads, then by name; names without a download are left out. */
   top(limit: number): readonly { readonly name: string; readonly downloads: number }[];
+  /** Names of this registry that were downloaded since then. */
+  downloadedSince(ms: number): Iterable<string>;
   /** Undefined before the first download. */
   statsOf(name: string): DownloadStats | undefined;
   /** Downloads of the last days, the oldest first and today last. @throws RangeError beyond the days that are kept. */
@@ -246,6 +258,8 @@ export type UpstreamAnswer =
       readonly found: true;
       readonly contentType: string | undefined;
       readonly etag: string | undefined;
+      /** How many bytes will come, where that is known before; fewer or more make the body throw. */
+      readonly size: number | undefined;
       /** Must be read to its end, or closed by `return`: it holds a connection. Can be read once. */
       readonly body: AsyncIterableIterator<Uint8Array>;
     }

@@ -7,7 +7,7 @@ import type { RegistryEvent } from './event.ts';
 import type { Actor } from './permission.ts';
 import type { LogInSessions } from './log-in-sessions.ts';
 import type { Package } from './package.ts';
-import type { StagedBlob, Upstream } from './ports.ts';
+import type { Counters, StagedBlob, Upstream } from './ports.ts';
 import type { EcosystemId, Signature } from '../schema/types.ts';
 import type { RouteDoc } from './route-doc.ts';
 import { parameterName, type RouteParams, type SiteRoute, type Summary } from './site.ts';
@@ -67,17 +67,26 @@ export interface Call {
   body(limits: { readonly maxBytes: number }): AsyncIterable<Uint8Array>;
   /** Bytes that the handler makes itself, as `stageBody` stages those of the client. */
   stage(source: AsyncIterable<Uint8Array>, limits: { readonly maxBytes: number }): Promise<StagedBlob>;
+  /**
+   * A body of `multipart/form-data`, its files staged as they come.
+   * @throws RegistryError `unsupported-media-type`, `malformed-body`, `too-large` for a file, `body-too-large` for the rest.
+   */
+  readForm(limits: FormLimits): Promise<Form>;
   /** @throws RegistryError `malformed-body`, `unsupported-media-type` or `body-too-large`. */
   readJson(limits: { readonly maxBytes: number }): Promise<unknown>;
   /** What a `published` event keeps of the manifest: inline, or as a blob of its own when it is long. */
   keepMeta(meta: object): Promise<KeptMeta>;
   /** A text that is too long for its event. */
   stageText(text: string): Promise<StagedBlob>;
+  /** The content of a blob in pieces. */
+  openBlob(digest: Digest): AsyncIterable<Uint8Array>;
   /** A text that an event names. */
   readText(digest: Digest): Promise<string>;
   readonly accounts: CallAccounts;
   /** Logins that end in a browser. */
   readonly logIns: LogInSessions;
+  /** Downloads and installs, outside the log. */
+  readonly counters: Counters;
   /** Who is asked for npm packages that are not ours; undefined when nobody is. */
   readonly upstream: Upstream | undefined;
   /** @throws RegistryError `bootstrap-disabled`, `unauthenticated` or `token-invalid` unless the request has the secret. */
@@ -95,6 +104,27 @@ export interface Call {
   summaries(): Promise<readonly Summary[]>;
   /** A new UUID. */
   newId(): string;
+}
+
+export interface FormLimits {
+  readonly maxFileBytes: number;
+  readonly maxFiles: number;
+  /** Of one field that is a text. */
+  readonly maxTextBytes: number;
+  /** What is said of a file that is longer; by the name of its field. */
+  readonly tooLarge: (field: string) => RegistryError;
+}
+
+/** Fields by name; a name that comes twice is refused. */
+export interface Form {
+  readonly texts: ReadonlyMap<string, string>;
+  readonly files: ReadonlyMap<string, FormFile>;
+}
+
+export interface FormFile {
+  /** As the client calls it; without its folders. */
+  readonly filename: string;
+  readonly blob: StagedBlob;
 }
 
 export interface LogIn {

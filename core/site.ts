@@ -53,6 +53,16 @@ export interface SiteRoute {
   readonly cache: CachePolicy;
   /** `index` when other routes lie below this path: it is stored as `<path>/=index`. */
   readonly stored: 'file' | 'index';
+  /** Headers of its own beside type and policy, such as the name to save it under. Names in lower case. */
+  readonly headers?: (params: RouteParams) => Readonly<Record<string, string>>;
+  /** What was downloaded whenever this is answered whole. */
+  readonly counts?: (params: RouteParams) => Download;
+}
+
+/** Of which package, and which version of it: counted outside the log. */
+export interface Download {
+  readonly name: string;
+  readonly version: string;
 }
 
 /** Whether a text can be one segment of a path on every disk and object store. */

@@ -23,6 +23,10 @@ export interface StateView {
    * reads nothing, so that the time of an answer does not tell a stranger which it was.
    */
   privateReaders(ecosystem: EcosystemId, name: string): readonly string[] | undefined;
+  /** Packages that are, or once were, found by a key of their ecosystem: one of a release, or a ref with files of its own. Private ones too. */
+  packagesBy(ecosystem: EcosystemId, key: string): readonly Package[];
+  /** Keys that begin so, in ascending order. */
+  keysFrom(ecosystem: EcosystemId, prefix: string): readonly string[];
 }
 
 /** Releases kept in memory over all packages, about 2 KB each; a package beyond it is reduced again when asked for. */
@@ -40,6 +44,12 @@ export class RegistryState implements StateView {
   readonly #sealed = new Map<string, Set<number>>();
   /** Owners of private packages, and of namespaces where those own the packages: asked for before anything is read. */
   readonly #owners = new Map<string, Ownership>();
+  /** By ecosystem and key, the packages that were ever found by it, in the order of their first time. */
+  readonly #found = new Map<string, Set<string>>();
+  /** Made when somebody looks for a beginning. */
+  #sortedFound: readonly string[] | undefined;
+  /** Names that brought files along, by package and name, the one that was set longest ago first. */
+  readonly #refs = new Map<string, number>();
   readonly #recent = new RecentPackages(RECENT_RELEASES);
   #length = 0;
   #registry: string | undefined;
@@ -99,6 +109,7 @@ export class RegistryState implements StateView {
       throw new LogDamage(`line ${event.seq}: its previous event should be ${last}, it says ${prev}`);
     this.#last.set(key, event.seq);
     this.#followOwners(key, subject, event);
+    this.#followKeys(key, event);
     return key;
   }
 
@@ -133,6 +144,85 @@ export class RegistryState implements StateView {
     if (isNamespace && this.#rulesOf(subject.ecosystem).ownedBy !== 'namespace') return;
     const before = this.#owners.get(key) ?? (isNamespace ? nobody : undefined);
     if (before) this.#owners.set(key, ownersAfter(before, event));
+  }
+
+  #followKeys(key: string, event: RegistryEvent): void {
+    if (!('ecosystem' in event)) return;
+    const { ecosystem } = event;
+    switch (event.kind) {
+      case 'published':
+        for (const found of event.keys ?? []) this.#find(ecosystem, found).add(key);
+        return;
+      case 'withdrawn':
+        if (event.version === undefined)
+          for (const id of this.#refs.keys()) if (id.startsWith(`${key} `)) this.#refs.delete(id);
+        return;
+      case 'ref-set':
+      case 'ref-removed':
+      case 'expired':
+        if (event.ref === undefined) return;
+        // Again at the end: it is as old as its last change.
+        this.#refs.delete(`${key} ${event.ref}`);
+        if (event.kind === 'ref-set' && event.artifacts) {
+          this.#refs.set(`${key} ${event.ref}`, event.seq);
+          this.#find(ecosystem, event.ref).add(key);
+        } else this.#forget(ecosystem, event.ref, key);
+    }
+  }
+
+  #find(ecosystem: EcosystemId, found: string): Set<string> {
+    const known = this.#found.get(`${ecosystem}/${found}`);
+    if (known) return known;
+    const added = new Set<string>();
+    this.#found.set(`${ecosystem}/${found}`, added);
+    this.#sortedFound = undefined;
+    return added;
+  }
+
+  #forget(ecosystem: EcosystemId, found: string, key: string): void {
+    const known = this.#found.get(`${ecosystem}/${found}`);
+    if (known?.delete(key) && known.size === 0) {
+      this.#found.delete(`${ecosystem}/${found}`);
+      this.#sortedFound = undefined;
+    }
+  }
+
+  packagesBy(ecosystem: EcosystemId, found: string): readonly Package[] {
+    return this.packageKeysBy(ecosystem, found).flatMap((key) => this.packageByKey(key) ?? []);
+  }
+
+  keysFrom(ecosystem: EcosystemId, prefix: string): readonly string[] {
+    this.#sortedFound ??= [...this.#found.keys()].sort();
+    const wanted = `${ecosystem}/${prefix}`;
+    const keys = [];
+    for (let i = firstFrom(this.#sortedFound, wanted); this.#sortedFound[i]?.startsWith(wanted); i += 1)
+      keys.push(this.#sortedFound[i]?.slice(ecosystem.length + 1) ?? '');
+    return keys;
+  }
+
+  packageKeysBy(ecosystem: EcosystemId, found: string): readonly string[] {
+    return [...(this.#found.get(`${ecosystem}/${found}`) ?? [])];
+  }
+
+  /** Every key that packages of these ecosystems are found by. */
+  *foundBy(of: readonly EcosystemId[]): Iterable<{ ecosystem: EcosystemId; found: string }> {
+    for (const key of this.#found.keys()) {
+      const slash = key.indexOf('/');
+      const ecosystem = of.find((id) => id === key.slice(0, slash));
+      if (ecosystem) yield { ecosystem, found: key.slice(slash + 1) };
+    }
+  }
+
+  /** Names with files of their own that were set before a time (RFC 3339, UTC), the oldest first. */
+  refsSetBefore(time: string): readonly { ecosystem: EcosystemId; name: string; ref: string }[] {
+    const found = [];
+    for (const seq of this.#refs.values()) {
+      const event = this.#log.read(seq);
+      if (event.at >= time) break;
+      if (event.kind === 'ref-set')
+        found.push({ ecosystem: event.ecosystem, name: event.name, ref: event.ref });
+    }
+    return found;
   }
 
   keyOf(subject: Subject): string {
@@ -226,6 +316,17 @@ export class RegistryState implements StateView {
     this.#recent.set(key, reduced);
     return reduced;
   }
+}
+
+/** Index of the first that is not below `wanted`. */
+function firstFrom(sorted: readonly string[], wanted: string): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] ?? '') < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 const nobody: Ownership = { owners: [], transfer: undefined };

@@ -238,6 +238,16 @@ class Batch implements StateView {
   }
 
   /** As of before this batch. */
+  packagesBy(ecosystem: Package['ecosystem'], found: string): readonly Package[] {
+    return this.#deps.state.packagesBy(ecosystem, found);
+  }
+
+  /** As of before this batch. */
+  keysFrom(ecosystem: Package['ecosystem'], prefix: string): readonly string[] {
+    return this.#deps.state.keysFrom(ecosystem, prefix);
+  }
+
+  /** As of before this batch. */
   privateReaders(ecosystem: Package['ecosystem'], name: string): readonly string[] | undefined {
     return this.#deps.state.privateReaders(ecosystem, name);
   }

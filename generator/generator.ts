@@ -12,6 +12,7 @@ import type { RegistryState } from '../core/state.ts';
 import { siteContext, type Summary, type Surface } from '../ecosystems/ecosystem.ts';
 import { hydrate, isHydrated } from '../core/hydrate.ts';
 import { allFiles, planPackage, type Mounted, type Plan } from './plan.ts';
+import { membersOf, planKeys, type Change } from './plan-keys.ts';
 import { isOurs, rootsFollow, SITE_REVISION } from './records.ts';
 import {
   mergeSummaries,
@@ -143,15 +144,19 @@ export class Generator {
     if (!progress.claim) await target.save('progress', { ...progress, claim: { toSeq } });
     const shown = new Map<string, Package>();
     const plans: Plan[] = [];
+    const changes: Change[] = [];
     for (const [key, events] of this.#touched(progress.seq, toSeq)) {
       const before = await this.#before(key, events);
       const reduced = state.reduce(before, events);
       if (!reduced) continue;
       const after = await hydrate(reduced, blobs);
       shown.set(key, after);
+      changes.push({ before, after });
       for (const mounted of surfaces)
         if (mounted.surface.reads.includes(after.ecosystem)) plans.push(planPackage(before, after, mounted));
     }
+    const memberOf = (key: string): Promise<Package | undefined> => this.#memberAt(key, toSeq, shown);
+    for (const mounted of surfaces) plans.push(await planKeys(changes, mounted, state, memberOf));
     await target.put(plans.flatMap(({ artifacts }) => artifacts));
     await target.put(plans.flatMap(({ documents }) => documents));
     await target.remove(plans.flatMap(({ removals }) => removals));
@@ -203,6 +208,18 @@ export class Generator {
     if (shown && shown.lastSeq === events.at(-1)?.seq) return shown;
     const found = state.packageAt(key, length);
     return found && hydrate(found, blobs);
+  }
+
+  async #memberAt(
+    key: string,
+    length: number,
+    shown: ReadonlyMap<string, Package> = new Map(),
+  ): Promise<Package | undefined> {
+    const known = shown.get(key);
+    if (known) return known;
+    // Mostly nothing has happened to it since, and then it need not be put together again.
+    const now = this.#deps.state.packageByKey(key);
+    return now && now.lastSeq < length ? now : this.#deps.state.packageAt(key, length);
   }
 
   #remember(shown: ReadonlyMap<string, Package>, seq: number): void {
@@ -279,6 +296,7 @@ export class Generator {
       const { surface, site } = mounted;
       const path = summariesPath(surface.id);
       await build.addRoot(textFile(path, () => this.#renderAll(mounted, seq, build)));
+      await this.#renderKeys(mounted, seq, build);
       const summaries = summariesIn(() => build.read(path));
       for (const file of surface.filesForRoot(summaries, site)) await build.addRoot(file);
     }
@@ -289,6 +307,18 @@ export class Generator {
     // What was shown before the rebuild knows nothing of the events that it took in.
     this.#shown.clear();
     this.#shownSeq = seq;
+  }
+
+  /** Adds the files that several packages have a part in. */
+  async #renderKeys({ surface, site }: Mounted, seq: number, build: SiteBuild): Promise<void> {
+    const { state } = this.#deps;
+    if (!surface.filesForKey) return;
+    for (const { ecosystem, found } of state.foundBy(surface.reads)) {
+      const members = await membersOf(state.packageKeysBy(ecosystem, found), (key) =>
+        this.#memberAt(key, seq),
+      );
+      for (const file of surface.filesForKey(found, members, site)) build.add(file);
+    }
   }
 
   /** Adds every file of every package to a build and, on the way, yields their summaries: one pass over the log. */

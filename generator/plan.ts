@@ -52,7 +52,7 @@ export function planPackage(before: Package | undefined, after: Package, mounted
   return { artifacts, documents, removals: removals.map(({ path }) => path) };
 }
 
-function isShown(of: Package): boolean {
+export function isShown(of: Package): boolean {
   return of.visibility === 'public';
 }
 
@@ -72,7 +72,7 @@ function* changedFiles(
   yield* surface.filesForPackage(of, site);
 }
 
-function sameOwners(a: Package, b: Package): boolean {
+export function sameOwners(a: Package, b: Package): boolean {
   return a.owners.length === b.owners.length && a.owners.every((owner, i) => owner === b.owners[i]);
 }
 
@@ -87,7 +87,7 @@ function sameRef(of: Package, other: Package, name: string, ref: Ref): boolean {
   return release !== undefined && release === other.releases.get(ref.target) && other.refs.get(name) === ref;
 }
 
-function sameBody(a: SiteBody, b: SiteBody): boolean {
+export function sameBody(a: SiteBody, b: SiteBody): boolean {
   if ('blob' in a) return 'blob' in b && a.blob === b.blob;
   if (!('bytes' in a && 'bytes' in b)) return false;
   const isOther = a.revision !== undefined && b.revision !== undefined && a.revision !== b.revision;

@@ -42,7 +42,7 @@ export type PublishedEvent = Envelope & OfPackage & Published;
 /**
  * Which ecosystem owns the name.
  */
-export type EcosystemId = 'x07' | 'npm';
+export type EcosystemId = 'x07' | 'npm' | 'zig';
 /**
  * Algorithm and lower-case hex of a blob, computed by this registry.
  */
@@ -295,6 +295,15 @@ export interface Published {
    * @maxItems 16
    */
   signatures?: Signature[];
+  /**
+   * What this version is found by apart from its name and number, such as a hash of its content.
+   *
+   * @minItems 1
+   * @maxItems 8
+   *
+   * Items: Begins with what it is, such as hash:.
+   */
+  keys?: string[];
 }
 /**
  * One file of a release.
@@ -404,9 +413,20 @@ export interface RefSet {
    */
   ref: string;
   /**
-   * A version of this package, or the digest of one of its artifacts.
+   * A version of this package, or the digest of one of its artifacts or of one that comes with this event.
    */
   target: string;
+  /**
+   * Files that the name brings along, which belong to no version: a commit package.
+   *
+   * @minItems 1
+   * @maxItems 64
+   */
+  artifacts?: Artifact[];
+  /**
+   * What the ecosystem's projections need to know of them.
+   */
+  meta?: {};
 }
 export interface RefRemoved {
   /**

@@ -274,7 +274,13 @@ export class MemoryUpstream implements Upstream {
     if (!content) return { found: false, because: 'missing' };
     if (ifNoneMatch === content.etag) return { found: false, because: 'unchanged' };
     this.open += 1;
-    return { found: true, contentType: undefined, etag: content.etag, body: this.#body(content.text) };
+    return {
+      found: true,
+      contentType: undefined,
+      size: undefined,
+      etag: content.etag,
+      body: this.#body(content.text),
+    };
   }
 
   #body(text: string): AsyncIterableIterator<Uint8Array> {

@@ -5,7 +5,7 @@ import { link, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Digest } from '../core/digest.ts';
-import type { SiteBuild, SiteRecords } from '../core/ports.ts';
+import type { SiteBuild } from '../core/ports.ts';
 import type { SiteFile } from '../core/site.ts';
 import { BuildWriter } from './build-writer.ts';
 import { compareTrees } from './compare-trees.ts';
@@ -15,9 +15,11 @@ import { readText, recordNames, setLaterTime, temporaryFolder, temporaryIn } fro
 interface BuildOptions {
   readonly root: string;
   readonly blobPath: (digest: Digest) => string;
+  /** What is no function of the log stays as it is. */
+  readonly isOutsideLog: (path: string) => boolean;
 }
 
-export async function startBuild({ root, blobPath }: BuildOptions): Promise<SiteBuild> {
+export async function startBuild({ root, blobPath, isOutsideLog }: BuildOptions): Promise<SiteBuild> {
   const parent = dirname(root);
   await ensureDirectory(parent);
   await removeAbandoned(parent, root);
@@ -47,11 +49,11 @@ export async function startBuild({ root, blobPath }: BuildOptions): Promise<Site
     },
     read: (path) => readText(join(aside, path)),
     async finish(records) {
-      for (const name of Object.keys(recordNames) as (keyof SiteRecords)[])
+      for (const name of ['progress', 'roots'] as const)
         writer.write(recordNames[name], Buffer.from(`${JSON.stringify(records[name])}\n`));
       await writer.finish();
       await syncFileSystem(aside);
-      await moveInto({ root, aside, rootPaths, copied: writer.copied });
+      await moveInto({ root, aside, rootPaths, copied: writer.copied, isOutsideLog });
     },
     async abandon() {
       await writer.end();
@@ -71,10 +73,11 @@ interface Move {
   readonly aside: string;
   readonly rootPaths: readonly string[];
   readonly copied: ReadonlySet<string>;
+  readonly isOutsideLog: (path: string) => boolean;
 }
 
 /** Removals come last, so that at every moment what a document names is there. */
-async function moveInto({ root, aside, rootPaths, copied }: Move): Promise<void> {
+async function moveInto({ root, aside, rootPaths, copied, isOutsideLog }: Move): Promise<void> {
   try {
     await rename(aside, root);
     await syncPath(dirname(root));
@@ -96,7 +99,8 @@ async function moveInto({ root, aside, rootPaths, copied }: Move): Promise<void>
   for (const path of [...artifacts, ...documents, ...roots])
     await replaceByLink(root, join(aside, path), join(root, path));
   for (const path of differences.extra)
-    if (!path.startsWith(`${temporaryFolder}/`)) await removeAndPrune(root, path);
+    if (!path.startsWith(`${temporaryFolder}/`) && path !== recordNames.counted && !isOutsideLog(path))
+      await removeAndPrune(root, path);
   await syncFileSystem(root);
   await rm(aside, { recursive: true, force: true });
 }

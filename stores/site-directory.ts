@@ -34,17 +34,21 @@ const LOCK_POLL_MS = 20;
 export interface SiteDirectoryOptions {
   readonly root: string;
   readonly blobPath: (digest: Digest) => string;
+  /** Whether a path is no function of the log, and so not for a rebuild to remove; none unless told. */
+  readonly isOutsideLog?: (path: string) => boolean;
 }
 
 export class SiteDirectory implements SiteTarget {
   readonly root: string;
   readonly #blobPath: (digest: Digest) => string;
+  readonly #isOutsideLog: (path: string) => boolean;
   #directories: DurableDirectories;
   #cleared = false;
 
-  constructor({ root, blobPath }: SiteDirectoryOptions) {
+  constructor({ root, blobPath, isOutsideLog = () => false }: SiteDirectoryOptions) {
     this.root = root;
     this.#blobPath = blobPath;
+    this.#isOutsideLog = isOutsideLog;
     this.#directories = new DurableDirectories(root);
   }
 
@@ -107,9 +111,12 @@ export class SiteDirectory implements SiteTarget {
   async #putLink(target: string, blob: Digest): Promise<void> {
     const source = this.#blobPath(blob);
     if (await this.#linkOrCopy(source, target)) return;
-    if (statSync(target).ino === statSync(source).ino) return;
+    const existing = statSync(target);
+    if (existing.ino === statSync(source).ino) return;
     const temporary = await this.#temporary();
     await this.#linkOrCopy(source, temporary);
+    // Of the blob itself, whose time means nothing anywhere else.
+    setLaterTime(temporary, existing.mtimeMs);
     moveOrRemove(temporary, target);
   }
 
@@ -155,7 +162,7 @@ export class SiteDirectory implements SiteTarget {
   rebuild(): Promise<SiteBuild> {
     // The directories that stand there are about to be exchanged.
     this.#directories = new DurableDirectories(this.root);
-    return startBuild({ root: this.root, blobPath: this.#blobPath });
+    return startBuild({ root: this.root, blobPath: this.#blobPath, isOutsideLog: this.#isOutsideLog });
   }
 }
 

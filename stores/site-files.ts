@@ -18,6 +18,7 @@ import { startOf } from './writer-lock.ts';
 export const recordNames: { readonly [K in keyof SiteRecords]: string } = {
   progress: '=progress.json',
   roots: '=roots.json',
+  counted: '=counted.json',
 };
 
 /** A record that cannot be read is one that is not there: the site is then made again from the log. */

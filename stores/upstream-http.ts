@@ -229,6 +229,9 @@ export class HttpUpstream implements Upstream {
       found: true,
       contentType: incoming.headers['content-type'],
       etag: incoming.headers.etag,
+      // Node ends a body that is shorter with an error, and reads none that is longer.
+      size:
+        encoding === 'identity' && incoming.headers['content-length'] !== undefined ? announced : undefined,
       body: this.#body(incoming, decoded, ask.kind, leave),
     };
   }

@@ -1,0 +1,100 @@
+/** Bodies of `multipart/form-data` (RFC 7578): texts are kept, files go into blobs as they come. */
+import { basename } from 'node:path/posix';
+import { Readable } from 'node:stream';
+import busboy from 'busboy';
+import { RegistryError } from '../core/errors.ts';
+import type { StagedBlob } from '../core/ports.ts';
+import type { Form, FormFile, FormLimits } from '../core/route.ts';
+
+/** Far more fields than any client sends; each costs memory before anybody can look at it. */
+const MAX_TEXTS = 1000;
+const MAX_FIELD_NAME_BYTES = 1024;
+
+type Stage = (file: AsyncIterable<Uint8Array>, maxBytes: number) => Promise<StagedBlob>;
+
+/** @throws RegistryError as `Call.readForm` does, and what the body throws. */
+export async function readForm(
+  body: AsyncIterable<Uint8Array>,
+  contentType: string | undefined,
+  limits: FormLimits,
+  stage: Stage,
+): Promise<Form> {
+  const texts = new Map<string, string>();
+  const files = new Map<string, FormFile>();
+  const staged: Promise<void>[] = [];
+  const parser = openParser(contentType, limits);
+  const source = Readable.from(body);
+  await new Promise<void>((resolve, reject) => {
+    const fail = (error: unknown): void => {
+      source.unpipe(parser);
+      source.destroy();
+      parser.destroy();
+      reject(error as Error);
+    };
+    parser.on('field', (name, value, { nameTruncated, valueTruncated }) => {
+      if (nameTruncated || valueTruncated)
+        fail(
+          new RegistryError(
+            'body-too-large',
+            `a text field is over the limit of ${limits.maxTextBytes} bytes`,
+          ),
+        );
+      else if (texts.has(name)) fail(twice(name));
+      else texts.set(name, value);
+    });
+    parser.on('file', (name, file, { filename }) => {
+      // Without a listener the error of a part that is cut off would end the process.
+      file.on('error', () => undefined);
+      if (files.has(name)) return fail(twice(name));
+      const taken: { filename: string; blob?: StagedBlob } = { filename: basename(filename ?? '') };
+      files.set(name, taken as FormFile);
+      staged.push(
+        stage(file, limits.maxFileBytes)
+          .then((blob) => void (taken.blob = blob))
+          .catch((error: unknown) => fail(isTooLarge(error) ? limits.tooLarge(name) : error)),
+      );
+    });
+    parser.on('filesLimit', () =>
+      fail(new RegistryError('body-too-large', `send at most ${limits.maxFiles} files`)),
+    );
+    parser.on('fieldsLimit', () =>
+      fail(new RegistryError('body-too-large', `send at most ${MAX_TEXTS} fields`)),
+    );
+    parser.on('error', (error: Error) => fail(malformed(error)));
+    parser.on('close', () => void Promise.all(staged).then(() => resolve()));
+    source.on('error', fail);
+    source.pipe(parser);
+  });
+  return { texts, files };
+}
+
+function openParser(contentType: string | undefined, limits: FormLimits): busboy.Busboy {
+  if (!contentType?.toLowerCase().startsWith('multipart/form-data'))
+    throw new RegistryError('unsupported-media-type', 'send Content-Type: multipart/form-data');
+  try {
+    return busboy({
+      headers: { 'content-type': contentType },
+      defParamCharset: 'utf8',
+      limits: {
+        fieldNameSize: MAX_FIELD_NAME_BYTES,
+        fieldSize: limits.maxTextBytes,
+        fields: MAX_TEXTS,
+        files: limits.maxFiles,
+      },
+    });
+  } catch (error) {
+    throw malformed(error as Error);
+  }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof RegistryError && error.code === 'too-large';
+}
+
+function malformed(cause: Error): RegistryError {
+  return new RegistryError('malformed-body', `the form cannot be read: ${cause.message}`, { cause });
+}
+
+function twice(name: string): RegistryError {
+  return new RegistryError('bad-request', `the field ${JSON.stringify(name.slice(0, 80))} comes twice`);
+}
