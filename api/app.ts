@@ -107,6 +107,8 @@ export function createApp(deps: AppDeps): RequestListener {
     const { routing, site } = forCurrentSettings();
     const context = openContext(request, routing);
     const { method, path, requestId } = context.head;
+    const preflight = method === 'OPTIONS' ? routing.surfaceOf(path)?.preflight : undefined;
+    if (preflight) return void response.writeHead(preflight.status, preflight.headers).end();
     if (cors && method === 'OPTIONS')
       return void response.writeHead(200, cors.preflightFor(request.headers)).end();
     if (cors) response.setHeaders(new Map(Object.entries(cors.headersFor(request.headers))));
@@ -125,8 +127,13 @@ export function createApp(deps: AppDeps): RequestListener {
         context.surface = surface;
         if (route.from === 'site') {
           const file = sitePath(mount, route, match.params);
-          const read = { urlPath: path, requestId, route, path: file };
-          if (site.serve(read, request, response)) return afterRead(request, response, context, deps);
+          const headers = route.headers?.(match.params);
+          const read = { urlPath: path, requestId, route, path: file, headers };
+          if (site.serve(read, request, response)) {
+            if (route.counts && method === 'GET' && response.statusCode === 200)
+              deps.counters.count({ category: 'download', ...route.counts(match.params), ours: 'version' });
+            return afterRead(request, response, context, deps);
+          }
           if ('miss' in route) throw route.miss(match.params);
         }
       }
@@ -232,6 +239,7 @@ async function answerCall(
     authorization: request.headers.authorization,
     address: addressOf(request),
     takesBasic: surface.takesBasic ?? false,
+    takesBareTokens: surface.takesBareTokens ?? false,
   });
   const { call, discard } = openCall(
     request,

@@ -28,6 +28,8 @@ export interface Credentials {
   readonly address: string | undefined;
   /** Whether the surface takes Basic credentials. */
   readonly takesBasic: boolean;
+  /** Whether the surface takes a token without a scheme before it. */
+  readonly takesBareTokens: boolean;
 }
 
 /** What one request may find out about who sends it; promises as in `Call`. */
@@ -79,13 +81,15 @@ export function authenticator(deps: AuthDeps): Authenticator {
     authorization,
     address,
     takesBasic,
+    takesBareTokens,
   }: Credentials): Promise<() => Actor | undefined> {
-    const token = bearerOf(authorization);
+    const token = bearerOf(authorization) ?? (takesBareTokens ? bareToken(authorization) : undefined);
     if (token !== undefined)
       return () => {
         const actor = byToken(token, { address });
-        if (!actor) throw new RegistryError('token-invalid', 'this token is unknown, revoked or expired');
-        return actor;
+        if (actor) return actor;
+        if (accounts.isExpired(token)) throw new RegistryError('token-expired', 'this token has expired');
+        throw new RegistryError('token-invalid', 'this token is unknown or revoked');
       };
     if (!takesBasic || authorization === undefined || !basicScheme.test(authorization))
       return () => undefined;
@@ -160,6 +164,11 @@ function wrongPassword(): never {
 
 function bearerOf(header: string | undefined): string | undefined {
   return header?.startsWith('Bearer ') ? header.slice('Bearer '.length).trim() : undefined;
+}
+
+function bareToken(header: string | undefined): string | undefined {
+  const text = header?.trim();
+  return text === undefined || text === '' || /\s/.test(text) ? undefined : text;
 }
 
 const basicScheme = /^basic +/i;

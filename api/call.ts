@@ -7,11 +7,12 @@ import { RegistryError } from '../core/errors.ts';
 import { gunzip } from '../core/gunzip.ts';
 import { hydrate } from '../core/hydrate.ts';
 import type { LogInSessions } from '../core/log-in-sessions.ts';
-import type { BlobStore, Clock, Ids, Keyring, StagedBlob, Upstream } from '../core/ports.ts';
+import type { BlobStore, Clock, Counters, Ids, Keyring, StagedBlob, Upstream } from '../core/ports.ts';
 import type { Call, CallAccounts, KeptMeta, RequestHead } from '../core/route.ts';
 import type { RouteParams } from '../core/site.ts';
 import type { Authenticator, Session } from './auth.ts';
 import type { Directory } from './directory.ts';
+import { readForm } from './form.ts';
 
 /** Up to this length a manifest stands in its event; a longer one would crowd the 16 KiB of a line. */
 const MAX_INLINE_META_BYTES = 8 * 1024;
@@ -26,6 +27,7 @@ export interface CallDeps {
   readonly ids: Ids;
   readonly sigstoreRoot?: string | undefined;
   readonly upstream?: Upstream | undefined;
+  readonly counters: Counters;
 }
 
 export interface Matched {
@@ -41,7 +43,7 @@ export interface Matched {
 export function openCall(
   request: IncomingMessage,
   { directory, session, ...matched }: Matched,
-  { blobs, auth, accounts, keyring, clock, logIns, ids, sigstoreRoot, upstream }: CallDeps,
+  { blobs, auth, accounts, keyring, clock, logIns, ids, sigstoreRoot, upstream, counters }: CallDeps,
 ): { call: Call; discard(): Promise<void> } {
   const staged: StagedBlob[] = [];
   const keep = (blob: StagedBlob): StagedBlob => {
@@ -67,6 +69,10 @@ export function openCall(
     },
     body: ({ maxBytes }) => decodedBody(request, maxBytes),
     stage: async (source, limits) => keep(await blobs.stage(source, limits)),
+    readForm: (limits) =>
+      readForm(bodyOf(request), request.headers['content-type'], limits, async (file, maxBytes) =>
+        keep(await blobs.stage(file, { maxBytes })),
+      ),
     async readJson({ maxBytes }) {
       const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
       if (type !== 'application/json')
@@ -80,10 +86,12 @@ export function openCall(
       return { fields: { metaDigest: blob.digest }, blobs: [blob] };
     },
     stageText,
+    openBlob: (digest) => blobs.open(digest),
     readText: async (digest) => Buffer.from(await blobs.read(digest)).toString('utf8'),
     accounts,
     logIns,
     upstream,
+    counters,
     requireBootstrapSecret: () => auth.requireBootstrapSecret(request.headers.authorization),
     hydrate: (of) => hydrate(of, blobs),
     signaturesOf: (view, ecosystem, message) =>

@@ -6,6 +6,7 @@ import { cacheControl, type SiteRoute } from '../core/site.ts';
 
 export interface ServedFile {
   readonly route: SiteRoute;
+  readonly headers: Readonly<Record<string, string>> | undefined;
   readonly file: FoundFile;
   readonly etag: string;
   readonly size: number;
@@ -15,7 +16,7 @@ export interface ServedFile {
 
 /** Answers a GET or HEAD. */
 export function answerFile(
-  { route, file, etag, size, body }: ServedFile,
+  { route, headers: ofRoute, file, etag, size, body }: ServedFile,
   requestId: string,
   request: IncomingMessage,
   response: ServerResponse,
@@ -31,6 +32,7 @@ export function answerFile(
     'accept-ranges',
     'bytes',
   ];
+  for (const name in ofRoute) headers.push(name, ofRoute[name] ?? '');
   if (noneMatches(request.headers['if-none-match'], etag)) {
     response.writeHead(304, headers).end();
     return;

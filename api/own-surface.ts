@@ -3,7 +3,7 @@ import { RegistryError } from '../core/errors.ts';
 import type { JsonSchema } from '../core/route-doc.ts';
 import type { DocumentedRoute, HttpAnswer } from '../core/route.ts';
 import type { Settings } from '../schema/types.ts';
-import type { Surface } from '../ecosystems/ecosystem.ts';
+import { mountOf, type Surface } from '../ecosystems/ecosystem.ts';
 import { openApiDocument, type DocumentedSurface } from '../ecosystems/openapi.ts';
 import { renderProblem } from './problems.ts';
 
@@ -135,9 +135,9 @@ export function ownSurface(deps: OwnSurfaceDeps): Surface {
 type DocumentDeps = Pick<OwnSurfaceDeps, 'surfaces' | 'version' | 'settings'>;
 
 function documentOf(own: Surface, { surfaces, version, settings }: DocumentDeps): object {
-  const { mounts, publicUrl } = settings();
+  const { publicUrl } = settings();
   const mounted = surfaces.flatMap((surface): DocumentedSurface[] => {
-    const mount = mounts[surface.id];
+    const mount = mountOf(surface, settings());
     return mount === undefined ? [] : [{ surface, prefix: mount === '/' ? '' : mount }];
   });
   return openApiDocument(

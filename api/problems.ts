@@ -15,6 +15,7 @@ export const problems = {
   'body-too-large': { status: 413, title: 'Body too large' },
   unauthenticated: { status: 401, title: 'Authentication required' },
   'token-invalid': { status: 401, title: 'Invalid token' },
+  'token-expired': { status: 401, title: 'Expired token' },
   'scope-missing': { status: 403, title: 'Scope missing' },
   'not-owner': { status: 403, title: 'Not an owner' },
   'second-factor-required': { status: 401, title: 'Second factor required' },

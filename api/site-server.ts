@@ -21,6 +21,8 @@ export interface SiteRead {
   readonly route: SiteRoute;
   /** Below the root of the site, from `sitePath`: undefined where no file can be. */
   readonly path: string | undefined;
+  /** Of the route itself, beside type and policy. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 interface Kept extends ServedFile {
@@ -62,15 +64,16 @@ export class SiteServer {
     return true;
   }
 
-  #find({ urlPath, route, path }: SiteRead): ServedFile | undefined {
+  #find({ urlPath, route, path, headers }: SiteRead): ServedFile | undefined {
     if (path === undefined) return undefined;
     const key = urlPath.includes('%') ? path : urlPath;
     const kept = this.#standing(key);
     if (kept) return kept;
     const file = this.#reader.find(path);
     if (!file) return undefined;
-    if (route.cache === 'document' && file.size <= MAX_KEPT_BYTES) return this.#keep(key, path, route, file);
-    return { route, file, etag: `"${file.version}"`, size: file.size, body: undefined };
+    if (route.cache === 'document' && file.size <= MAX_KEPT_BYTES)
+      return this.#keep(key, path, route, file, headers);
+    return { route, headers, file, etag: `"${file.version}"`, size: file.size, body: undefined };
   }
 
   /** What is kept under a key, unless the file is another by now: every read looks, since others write the site too. */
@@ -81,12 +84,12 @@ export class SiteServer {
     return undefined;
   }
 
-  #keep(key: string, path: string, route: SiteRoute, file: FoundFile): Kept {
+  #keep(key: string, path: string, route: SiteRoute, file: FoundFile, headers: SiteRead['headers']): Kept {
     const bytes = Buffer.from(file.read());
     const etag = `"${createHash('sha256').update(bytes).digest('hex')}"`;
     const size = bytes.byteLength;
     const body = size <= MAX_TEXT_BYTES ? bytes.toString('latin1') : bytes;
-    const kept = { path, route, file, etag, size, body };
+    const kept = { path, route, headers, file, etag, size, body };
     this.#kept.set(key, kept);
     this.#keptBytes += size + KEPT_OVERHEAD_BYTES;
     for (const [oldest, entry] of this.#kept) {
