@@ -1,8 +1,50 @@
 /** Reads a tar archive member by member, as a stream: nothing is ever unpacked to disk. */
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import tar from 'tar-stream';
 import { RegistryError } from '../core/errors.ts';
 import { untilEnd } from './tar-end.ts';
+
+export interface TarFile {
+  readonly name: string;
+  /** Of the content: what comes has to be as long. */
+  readonly size: number;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+export interface TarEntry {
+  readonly name: string;
+  readonly type: 'directory' | 'symlink';
+  readonly linkname?: string;
+}
+
+/** A tar archive of these files, in their order; nothing of when or by whom it was made. */
+export async function* packTar(files: AsyncIterable<TarFile | TarEntry>): AsyncIterable<Uint8Array> {
+  const pack = tar.pack();
+  const written = writeInto(pack, files).catch((error: unknown) => pack.destroy(error as Error));
+  try {
+    for await (const piece of pack) yield piece as Uint8Array;
+  } finally {
+    pack.destroy();
+    await written;
+  }
+}
+
+const EPOCH = new Date(0);
+
+async function writeInto(pack: tar.Pack, files: AsyncIterable<TarFile | TarEntry>): Promise<void> {
+  for await (const file of files) {
+    const { name } = file;
+    if (!('body' in file)) {
+      const { type, linkname } = file;
+      pack.entry({ name, type, mtime: EPOCH, ...(linkname === undefined ? {} : { linkname }) });
+      continue;
+    }
+    const entry = pack.entry({ name, size: file.size, mtime: EPOCH, mode: 0o644 });
+    await pipeline(file.body, entry);
+  }
+  pack.finalize();
+}
 
 /** A member: its header, and its content as a stream. */
 export type TarMember = tar.Extract extends AsyncIterable<infer E> ? E : never;

@@ -11,7 +11,8 @@ import { answer, wrongShape } from './answers.ts';
 import { placesIn, walk, type Installed } from './audit-tree.ts';
 import { isObject } from './manifest.ts';
 import { rules } from './names.ts';
-import { knownPackage, siteOf } from './reads.ts';
+import { siteOf } from '../ecosystem.ts';
+import { knownPackage } from './reads.ts';
 import { hasWarnings } from './summary.ts';
 import { warningsAbout, type Warning } from './warnings.ts';
 

@@ -53,7 +53,7 @@ export async function foreignDistTags(call: Call, view: StateView): Promise<Http
   const at = `-/package/${pathOf(name)}/dist-tags`;
   const given = await upstream?.get({ at, kind: 'document', accept: JSON_TYPE, hops: hopsOf(call) });
   if (!given?.found) return undefined;
-  const tags = await readTags(given.body);
+  const tags = await readDocument(given.body, MAX_TAGS_BYTES);
   return answer(200, Object.fromEntries(Object.entries(tags).filter(([, target]) => isText(target))));
 }
 
@@ -78,8 +78,11 @@ export async function foreignArchive(call: Call, view: StateView): Promise<HttpA
 }
 
 /** Who may be asked for this name; undefined for names that are ours, or could be. */
-function upstreamFor(call: Call, view: StateView): Upstream | undefined {
-  const { name = '' } = call.params;
+export function upstreamFor(
+  call: Call,
+  view: StateView,
+  name = call.params['name'] ?? '',
+): Upstream | undefined {
   const { upstream } = call;
   if (!upstream || !isAskableName(name) || hopsOf(call) >= MAX_HOPS) return undefined;
   const scope = scopeOf(name);
@@ -91,11 +94,12 @@ function upstreamFor(call: Call, view: StateView): Upstream | undefined {
 }
 
 /** Registries that this request has passed through. */
-function hopsOf(call: Call): number {
+export function hopsOf(call: Call): number {
   return call.header('via')?.match(/\bcairn\b/g)?.length ?? 0;
 }
 
-function pathOf(name: string): string {
+/** Of a name, as the other registry takes it. */
+export function pathOf(name: string): string {
   return name.replace('/', '%2f');
 }
 
@@ -208,25 +212,31 @@ async function addressIn(body: AsyncIterable<Uint8Array>, wanted: string): Promi
   throw new RegistryError('upstream-failed', 'the upstream registry names no address of this archive');
 }
 
-async function readTags(body: AsyncIterable<Uint8Array>): Promise<object> {
+/** A whole document of the upstream's. @throws RegistryError `upstream-failed` when it is too long, or no object. */
+export async function readDocument(
+  body: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): Promise<Readonly<Record<string, unknown>>> {
   const pieces: Uint8Array[] = [];
   let size = 0;
   for await (const piece of body) {
     size += piece.byteLength;
-    if (size > MAX_TAGS_BYTES) throw noTags();
+    if (size > maxBytes) throw noDocument();
     pieces.push(piece);
   }
   try {
-    const tags: unknown = JSON.parse(Buffer.concat(pieces).toString('utf8'));
-    if (isObject(tags)) return tags;
+    const document: unknown = JSON.parse(Buffer.concat(pieces).toString('utf8'));
+    if (isObject(document)) return document;
   } catch (error) {
-    throw noTags(error);
+    throw noDocument(error);
   }
-  throw noTags();
+  throw noDocument();
 }
 
-function noTags(cause?: unknown): RegistryError {
-  return new RegistryError('upstream-failed', 'what the upstream registry sends are no tags', { cause });
+function noDocument(cause?: unknown): RegistryError {
+  return new RegistryError('upstream-failed', 'what the upstream registry sends cannot be understood', {
+    cause,
+  });
 }
 
 function isText(value: unknown): value is string {

@@ -86,6 +86,4 @@ export const npm: Ecosystem<'npm'> = {
   rules,
   surfaces: [surface],
   signsWith: 'ecdsa-sha2-nistp256',
-  // The word of servers that this one takes the place of.
-  environment: ({ NPM_FALLBACK }) => ({ variables: { CAIRN_NPM_FALLBACK: NPM_FALLBACK }, notes: [] }),
 };

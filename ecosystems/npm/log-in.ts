@@ -5,7 +5,7 @@ import type { Call, HttpAnswer } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
 import { answer, readObject, requireActor, wrongShape } from './answers.ts';
 import { logInPage, page } from './log-in-page.ts';
-import { siteOf } from './reads.ts';
+import { siteOf } from '../ecosystem.ts';
 
 const TOKEN_PREFIX = 'npm_';
 const POLL_SECONDS = '2';

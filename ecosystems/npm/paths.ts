@@ -28,6 +28,10 @@ export const paths = {
     pattern: '{+name}/-/{file}',
     stored: 'file',
     missFromApi: readMissingArchive,
+    counts: ({ name = '', file = '' }) => ({
+      name,
+      version: file.slice(unscoped(name).length + 1, -'.tgz'.length),
+    }),
   },
   distTags: {
     ...json,

@@ -1,20 +1,18 @@
 /** `PUT {name}`: a new version (contract, section 4), or a document that was read, edited and sent back (section 6). */
 import { RegistryError } from '../../core/errors.ts';
-import type { Command } from '../../core/decide.ts';
 import type { Package } from '../../core/package.ts';
 import { requireScope, type Actor } from '../../core/permission.ts';
 import type { StagedBlob } from '../../core/ports.ts';
 import type { Call, Intent } from '../../core/route.ts';
-import type { StateView } from '../../core/state.ts';
 import { done, requireWriter, wrongShape } from './answers.ts';
 import { attestationsFrom } from './attestations.ts';
 import { changeDocument, MAX_DOCUMENT_BYTES } from './changes.ts';
 import { cutDocument } from './document-stream.ts';
 import { archiveOf, hasListed } from './files.ts';
-import { isObject, manifestOf, objectIn, requireAgreement, type Manifest, type NpmMeta } from './manifest.ts';
+import { isObject, manifestOf, objectIn, requireAgreement, type Manifest } from './manifest.ts';
 import { checkNewName, checkTag, rules } from './names.ts';
 import { knownPackage } from './reads.ts';
-import { signedText } from './signing.ts';
+import { prepareRelease, type Access } from './release.ts';
 import { readTarball, type TarballContent } from './tarball.ts';
 
 const MAX_TARBALL_BYTES = 256 * 1024 ** 2;
@@ -78,56 +76,20 @@ async function publish(
   const manifest = manifestOf(content, sent);
   const version = manifest['version'] as string;
   const provenance = await attestationsFrom(call, document, { name, version, integrity: content.integrity });
-  const readme = content.readme && (await call.stageText(content.readme.text));
-  const meta = await call.keepMeta({
-    manifest: JSON.stringify(manifest),
-    integrity: content.integrity,
-    shasum: content.shasum,
-    fileCount: content.fileCount,
-    unpackedSize: content.unpackedSize,
-    ...(content.readme ? { readmeFilename: content.readme.filename } : {}),
-    ...(provenance ? { predicateType: provenance.predicateType } : {}),
-  } satisfies NpmMeta);
-  const artifacts = [
-    { role: 'tarball', ...blobFields(tarball), mediaType: 'application/octet-stream' },
-    ...(readme ? [{ role: 'readme', ...blobFields(readme), mediaType: 'text/markdown' }] : []),
-    ...(provenance
-      ? [{ role: 'attestations', ...blobFields(provenance.blob), mediaType: 'application/json' }]
-      : []),
-  ];
+  const release = await prepareRelease(call, { name, manifest, content, tarball, provenance });
   return {
     actor,
-    blobs: [tarball, ...meta.blobs, ...(readme ? [readme] : []), ...(provenance ? [provenance.blob] : [])],
+    blobs: release.blobs,
     plan: (view) => {
       // Of a package that the sender may not know of, only the rules speak, and they say the same of any name.
       const existing = knownPackage(view, name, actor);
-      const visibility = visibilityOf(access, name, view);
-      const hidden = hidingReserved(visibility, name, view);
       // A client that did not hear our answer sends it again (section 4): what stands is what it wants.
       if (existing && isRepetition(existing, version, tarball, actor)) return [];
       refuseExisting(existing, version);
-      const signatures = call.signaturesOf(view, 'npm', signedText(name, version, content.integrity));
-      return [
-        ...hidden,
-        {
-          kind: 'publish',
-          ecosystem: 'npm',
-          name,
-          version,
-          artifacts,
-          ...meta.fields,
-          signatures,
-          ...visibility,
-        },
-        ...refsFor(existing, name, version, tags),
-      ];
+      return release.commands(view, { access, tags: tagsFor(existing, tags) });
     },
     answer: (_events, visibility) => done(201, { id: name, success: true }, visibility),
   };
-}
-
-function blobFields({ digest, size }: StagedBlob): { digest: string; size: number } {
-  return { digest, size };
 }
 
 function onlyEntry(fields: Readonly<Record<string, unknown>>, what: string): [string, unknown] {
@@ -150,8 +112,6 @@ function tagsIn(document: Manifest, version: string): readonly string[] {
   return entries.length > 0 ? entries.map(([tag]) => tag) : ['latest'];
 }
 
-type Access = 'public' | 'restricted' | undefined;
-
 function accessIn(document: Manifest, name: string): Access {
   const access = document['access'] ?? undefined;
   if (access !== undefined && access !== 'public' && access !== 'restricted')
@@ -159,32 +119,6 @@ function accessIn(document: Manifest, name: string): Access {
   if (access === 'restricted' && !name.startsWith('@'))
     throw new RegistryError('bad-request', 'only a scoped package, such as @scope/name, can be restricted');
   return access;
-}
-
-/** Where the document does not say, what is new is what the operator wants, and what is there stays as it is. */
-function visibilityOf(access: Access, name: string, view: StateView): { visibility?: 'private' } {
-  const isNew = (view.package('npm', name)?.releases.size ?? 0) === 0;
-  const byDefault = isNew && name.startsWith('@') ? view.settings.npm?.defaultAccess : undefined;
-  return (access ?? byDefault) === 'restricted' ? { visibility: 'private' } : {};
-}
-
-/**
- * That a name is reserved is known to all; nothing that is published there has to be.
- * @throws RegistryError `conflict`: what is meant for few must not be published to all because the package is public.
- */
-function hidingReserved(
-  { visibility }: { visibility?: 'private' },
-  name: string,
-  view: StateView,
-): readonly Command[] {
-  const existing = view.package('npm', name);
-  if (!visibility || existing?.visibility !== 'public') return [];
-  if (existing.releases.size > 0)
-    throw new RegistryError(
-      'conflict',
-      `${name} is public: restrict it first (npm access set status=private ${name}), or publish without --access restricted`,
-    );
-  return [{ kind: 'set-visibility', ecosystem: 'npm', name, visibility }];
 }
 
 function checkLength(document: Manifest, archive: string, { size }: StagedBlob): void {
@@ -227,13 +161,7 @@ function refuseExisting(existing: Package | undefined, version: string): void {
 }
 
 /** The first version is `latest` whatever its tag: there is always one. */
-function refsFor(
-  existing: Package | undefined,
-  name: string,
-  version: string,
-  tags: readonly string[],
-): Command[] {
+function tagsFor(existing: Package | undefined, tags: readonly string[]): readonly string[] {
   const isFirst = !existing || !hasListed(existing);
-  const wanted = new Set(isFirst ? ['latest', ...tags] : tags);
-  return [...wanted].map((ref) => ({ kind: 'set-ref', ecosystem: 'npm', name, ref, target: version }));
+  return isFirst ? [...new Set(['latest', ...tags])] : tags;
 }

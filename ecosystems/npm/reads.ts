@@ -5,7 +5,7 @@ import type { Package } from '../../core/package.ts';
 import { isAdministrator, type Actor } from '../../core/permission.ts';
 import type { Call, HttpAnswer } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
-import type { SiteContext } from '../ecosystem.ts';
+import { siteOf } from '../ecosystem.ts';
 import { answer } from './answers.ts';
 import { foreignArchive, foreignDistTags, foreignPackument, foreignVersion } from './fallback.ts';
 import { archiveOf, collaborators, distTags, isListed, packument, versionBytes } from './files.ts';
@@ -104,11 +104,6 @@ function mayRead(actor: Actor, readers: readonly string[], name: string): boolea
         ecosystem === 'npm' && (namespace === undefined || namespace === name || namespace === scopeOf(name)),
     ) ?? true;
   return actor.scopes.has('read') && isHere && readers.includes(actor.handle);
-}
-
-export function siteOf(call: Call, { settings }: StateView): SiteContext {
-  const { mount } = call;
-  return { settings, mount, baseUrl: settings.publicUrl + (mount === '/' ? '' : mount) };
 }
 
 function json(body: string): HttpAnswer {

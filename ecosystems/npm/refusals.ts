@@ -10,6 +10,7 @@ const statuses = {
   'body-too-large': 413,
   unauthenticated: 401,
   'token-invalid': 401,
+  'token-expired': 401,
   'scope-missing': 403,
   'not-owner': 403,
   'last-owner': 403,

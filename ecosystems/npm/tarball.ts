@@ -35,8 +35,11 @@ export interface TarballContent {
   readonly hasShrinkwrap: boolean;
 }
 
-/** @throws RegistryError `invalid-archive` or `invalid-manifest` */
-export async function readTarball(tarball: Tarball): Promise<TarballContent> {
+/**
+ * @param instead what stands for `package.json` in an archive that has none, where a client has a name of its own for it.
+ * @throws RegistryError `invalid-archive` or `invalid-manifest`
+ */
+export async function readTarball(tarball: Tarball, instead?: string): Promise<TarballContent> {
   const sha512 = createHash('sha512');
   const sha1 = createHash('sha1');
   const packed = async function* (): AsyncIterable<Uint8Array> {
@@ -46,12 +49,13 @@ export async function readTarball(tarball: Tarball): Promise<TarballContent> {
       yield piece;
     }
   };
-  const seen = new Seen();
+  const seen = new Seen(instead);
   await forEachMember(unpacked(packed(), tarball.size), (member, ownSize) => seen.take(member, ownSize));
-  if (seen.manifest === undefined)
+  const manifest = seen.manifest ?? seen.standIn;
+  if (manifest === undefined)
     throw badArchive('the tarball has no package.json in its top folder (normally package/package.json)');
   return {
-    manifest: seen.manifest,
+    manifest,
     readme: seen.readme,
     integrity: `sha512-${sha512.digest('base64')}`,
     shasum: sha1.digest('hex'),
@@ -89,6 +93,7 @@ function notGzip(error: Error): RegistryError {
 /** Collects what is needed from the members, and refuses those that no client should be given. */
 class Seen {
   manifest: Readonly<Record<string, unknown>> | undefined;
+  standIn: Readonly<Record<string, unknown>> | undefined;
   readme: { filename: string; text: string } | undefined;
   fileCount = 0;
   unpackedSize = 0;
@@ -97,6 +102,11 @@ class Seen {
   readonly #paths = new Set<string>();
   #top: string | undefined;
   #members = 0;
+  readonly #instead: string | undefined;
+
+  constructor(instead: string | undefined) {
+    this.#instead = instead;
+  }
 
   async take(member: TarMember, ownSize: number): Promise<void> {
     const { name, type, size = 0 } = member.header;
@@ -131,10 +141,9 @@ class Seen {
       // Which of two a client goes by is a matter of luck, and of its disk.
       if (name !== 'package.json' || this.manifest) throw badArchive('the tarball has package.json twice');
       this.manifest = parseManifest(await readText(member, MAX_MANIFEST_BYTES));
-    } else if (
-      /^readme(?:\.(?:md|markdown|txt))?$/i.test(name) &&
-      isBetterReadme(name, this.readme?.filename)
-    )
+    } else if (name === this.#instead)
+      this.standIn = parseManifest(await readText(member, MAX_MANIFEST_BYTES), name);
+    else if (/^readme(?:\.(?:md|markdown|txt))?$/i.test(name) && isBetterReadme(name, this.readme?.filename))
       this.readme = { filename: name, text: await readStart(member, MAX_README_BYTES) };
   }
 }
@@ -152,7 +161,7 @@ function cleanParts(name: string): string[] {
   return parts;
 }
 
-function parseManifest(text: string): Readonly<Record<string, unknown>> {
+function parseManifest(text: string, file = 'package.json'): Readonly<Record<string, unknown>> {
   let manifest: unknown;
   try {
     // Clients do without a byte order mark.
@@ -160,12 +169,12 @@ function parseManifest(text: string): Readonly<Record<string, unknown>> {
   } catch (error) {
     throw new RegistryError(
       'invalid-manifest',
-      `the tarball's package.json is not JSON: ${(error as Error).message}`,
+      `the tarball's ${file} is not JSON: ${(error as Error).message}`,
       { cause: error },
     );
   }
   if (typeof manifest !== 'object' || manifest === null || Array.isArray(manifest))
-    throw new RegistryError('invalid-manifest', `the tarball's package.json is not an object`);
+    throw new RegistryError('invalid-manifest', `the tarball's ${file} is not an object`);
   return manifest as Readonly<Record<string, unknown>>;
 }
 

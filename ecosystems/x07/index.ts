@@ -89,6 +89,7 @@ const surface: Surface = {
   filesForPackage,
   summarize,
   filesForRoot: (summaries, site) => filesForRoot(summaries, site, { id: 'x07', routes, doc }),
+  environment,
   renderError,
 };
 
@@ -97,5 +98,4 @@ export const x07: Ecosystem<'x07'> = {
   rules,
   surfaces: [surface],
   signsWith: 'ed25519',
-  environment,
 };

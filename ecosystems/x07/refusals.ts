@@ -16,6 +16,7 @@ const statuses = {
   'body-too-large': 413,
   unauthenticated: { status: 401, code: 'AUTH_REQUIRED' },
   'token-invalid': { status: 401, code: 'AUTH_INVALID' },
+  'token-expired': { status: 401, code: 'AUTH_INVALID' },
   'scope-missing': { status: 403, code: 'FORBIDDEN' },
   'not-owner': { status: 403, code: 'FORBIDDEN' },
   'last-owner': { status: 403, code: 'FORBIDDEN' },
