@@ -5,7 +5,9 @@
 import type { EcosystemId, RegistryKey, Settings } from '../schema/types.ts';
 import type { RegistryError } from '../core/errors.ts';
 import type { Package, Ref, Release } from '../core/package.ts';
-import type { DocumentedRoute, HttpAnswer, RequestHead } from '../core/route.ts';
+import type { Counters } from '../core/ports.ts';
+import type { Call, DocumentedRoute, HttpAnswer, RequestHead } from '../core/route.ts';
+import type { StateView } from '../core/state.ts';
 import type { Rules } from '../core/rules.ts';
 import type { JsonSchema } from '../core/route-doc.ts';
 import type { SiteFile, Summary } from '../core/site.ts';
@@ -18,8 +20,6 @@ export interface Ecosystem<Id extends EcosystemId = EcosystemId> {
   readonly surfaces: readonly Surface[];
   /** What its releases are signed with, where its clients know signatures; the registry makes such a key. */
   readonly signsWith?: RegistryKey['kind'];
-  /** What settings of the server it replaces are called here. */
-  readonly environment?: (environment: Environment) => Aliases;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -48,6 +48,11 @@ export interface Surface {
   readonly id: string;
   readonly reads: readonly EcosystemId[];
   readonly defaultMount: string;
+  /**
+   * Set for a surface that stands a second time, below another: it has no mount of its own, and is on where `surface` and
+   * `twin` are. Not where `twin` stands at the very same place: then that one answers.
+   */
+  readonly below?: { readonly surface: string; readonly path: string; readonly twin: string };
   readonly routes: readonly DocumentedRoute[];
   readonly doc: SurfaceDoc;
   /** Other host names under which a part of the surface answers at the root: host to path below the mount. */
@@ -60,16 +65,35 @@ export interface Surface {
   filesForRef?(name: string, ref: Ref, of: Package, site: SiteContext): Iterable<SiteFile>;
   /** Files that list the package: they are rendered whenever anything in it changed. */
   filesForPackage(of: Package, site: SiteContext): Iterable<SiteFile>;
+  /**
+   * Files that several packages have a part in: all that are found by one key (`Release.keys`, or a ref with files of its own), in the order in which
+   * they were first. Rendered whenever what one of them says under this key changed; of `members`, none is private, some may not
+   * be found by it any more, and texts too long for their events are not at hand.
+   */
+  filesForKey?(key: string, members: readonly Package[], site: SiteContext): Iterable<SiteFile>;
   /** What the roots say of this package; undefined leaves it out. */
   summarize?(of: Package, site: SiteContext): Summary | undefined;
   /** Files about the whole registry, from the summaries in ascending order of name. */
   filesForRoot(summaries: AsyncIterable<Summary>, site: SiteContext): Iterable<SiteFile>;
-  /** Status, headers and body of a refusal, in the words of this protocol's clients. */
   /**
    * Its clients may send a handle with its password or a token, as Basic credentials (RFC 7617). Elsewhere those are no
    * credentials at all.
    */
   readonly takesBasic?: boolean;
+  /** Its clients may send a token alone, without the word Bearer before it. */
+  readonly takesBareTokens?: boolean;
+  /** What OPTIONS is answered with on each of its paths, where its protocol is for the pages of every origin. */
+  readonly preflight?: HttpAnswer;
+  /**
+   * Files of what is counted, for static hosts: where the API runs it answers these paths itself. They follow the counters
+   * and not the log; all of them lie below one of `outsideLog`.
+   */
+  countedFiles?(counters: Counters, names: Iterable<string>, site: SiteContext): Iterable<SiteFile>;
+  /** Paths below the mount under which nothing is a function of the log. */
+  readonly outsideLog?: readonly string[];
+  /** What settings of the server it takes the place of are called here. */
+  readonly environment?: (environment: Environment) => Aliases;
+  /** Status, headers and body of a refusal, in the words of this protocol's clients. */
   renderError(error: RegistryError, head: RequestHead): HttpAnswer;
 }
 
@@ -82,8 +106,25 @@ export interface SurfaceDoc {
   readonly refusals: Readonly<Record<string, JsonSchema>>;
 }
 
+/** Where a surface stands; undefined while it is off. */
+export function mountOf(
+  { id, below }: Pick<Surface, 'id' | 'below'>,
+  { mounts }: Settings,
+): string | undefined {
+  if (!below) return mounts[id];
+  const parent = mounts[below.surface];
+  if (parent === undefined || mounts[below.twin] === undefined) return undefined;
+  const mount = `${parent === '/' ? '' : parent}/${below.path}`;
+  return mounts[below.twin] === mount ? undefined : mount;
+}
+
+/** Where a call came in. */
+export function siteOf({ mount }: Pick<Call, 'mount'>, { settings }: StateView): SiteContext {
+  return { settings, mount, baseUrl: settings.publicUrl + (mount === '/' ? '' : mount) };
+}
+
 export function siteContext(surface: Surface, settings: Settings): SiteContext | undefined {
-  const mount = settings.mounts[surface.id];
+  const mount = mountOf(surface, settings);
   if (mount === undefined) return undefined;
   return { settings, mount, baseUrl: settings.publicUrl + (mount === '/' ? '' : mount) };
 }

@@ -3,6 +3,7 @@ import semver from 'semver';
 import { RegistryError } from '../../core/errors.ts';
 import type { Rules } from '../../core/rules.ts';
 import { quote } from '../quote.ts';
+import { isBareIdentifier } from './zon.ts';
 
 const MAX_NAME_LENGTH = 64;
 const MAX_VERSION_LENGTH = 32;
@@ -26,7 +27,7 @@ export function registryName(name: string): string {
 /** As it stands in `build.zig.zon`: an identifier, or quoted where it cannot be one. */
 export function zigName(name: string): string {
   const identifier = name.replaceAll('-', '_');
-  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(identifier) ? identifier : `@"${name}"`;
+  return isBareIdentifier(identifier) ? identifier : `@"${identifier}"`;
 }
 
 /** @throws RegistryError `invalid-name`, `invalid-version` */

@@ -3,19 +3,21 @@ import type { Command } from '../../core/decide.ts';
 import { RegistryError } from '../../core/errors.ts';
 import { requireScope } from '../../core/permission.ts';
 import type { Call, Form, Intent } from '../../core/route.ts';
+import type { StagedBlob } from '../../core/ports.ts';
 import type { StateView } from '../../core/state.ts';
 import { siteOf } from '../ecosystem.ts';
 import { done, requireWriter } from '../pantry-answers.ts';
 import { quote } from '../quote.ts';
 import { dependencyText, fetchCommand, keysOf, type ZigMeta } from './files.ts';
-import { readManifest } from './manifest.ts';
 import { checkNames, registryName } from './names.ts';
 import { readPackage, type ZigPackage } from './package-hash.ts';
 import { tarballUrl } from './paths.ts';
-import { refuseUnfit } from './refusals.ts';
 import { repacked } from './repack.ts';
+import { parseZon, type ZonValue } from './zon.ts';
 
 export const MAX_UPLOAD_BYTES = 50 * 1024 * 1024;
+/** What is packed better than gzip can may become this much. */
+const MAX_REPACKED_BYTES = 8 * MAX_UPLOAD_BYTES;
 const MAX_TEXT_BYTES = 10 * 1024 * 1024;
 const MAX_DESCRIPTION_LENGTH = 2000;
 
@@ -31,14 +33,12 @@ export async function publish(call: Call, view: StateView): Promise<Intent> {
   const read = await readPackage(upload.blob);
   const { name, version } = namesOf(read, form.texts.get('manifest'), upload.filename);
   checkNames(name, version);
-  const warnings = refuseUnfit(read);
   // One kind of archive is right for every Zig and every static host: what is not gzip is packed again.
   const tarball =
-    read.type === 'tar.gz'
+    read.archiveType === 'tar.gz'
       ? upload.blob
-      : await call.stage(repacked(upload.blob, read, `${name}-${version}`), {
-          maxBytes: 4 * MAX_UPLOAD_BYTES,
-        });
+      : await call.stage(repacked(upload.blob, read, `${name}-${version}`), { maxBytes: MAX_REPACKED_BYTES });
+  if (tarball !== upload.blob) await requireSamePackage(tarball, read);
   const { hash, legacyHash } = read;
   const meta = await call.keepMeta(metaOf(read, description));
   return {
@@ -69,7 +69,7 @@ export async function publish(call: Call, view: StateView): Promise<Intent> {
           tarballUrl: url,
           fetchCommand: fetchCommand(url),
           dependency: dependencyText(name, url, hash ?? legacyHash),
-          ...(warnings.length > 0 ? { warnings } : {}),
+          ...(read.warnings.length > 0 ? { warnings: read.warnings } : {}),
         },
         visibility,
       );
@@ -100,7 +100,7 @@ interface Names {
  * @throws RegistryError `bad-request`, `invalid-manifest`
  */
 function namesOf({ manifest }: ZigPackage, sent: string | undefined, filename: string): Names {
-  const said = sent === undefined || sent.trim() === '' ? undefined : readManifest(sent, 'beside');
+  const said = sent === undefined || sent.trim() === '' ? undefined : saidIn(sent);
   const ofFile = /^([A-Za-z0-9][\w.-]*?)-(\d+\.\d+\.\d+[\w.+-]*)\.(?:tar(?:\.\w+)?|tgz|txz|tzst|zip)$/.exec(
     filename,
   );
@@ -121,26 +121,44 @@ function namesOf({ manifest }: ZigPackage, sent: string | undefined, filename: s
   );
 }
 
+/** Of a manifest that was sent beside the archive, which may have a name that Zig takes for none: `.@"my-lib"`. */
+function saidIn(text: string): Names {
+  const top = parseZon(text);
+  const fields = top.kind === 'struct' ? top.fields : new Map<string, ZonValue>();
+  const [name, version] = [fields.get('name'), fields.get('version')];
+  const isName = name?.kind === 'enum' || name?.kind === 'string';
+  if (!isName || version?.kind !== 'string')
+    throw new RegistryError('invalid-manifest', 'the manifest needs .name and .version, as build.zig.zon has them');
+  return { name: name.kind === 'enum' ? name.name : name.text, version: version.text };
+}
+
+/** @throws Error when what we packed is not what was sent: a bug of ours, and nothing must come of it. */
+async function requireSamePackage(tarball: StagedBlob, { legacyHash }: ZigPackage): Promise<void> {
+  const packed = await readPackage(tarball);
+  if (packed.legacyHash !== legacyHash)
+    throw new Error(`packed again, the package has the hash ${packed.legacyHash}, not ${legacyHash}`);
+}
+
 function metaOf(
   { hash, legacyHash, totalSize, fileCount, manifest }: ZigPackage,
   description: string | undefined,
 ): ZigMeta {
-  const own = manifest;
-  const about = own?.about ?? {};
+  const about = (field: string): string | undefined => manifest?.texts.get(field);
+  const dependencies = Object.fromEntries(manifest?.dependencies ?? []);
   return withoutAbsent({
     hash,
     legacyHash,
     unpackedSize: totalSize,
     fileCount,
-    description: description ?? about['description']?.slice(0, MAX_DESCRIPTION_LENGTH),
-    fingerprint: own?.fingerprint === undefined ? undefined : `0x${own.fingerprint.toString(16)}`,
-    minimumZigVersion: own?.minimumZigVersion,
-    dependencies: own && Object.keys(own.dependencies).length > 0 ? own.dependencies : undefined,
-    paths: own?.paths,
-    license: about['license'],
-    author: about['author'],
-    homepage: about['homepage'],
-    repository: about['repository'],
+    description: description ?? about('description')?.slice(0, MAX_DESCRIPTION_LENGTH),
+    fingerprint: manifest?.fingerprint === undefined ? undefined : `0x${manifest.fingerprint.toString(16)}`,
+    minimumZigVersion: manifest?.minimumZigVersion,
+    dependencies: Object.keys(dependencies).length > 0 ? dependencies : undefined,
+    paths: manifest?.paths,
+    license: about('license'),
+    author: about('author'),
+    homepage: about('homepage'),
+    repository: about('repository'),
   });
 }
 
