@@ -12,16 +12,19 @@ import {
   type RegistryEvent,
 } from '../core/event.ts';
 import { LogDamage } from '../core/errors.ts';
-import type { Clock, EventLog, Ids, RegistryLog } from '../core/ports.ts';
+import type { Clock, Counters, EventLog, Ids, RegistryLog } from '../core/ports.ts';
 import { PrivateJournal } from '../core/private-journal.ts';
 import { RegistryState } from '../core/state.ts';
 import { Writer, type WriterDeps } from '../core/writer.ts';
-import { allSurfaces, rulesOf } from '../ecosystems/index.ts';
+import { rulesOf } from '../ecosystems/index.ts';
+import { allSurfaces } from '../surfaces/index.ts';
 import { Generator } from '../generator/generator.ts';
+import { isOutsideLog } from '../generator/counted-site.ts';
 import { Publisher } from '../generator/publisher.ts';
 import type { Settings } from '../schema/types.ts';
 import { asSettings } from '../schema/validate.ts';
 import { BlobDirectory } from '../stores/blob-directory.ts';
+import { CounterFile } from '../stores/counter-file.ts';
 import { openLogReader, openLogWriter } from '../stores/git-log.ts';
 import { KeyDirectory } from '../stores/key-directory.ts';
 import { SealedLog } from '../stores/sealed-log.ts';
@@ -50,6 +53,7 @@ export interface Registry {
   readonly generator: Generator;
   readonly writer: Writer;
   readonly publisher: Publisher;
+  readonly counters: Counters;
   close(): Promise<void>;
 }
 
@@ -60,6 +64,8 @@ export interface OpenOptions {
   /** Who may make an account by themselves; default nobody. */
   readonly registration?: Registration;
   readonly onSiteError?: (error: unknown) => void;
+  /** Counts could not be read or written; nothing else is the matter. */
+  readonly onCounterTrouble?: (error: unknown) => void;
   readonly onBatch?: WriterDeps['onBatch'];
   readonly clock?: Clock;
   readonly ids?: Ids;
@@ -72,6 +78,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
     contact,
     registration = 'closed',
     onSiteError = () => undefined,
+    onCounterTrouble = () => undefined,
     onBatch,
     clock = systemClock,
     ids = randomIds,
@@ -90,8 +97,13 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
     const log = new SealedLog(publicLog, journal);
     const blobs = new BlobDirectory(paths.blobs);
     await blobs.clearIncoming();
-    const site = new SiteDirectory({ root: paths.site, blobPath: (digest) => blobs.pathOf(digest) });
     const state = new RegistryState(log, rulesOf);
+    const site = new SiteDirectory({
+      root: paths.site,
+      blobPath: (digest) => blobs.pathOf(digest),
+      isOutsideLog: (path) => isOutsideLog(path, allSurfaces, state.settings),
+    });
+    const counted = new CounterFile({ directory: paths.counters, clock, onTrouble: onCounterTrouble });
     const tokenUse = new TokenUseFile(paths.tokenUse);
     const accounts = new AccountBook({
       journal,
@@ -131,9 +143,11 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       generator,
       writer,
       publisher,
+      counters: counted.counters,
       async close() {
         await writer.close();
         await publisher.close();
+        await counted.close();
         tokenUse.close();
         await Promise.all([log.close(), opened.close()]);
       },
@@ -183,7 +197,11 @@ export async function readRegistry(
       state,
       blobs,
       generatorFor(root = paths.site) {
-        const site = new SiteDirectory({ root, blobPath: (digest) => blobs.pathOf(digest) });
+        const site = new SiteDirectory({
+          root,
+          blobPath: (digest) => blobs.pathOf(digest),
+          isOutsideLog: (path) => isOutsideLog(path, allSurfaces, state.settings),
+        });
         return { site, generator: new Generator({ log, state, target: site, blobs, surfaces: allSurfaces }) };
       },
       close,

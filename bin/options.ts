@@ -7,7 +7,8 @@ import type { Upstream } from '../core/ports.ts';
 import type { Settings } from '../schema/types.ts';
 import { asSettings } from '../schema/validate.ts';
 import type { Aliases } from '../ecosystems/ecosystem.ts';
-import { allSurfaces, ecosystems } from '../ecosystems/index.ts';
+import { ecosystems } from '../ecosystems/index.ts';
+import { allSurfaces } from '../surfaces/index.ts';
 import { checkTrustedRoot } from '../ecosystems/sigstore.ts';
 import type { UpstreamLimits } from '../stores/upstream-http.ts';
 import { parseUpstreamUrl } from './npm-registry.ts';
@@ -111,7 +112,7 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
 
 /** Settings in the words of the servers that ecosystems come from. What is said in both words counts in ours. */
 function aliasesIn(environment: NodeJS.ProcessEnv): Aliases {
-  const all = Object.values(ecosystems).flatMap((ecosystem) => ecosystem.environment?.(environment) ?? []);
+  const all = allSurfaces.flatMap((surface) => surface.environment?.(environment) ?? []);
   return {
     variables: Object.assign({}, ...all.map(({ variables }) => variables)) as Aliases['variables'],
     notes: all.flatMap(({ notes }) => notes),
@@ -264,10 +265,12 @@ export function mountsOf(
   for (const id of list ?? [])
     if (!Object.hasOwn(ecosystems, id))
       throw wrong(`there is no ecosystem ${id}; there are: ${Object.keys(ecosystems).join(', ')}`);
-  const unknown = Object.keys(places).find((id) => !allSurfaces.some((surface) => surface.id === id));
+  // What stands below another has no place of its own.
+  const placed = allSurfaces.filter(({ below }) => !below);
+  const unknown = Object.keys(places).find((id) => !placed.some((surface) => surface.id === id));
   if (unknown)
-    throw wrong(`there is no surface ${unknown}; there are: ${allSurfaces.map(({ id }) => id).join(', ')}`);
-  const wanted = allSurfaces.filter((surface) => !list || surface.reads.some((id) => list.includes(id)));
+    throw wrong(`there is no surface ${unknown}; there are: ${placed.map(({ id }) => id).join(', ')}`);
+  const wanted = placed.filter((surface) => !list || surface.reads.some((id) => list.includes(id)));
   return Object.fromEntries(
     wanted.map((surface) => [surface.id, places[surface.id] ?? surface.defaultMount]),
   );

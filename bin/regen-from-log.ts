@@ -1,13 +1,18 @@
 /** What `regen` does when there is something to do, or to check. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { SiteTarget } from '../core/ports.ts';
+import { isOutsideLog, updateCounted } from '../generator/counted-site.ts';
 import type { Generator } from '../generator/generator.ts';
+import { readCounters } from '../stores/counter-files.ts';
 import { compareTrees, type TreeDifferences } from '../stores/compare-trees.ts';
 import { recordNames, temporaryFolder } from '../stores/site-files.ts';
 import { requireRegistry } from './control.ts';
 import { ExitCode } from './exit-codes.ts';
-import { readRegistry, type ReadOnlyRegistry } from './open-registry.ts';
-import { reportRegen, type RegenFlags } from './regen.ts';
+import { allSurfaces } from '../surfaces/index.ts';
+import { layout } from './layout.ts';
+import { readRegistry, systemClock, type ReadOnlyRegistry } from './open-registry.ts';
+import { countsAreCurrent, reportRegen, type RegenFlags } from './regen.ts';
 
 const WATCH_MS = 500;
 
@@ -16,13 +21,15 @@ export async function regenFromLog(dataDirectory: string, root: string, flags: R
   const registry = await readRegistry(dataDirectory);
   try {
     if (flags.check) return reportCheck(await check(registry, root), root, flags);
-    const { generator } = registry.generatorFor(root);
+    const { generator, site } = registry.generatorFor(root);
     let seq = await bringUp(generator, flags);
+    await bringCounts(dataDirectory, registry, site);
     reportRegen(root, seq, flags);
     while (flags.watch) {
       await new Promise((next) => setTimeout(next, WATCH_MS));
       await registry.log.refresh();
       registry.state.catchUp();
+      if (!(await countsAreCurrent(dataDirectory, root))) await bringCounts(dataDirectory, registry, site);
       if (registry.state.length === seq) continue;
       seq = await generator.update();
       await generator.updateRoots();
@@ -46,6 +53,22 @@ export async function bringUp(
   return seq;
 }
 
+/** Files of what a server has counted by now. */
+async function bringCounts(
+  dataDirectory: string,
+  { state }: ReadOnlyRegistry,
+  target: SiteTarget,
+): Promise<void> {
+  const counters = readCounters({ directory: layout(dataDirectory).counters, clock: systemClock });
+  await updateCounted({
+    counters,
+    target,
+    surfaces: allSurfaces,
+    settings: () => state.settings,
+    clock: systemClock,
+  });
+}
+
 /** How a site differs from what its log gives. */
 interface SiteCheck extends TreeDifferences {
   /** How many events the site was compared with. */
@@ -59,7 +82,9 @@ export async function check(registry: ReadOnlyRegistry, root: string): Promise<S
   try {
     const { generator } = registry.generatorFor(join(aside, 'site'));
     const events = await generator.update();
-    const differences = withoutRecords(await compareTrees(join(aside, 'site'), root));
+    const differences = withoutOthers(await compareTrees(join(aside, 'site'), root), (path) =>
+      isOutsideLog(path, allSurfaces, registry.state.settings),
+    );
     const clean = Object.values(differences).every((paths: readonly string[]) => paths.length === 0);
     return { events, clean, ...differences };
   } finally {
@@ -76,10 +101,14 @@ function reportCheck({ events, clean, ...differences }: SiteCheck, root: string,
   if (!clean) process.exitCode = ExitCode.differs;
 }
 
-/** Records say how a site came to be, not what it is; half-written files belong to whoever writes them. */
-function withoutRecords(differences: TreeDifferences): TreeDifferences {
+/**
+ * Records say how a site came to be, not what it is; half-written files belong to whoever writes them, and counts are no
+ * part of the log.
+ */
+function withoutOthers(differences: TreeDifferences, isOutside: (path: string) => boolean): TreeDifferences {
   const records = new Set<string>(Object.values(recordNames));
-  const isFile = (path: string): boolean => !records.has(path) && !path.startsWith(`${temporaryFolder}/`);
+  const isFile = (path: string): boolean =>
+    !records.has(path) && !path.startsWith(`${temporaryFolder}/`) && !isOutside(path);
   return {
     missing: differences.missing.filter(isFile),
     different: differences.different.filter(isFile),

@@ -2,7 +2,9 @@
  * `cairn regen`: the site from the log, without a server. Safe beside a running one, and from cron, where it mostly
  * has nothing to do: then it ends before anything is loaded that reads a log.
  */
-import { resolve } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { dayOf } from '../core/count.ts';
 import { isCurrent } from '../generator/records.ts';
 import { BRANCH, readBranch } from '../stores/git-objects.ts';
 import { loadRecord } from '../stores/site-files.ts';
@@ -21,7 +23,8 @@ export async function regen(dataDirectory: string, flags: RegenFlags): Promise<v
   const { log } = layout(dataDirectory);
   const root = siteRoot(dataDirectory, flags.out);
   const isPlain = !flags.check && !flags.full && !flags.watch && !flags.acceptLog;
-  const events = isPlain ? await eventsWhenCurrent(log, root) : undefined;
+  const isCounted = isPlain && (await countsAreCurrent(dataDirectory, root));
+  const events = isCounted ? await eventsWhenCurrent(log, root) : undefined;
   if (events !== undefined) return reportRegen(root, events, flags);
   const { regenFromLog } = await import('./regen-from-log.ts');
   await regenFromLog(dataDirectory, root, flags);
@@ -42,6 +45,17 @@ export async function eventsWhenCurrent(log: string, root: string): Promise<numb
   } catch {
     return undefined;
   }
+}
+
+/** Whether the files of counts are of today, and nothing was counted since. */
+export async function countsAreCurrent(dataDirectory: string, root: string): Promise<boolean> {
+  const directory = layout(dataDirectory).counters;
+  const names = await readdir(directory).catch(() => []);
+  if (names.length === 0) return true;
+  const counted = await loadRecord(root, 'counted').catch(() => undefined);
+  if (!counted || dayOf(counted.untilMs) !== dayOf(Date.now())) return false;
+  const times = await Promise.all(names.map((name) => stat(join(directory, name)).catch(() => undefined)));
+  return times.every((file) => file === undefined || file.mtimeMs <= counted.untilMs);
 }
 
 export function reportRegen(root: string, events: number, { json }: RegenFlags): void {

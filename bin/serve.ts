@@ -17,11 +17,12 @@ import { canonicalJson } from '../core/canonical-json.ts';
 import { LogDamage, RegistryError } from '../core/errors.ts';
 import { LogInSessions } from '../core/log-in-sessions.ts';
 import { allScopes } from '../core/permission.ts';
-import { allSurfaces } from '../ecosystems/index.ts';
+import { allSurfaces } from '../surfaces/index.ts';
 import type { Settings } from '../schema/types.ts';
 import { refuseUnfitDisk } from '../stores/disk-check.ts';
 import { siteReader } from '../stores/site-reader.ts';
 import { HttpUpstream } from '../stores/upstream-http.ts';
+import { startChores } from './chores.ts';
 import { localControl } from './control.ts';
 import { newKeys } from './keys.ts';
 import { createRegistry, openRegistry, randomIds, systemClock, type Registry } from './open-registry.ts';
@@ -79,6 +80,7 @@ export async function serve(options: Options, say: (line: string) => void): Prom
       contact: socketPath,
       registration: options.registration,
       onSiteError: (error) => log.error({ err: error }, 'the site lags behind the log; retrying'),
+      onCounterTrouble: (error) => log.error({ err: error }, 'counts are not kept'),
     });
     await startRegistry(registry, options, server);
     upstream = openUpstream(registry.state, options.npmFallback, say);
@@ -86,10 +88,12 @@ export async function serve(options: Options, say: (line: string) => void): Prom
     await listenOn(control, socketPath);
     handler = appFor({ registry, upstream, options, log, metrics, isStopping: () => isStopping });
     await introduce(registry, options, say);
+    const chores = startChores(registry, (error) => log.error({ err: error }, 'a chore failed; it is tried again'));
     say(`listening on ${urlOf(server, options.listen.host)}`);
     return running({
       server,
       control,
+      chores,
       registry,
       upstream,
       socketPath,
@@ -186,7 +190,7 @@ function openUpstream(
   { upstream, archives, limits }: Options['npmFallback'],
   say: (line: string) => void,
 ): HttpUpstream | undefined {
-  const mount = settings.mounts['npm'];
+  const mount = settings.mounts['npm'] ?? settings.mounts['pantry'];
   if (mount === undefined || upstream === 'off') return undefined;
   try {
     const url = upstream === 'machine' ? registryOfThisMachine() : upstream.url;
@@ -236,6 +240,7 @@ function appFor({ registry, upstream, options, log, metrics, isStopping }: AppPa
     clock: systemClock,
     logIns: new LogInSessions({ clock: systemClock, ids: randomIds }),
     upstream,
+    counters: registry.counters,
     site: siteReader(site.root),
     auth: authenticator({ accounts, clock: systemClock, administratorToken, bootstrapSecret }),
     metrics,
@@ -282,6 +287,7 @@ function starting(_request: unknown, response: Parameters<RequestListener>[1]): 
 interface Parts {
   readonly server: Server;
   readonly control: Server;
+  readonly chores: ReturnType<typeof startChores>;
   readonly registry: Registry;
   readonly upstream: HttpUpstream | undefined;
   readonly socketPath: string;
@@ -292,6 +298,7 @@ interface Parts {
 function running({
   server,
   control,
+  chores,
   registry,
   upstream,
   socketPath,
@@ -310,6 +317,7 @@ function running({
     upstream?.close();
     control.close();
     control.closeAllConnections();
+    await chores.stop();
     await registry.close();
     rmSync(socketPath, { force: true });
   }

@@ -2,7 +2,7 @@ import type { Settings } from '../schema/types.ts';
 import { RegistryError } from '../core/errors.ts';
 import { asSettings } from '../schema/validate.ts';
 import { buildRouting } from '../api/routing.ts';
-import { allSurfaces } from '../ecosystems/index.ts';
+import { allSurfaces } from '../surfaces/index.ts';
 import { KeyDirectory } from '../stores/key-directory.ts';
 import { requireRegistry, withControl } from './control.ts';
 import { newKeys } from './keys.ts';

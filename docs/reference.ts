@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { format, resolveConfig } from 'prettier';
 import { apiDocument } from '../api/own-surface.ts';
-import { allSurfaces } from '../ecosystems/index.ts';
+import { allSurfaces } from '../surfaces/index.ts';
 
 type Schema = Record<string, unknown>;
 interface Media {

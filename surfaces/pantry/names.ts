@@ -49,6 +49,9 @@ export function safeName(name: string): string {
   return name.replaceAll('@', '').replaceAll('/', '-');
 }
 
+/** How long a commit package is kept after it was last published (section 7). */
+export const COMMIT_DAYS = 90;
+
 const COMMIT_KEY = 'commit:';
 
 /** What a commit package is called among the movable names of its package. */

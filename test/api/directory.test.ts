@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Directory } from '../../api/directory.ts';
 import type { SiteReader } from '../../core/ports.ts';
-import { allSurfaces } from '../../ecosystems/index.ts';
+import { allSurfaces } from '../../surfaces/index.ts';
 import { summariesPath } from '../../ecosystems/summaries.ts';
 import type { MemorySite } from '../../stores/memory.ts';
 import { openWorld, someSettings, type World } from '../support/registry.ts';

@@ -56,6 +56,12 @@ const owner = (kind: 'claim' | 'add-owner' | 'remove-owner', handle: string): Co
   owner: handle,
 });
 const setRef = (target: string, ref = 'latest'): Command => ({ kind: 'set-ref', ...ofFoo, ref, target });
+const publishRef: Command = {
+  kind: 'publish-ref',
+  ...ofFoo,
+  ref: 'commit:abc',
+  artifacts: [anArtifact('foo', 'abc')],
+};
 const removeRef = (ref: string): Command => ({ kind: 'remove-ref', ...ofFoo, ref });
 const offer: Command = { kind: 'offer-transfer', ...ofFoo, to: 'bob', expiresAt: later };
 const accept: Command = { kind: 'accept-transfer', ...ofFoo };
@@ -302,6 +308,24 @@ const cases: Record<string, readonly Case[]> = {
       given: published,
       command: of('withdraw', '9.0.0'),
       gives: 'version-not-found',
+    },
+  ],
+  'publish-ref': [
+    { when: 'of a new package', command: publishRef, gives: ['claimed', 'ref-set'] },
+    { when: 'of one that exists', given: published, command: publishRef, gives: ['ref-set'] },
+    {
+      when: 'again',
+      given: [...published, fact.refSet('commit:abc', digest)],
+      command: publishRef,
+      gives: ['ref-set'],
+    },
+    { when: 'of another owner', given: published, command: publishRef, by: bob, gives: 'not-owner' },
+    {
+      when: 'without the scope',
+      given: published,
+      command: publishRef,
+      by: anActor('ann', ['yank']),
+      gives: 'scope-missing',
     },
   ],
   'set-ref': [
@@ -614,6 +638,7 @@ test('the table has rows for every command, and refusals for all that can be ref
     undeprecate: true,
     withdraw: true,
     'set-ref': true,
+    'publish-ref': true,
     'remove-ref': true,
     expire: true,
     'set-visibility': true,

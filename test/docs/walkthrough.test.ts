@@ -13,7 +13,7 @@ import type { Clock, Ids } from '../../core/ports.ts';
 import { layout } from '../../bin/layout.ts';
 import { createRegistry, openRegistry, type Registry } from '../../bin/open-registry.ts';
 import { LogInSessions } from '../../core/log-in-sessions.ts';
-import { allSurfaces } from '../../ecosystems/index.ts';
+import { allSurfaces } from '../../surfaces/index.ts';
 import { siteReader } from '../../stores/site-reader.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { packX07 } from '../support/x07-package.ts';
@@ -65,6 +65,7 @@ async function publishOnce(
       administratorToken: token,
       bootstrapSecret: undefined,
     }),
+    counters: registry.counters,
     metrics: createMetrics(
       { queueDepth: () => 0, logEvents: () => 0, siteEvents: () => 0, siteAgeSeconds: () => 0 },
       '0',

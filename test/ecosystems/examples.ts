@@ -29,6 +29,20 @@ const npmPublished = (version: string): EventDraft => ({
   signatures: [{ keyId: 'k', kind: 'ecdsa-sha2-nistp256', value: 'MEUC' }],
 });
 
+const zig = { by: 'ann', ecosystem: 'zig', name: 'my-lib' } as const;
+const zigPublished = (version: string): EventDraft => {
+  const hash = `my_lib-${version}-${'A'.repeat(44)}`;
+  const legacyHash = `1220${version.charAt(0).repeat(64)}`;
+  return {
+    kind: 'published',
+    ...zig,
+    version,
+    artifacts: [{ ...anArtifact('my-lib', version), role: 'tarball' }],
+    keys: [`hash:${hash}`, `hash:${legacyHash}`],
+    meta: { hash, legacyHash, unpackedSize: 109, fileCount: 1, description: 'An example.' },
+  };
+};
+
 export const examples: { readonly [Id in EcosystemId]: readonly EventDraft[] } = {
   npm: [
     { kind: 'claimed', ...npm, owner: 'ann' },
@@ -38,7 +52,16 @@ export const examples: { readonly [Id in EcosystemId]: readonly EventDraft[] } =
     { kind: 'ref-set', ...npm, ref: 'next', target: '1.1.0-rc.1' },
     { kind: 'deprecated', ...npm, version: '1.0.0', message: 'Use 1.1.0.' },
     { kind: 'starred', ...npm },
+    {
+      kind: 'ref-set',
+      ...npm,
+      ref: `commit:${'a'.repeat(40)}`,
+      target: anArtifact('@acme/lib', 'a commit').digest,
+      artifacts: [{ ...anArtifact('@acme/lib', 'a commit'), role: 'tarball' }],
+      meta: { repository: 'https://git.example/acme/lib' },
+    },
   ],
+  zig: [{ kind: 'claimed', ...zig, owner: 'ann' }, zigPublished('1.0.0'), zigPublished('2.0.0')],
   x07: [
     { kind: 'claimed', ...x07, owner: 'ann' },
     published('1.0.0'),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { allSurfaces } from '../../ecosystems/index.ts';
+import { allSurfaces } from '../../surfaces/index.ts';
 import type { MemorySite } from '../../stores/memory.ts';
 import {
   anotherGenerator,

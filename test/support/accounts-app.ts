@@ -1,4 +1,5 @@
 /** The API of a registry in memory with one surface that asks for accounts in every way there is, and a clock to set. */
+import { CounterModel } from '../../core/counters.ts';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -112,6 +113,7 @@ export async function openAccountsApp(
     logIns: new LogInSessions({ clock, ids }),
     keyring: { sign: () => new Uint8Array() },
     site: { find: () => undefined },
+    counters: new CounterModel(clock),
     metrics: createMetrics(
       { queueDepth: () => 0, logEvents: () => 0, siteEvents: () => 0, siteAgeSeconds: () => 0 },
       '0',

@@ -9,7 +9,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
-import { allSurfaces } from '../../ecosystems/index.ts';
+import { allSurfaces } from '../../surfaces/index.ts';
 
 type Json = Record<string, unknown>;
 

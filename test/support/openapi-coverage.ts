@@ -1,7 +1,7 @@
 /** `openapi-coverage.ts FILE`: fails when the API's document describes an answer that no test has seen. */
 import { readFileSync } from 'node:fs';
 import { apiDocument } from '../../api/own-surface.ts';
-import { allSurfaces } from '../../ecosystems/index.ts';
+import { allSurfaces } from '../../surfaces/index.ts';
 import type { Document } from './openapi-check.ts';
 
 const mounts = Object.fromEntries(allSurfaces.map(({ id, defaultMount }) => [id, defaultMount]));

@@ -30,7 +30,7 @@ export function aStream(path: string, ...pieces: readonly string[]): SiteFile {
   return { path, body: { stream }, contentType: 'text/plain', cache: 'document' };
 }
 
-export function someRecords(seq: number): SiteRecords {
+export function someRecords(seq: number): Pick<SiteRecords, 'progress' | 'roots'> {
   const progress = { registry: 'e'.repeat(32), revision: 1, seq, head: `head ${seq}`, headSeq: seq };
   return { progress, roots: { revision: 1, seq } };
 }

@@ -1,0 +1,79 @@
+/** What a running server does by the clock: files of counts, and the end of what is kept for a time. */
+import type { RegistryEvent } from '../core/event.ts';
+import { operator } from '../core/permission.ts';
+import type { Clock } from '../core/ports.ts';
+import { updateCounted } from '../generator/counted-site.ts';
+import { allSurfaces } from '../surfaces/index.ts';
+import { COMMIT_DAYS, shaOfRef } from '../surfaces/pantry/names.ts';
+import { OPERATOR, systemClock, type Registry } from './open-registry.ts';
+
+const COUNTS_EVERY_MS = 60_000;
+const EXPIRE_EVERY_MS = 60 * 60_000;
+const DAY_MS = 24 * 60 * 60_000;
+
+/** Does each now and then. What fails is tried again at its next time. */
+export function startChores(registry: Registry, onError: (error: unknown) => void): { stop(): Promise<void> } {
+  const { state, site, counters } = registry;
+  const settings = (): typeof state.settings => state.settings;
+  const chores = [
+    every(
+      COUNTS_EVERY_MS,
+      () => updateCounted({ counters, target: site, surfaces: allSurfaces, settings, clock: systemClock }),
+      onError,
+    ),
+    every(EXPIRE_EVERY_MS, () => expireCommits(registry), onError),
+  ];
+  return {
+    async stop() {
+      await Promise.all(chores.map(({ stop }) => stop()));
+    },
+  };
+}
+
+/** Runs it now, and again so long after each end. */
+function every(
+  ms: number,
+  run: () => Promise<unknown>,
+  onError: (error: unknown) => void,
+): { stop(): Promise<void> } {
+  let timer: NodeJS.Timeout | undefined;
+  let isStopped = false;
+  let running = Promise.resolve();
+  const turn = (): void => {
+    running = run()
+      .catch(onError)
+      .then(() => {
+        if (!isStopped) timer = setTimeout(turn, ms).unref();
+      });
+  };
+  turn();
+  return {
+    stop() {
+      isStopped = true;
+      clearTimeout(timer);
+      return running;
+    },
+  };
+}
+
+/** Commit packages end by an event, never by the clock alone: whoever has the log knows what is still there. */
+export async function expireCommits(
+  { state, writer }: Pick<Registry, 'state' | 'writer'>,
+  clock: Clock = systemClock,
+): Promise<readonly RegistryEvent[]> {
+  const limit = new Date(clock.now() - COMMIT_DAYS * DAY_MS).toISOString();
+  const old = state.refsSetBefore(limit).filter(({ ref }) => shaOfRef(ref) !== undefined);
+  const events: RegistryEvent[] = [];
+  for (const { ecosystem, name, ref } of old) {
+    const expired = await writer.execute({
+      actor: operator(OPERATOR),
+      plan(view) {
+        // It may have been published again a moment ago.
+        const known = view.package(ecosystem, name)?.refs.get(ref);
+        return known && known.setAt < limit ? [{ kind: 'expire', ecosystem, name, ref }] : [];
+      },
+    });
+    events.push(...expired);
+  }
+  return events;
+}
