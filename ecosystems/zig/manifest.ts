@@ -178,7 +178,7 @@ class ManifestReader {
 
   #string(value: ZonValue, what: string): string {
     if (value.kind === 'string') return value.text;
-    const found = value.kind === 'other' ? value.what : `a ${value.kind}`;
+    const found = value.kind === 'other' ? value.what : called[value.kind];
     throw this.#fail(value, `${what}: expected string literal, found ${found}`);
   }
 
@@ -190,6 +190,14 @@ class ManifestReader {
     return badManifest(`${placeIn(this.#text, value.at)}: ${message}`);
   }
 }
+
+const called = {
+  struct: 'a struct',
+  tuple: 'a list',
+  number: 'a number',
+  enum: 'an enum literal',
+  boolean: 'a boolean',
+};
 
 const known = new Set(['name', 'version', 'fingerprint', 'minimum_zig_version', 'dependencies', 'paths']);
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { computeZigHash, readPackage, type ZigPackage } from '../../ecosystems/zig/package-hash.ts';
+import { computeZigHash, readPackage } from '../../ecosystems/zig/package-hash.ts';
 import { isZigHash, modernHash } from '../../ecosystems/zig/hash-text.ts';
 import {
   archiveOf,
