@@ -29,6 +29,10 @@ const wrapped: Readonly<Record<string, Folder>> = {
   '@sigstore/bundle': 'ecosystems',
   '@sigstore/protobuf-specs': 'ecosystems',
   '@sigstore/verify': 'ecosystems',
+  fzstd: 'ecosystems',
+  'xz-decompress': 'ecosystems',
+  'xxhash-wasm': 'ecosystems',
+  yauzl: 'ecosystems',
   otpauth: 'core',
   'registry-url': 'bin',
 };

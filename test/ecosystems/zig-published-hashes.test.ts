@@ -1,0 +1,363 @@
+/**
+ * Hashes that others have published, reproduced from the repositories they are of. Each stood in a build.zig.zon of
+ * zigtools/zls, karlseguin/http.zig, riverwm/river, ghostty-org/ghostty, rockorager/libvaxis, hexops/mach or zigzap/zap
+ * beside the address of an archive of that commit. It needs copies of the repositories, so it is run by hand.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { readPackage } from '../../ecosystems/zig/package-hash.ts';
+import { archiveOf } from '../support/zig-archive.ts';
+
+/** Of git directories, each named `owner/name` or `owner+name`, with or without `repo` below. */
+const repositories = process.env['CAIRN_ZIG_REPOSITORIES'];
+const skip =
+  repositories === undefined &&
+  'CAIRN_ZIG_REPOSITORIES does not name a folder with copies of the repositories';
+
+const published: readonly (readonly [repository: string, commit: string, hash: string])[] = [
+  [
+    'ziglibs/known-folders',
+    '1cceeb70e77dec941a4178160ff6c8d05a74de6f',
+    '12205f5e7505c96573f6fc5144592ec38942fb0a326d692f9cddc0c7dd38f9028f29',
+  ],
+  [
+    'ziglibs/known-folders',
+    'd13ba6137084e55f873f6afb67447fe8906cc951',
+    '122028c00915d9b37296059be8a3883c718dbb5bd174350caedf152fed1f46f99607',
+  ],
+  [
+    'ziglibs/known-folders',
+    'e97515b48d9d3eee636c186d31bd1761fae82791',
+    'known_folders-0.0.0-Fy-PJnDCAACNyr_dWSI3vev-jU3ZqZv8f3quddcfuug0',
+  ],
+  [
+    'ziglibs/known-folders',
+    'd6d03830968cca6b7b9f24fd97ee348346a6905d',
+    'known_folders-0.0.0-Fy-PJk3KAACzUg2us_0JvQQmod1ZA8jBt7MuoKCihq88',
+  ],
+  [
+    'ziglibs/known-folders',
+    '055c95a717c5b54a0fc52ff5f370439c28eb2e73',
+    '12204a8a7e9184a77f70795b1fc8a9f94dff5cce208c20c5c6452967dddc498e0b64',
+  ],
+  [
+    'ziglibs/known-folders',
+    '0ad514dcfb7525e32ae349b9acc0a53976f3a9fa',
+    '12209cde192558f8b3dc098ac2330fc2a14fdd211c5433afd33085af75caa9183147',
+  ],
+  [
+    'ziglibs/known-folders',
+    '175f5596b3d2ee3c658282bb07885580895a0e73',
+    'known_folders-0.0.0-Fy-PJk7KAAC41mQXzmFyGa0Q7tvmQjatENkREa6Gc4zu',
+  ],
+  [
+    'ziglibs/known-folders',
+    '71f0a3d660401ee461cc42ae1f2360f4b83084d3',
+    'known_folders-0.0.0-Fy-PJjrKAAAY9ALC7ALIxFsmKFP314HJw6v3NLSS3NDB',
+  ],
+  [
+    'ziglibs/known-folders',
+    '82027007c0eb199a3242c167a5cffd83b6ee571b',
+    'known_folders-0.0.0-Fy-PJqHJAAB43zDJmOdlr3nViu69IFI9pNFt7hkHjKk4',
+  ],
+  [
+    'ziglibs/diffz',
+    '36fc805f459677093c93c210e8f9aed28be13847',
+    'diffz-0.0.1-G2tlIWTPAQAvAIoMPQjGnqr9NlOGV8ETeDELVd9pwlwO',
+  ],
+  [
+    'ziglibs/diffz',
+    'ef45c00d655e5e40faf35afbbde81a1fa5ed7ffb',
+    'N-V-__8AABhrAQAQLLLGadghhPsdxTgBk9N9aLVOjXW3ay0V',
+  ],
+  [
+    'ziglibs/diffz',
+    'ef45c00d655e5e40faf35afbbde81a1fa5ed7ffb',
+    '1220102cb2c669d82184fb1dc5380193d37d68b54e8d75b76b2d155b9af7d7e2e76d',
+  ],
+  [
+    'ziglibs/diffz',
+    '2fd03fc72760a700e41f30f2b180f26e11c3365b',
+    '1220de3226674f638ef4afcc919d121e06207a868cd163b24426b55d77c1048fc608',
+  ],
+  [
+    'ziglibs/diffz',
+    '393be9b92121bc064460b2e2feef9d51b949756d',
+    '122041f6531ee2cd10e7d5f81817c50b45037affc95d748cbcd71a766866fb6030d4',
+  ],
+  [
+    'ziglibs/diffz',
+    '669e6ed7470100bfd9d2aa9f6f96b93c45996179',
+    'diffz-0.0.1-G2tlISLPAQDzXkUIRWWUfdgIsIb1dAyVwRPXMt5kRpui',
+  ],
+  [
+    'ziglibs/diffz',
+    '77ccba4b4ab2d5a89b2e1fe6cfe4ce7bb7361efb',
+    '122020da93490cefb22ff4b6a2a814d7572ef042e38b17f841d7195b92d69ff3be93',
+  ],
+  [
+    'ziglibs/diffz',
+    'a20dd1f11b10819a6f570f98b42e1c91e3704357',
+    'diffz-0.0.1-G2tlIQrOAQCfH15jdyaLyrMgV8eGPouFhkCeYFTmJaLk',
+  ],
+  [
+    'karlseguin/metrics.zig',
+    '603954879849c331a26529b88254770089acac8b',
+    'metrics-0.0.0-W7G4eP2_AQAdJGKMonHeZFaY4oU4ZXPFFTqFCFXItX3O',
+  ],
+  [
+    'karlseguin/metrics.zig',
+    'cf2797bcb3aea7e5cdaf4de39c5550c70796e7b1',
+    'N-V-__8AAHOzAQBh8wB371GN1DXTl1mKs8Rdqj0sJea0U4P7',
+  ],
+  [
+    'karlseguin/metrics.zig',
+    'cf2797bcb3aea7e5cdaf4de39c5550c70796e7b1',
+    '122061f30077ef518dd435d397598ab3c45daa3d2c25e6b45383fb94d0bd2c3af1af',
+  ],
+  [
+    'karlseguin/metrics.zig',
+    '0ccd067cdeb96405c42c3d39dfe950092dfff514',
+    '1220317c0f112a157f1bfd9a92452fc397e87ec2927678167eeccbefb62559ad830e',
+  ],
+  [
+    'karlseguin/metrics.zig',
+    '13d8706e1ae921a8cc0d2f88283c1b5412c73e2f',
+    'metrics-0.0.0-W7G4eP2_AQBKsaql3dhLJ-pkf-RdP-zV3vflJy4N34jC',
+  ],
+  [
+    'karlseguin/metrics.zig',
+    '1cdd65d547084b7e60ea355a3a2a12d2f4727770',
+    '1220d87aaf9ff362d5fdaa3eb3d6fc91a1c0d33f26cb318cf91406a3cf1acf6d6730',
+  ],
+  [
+    'karlseguin/metrics.zig',
+    '501f4c3725d55e1fa2d80132f216cf19a7fc5708',
+    '12200d889ad6f5e995fd58ff9e9d46fbfcf35ef6b4a57bde71c6e6d0521a95e6bb18',
+  ],
+  [
+    'karlseguin/metrics.zig',
+    '6de29b83a750a06c438d268543e0e3c3c1b309da',
+    'metrics-0.0.0-W7G4eIegAQD4XxA9Co7Atbw59u_2zvxYf406AZuoAHPM',
+  ],
+  [
+    'karlseguin/websocket.zig',
+    '7c3f1149bffcde1dec98dea88a442e2b580d750a',
+    'websocket-0.1.0-ZPISdXNIAwCXG7oHBj4zc1CfmZcDeyR6hfTEOo8_YI4r',
+  ],
+  [
+    'karlseguin/websocket.zig',
+    '7c3f1149bffcde1dec98dea88a442e2b580d750a',
+    '1220971bba07063e3373509f9997037b247a85f4c43a8f3f608e2b25d241fb72dd6d',
+  ],
+  [
+    'karlseguin/websocket.zig',
+    '4deaaef2b4475a63f19c5e2f43e38fd55464b118',
+    'websocket-0.1.0-ZPISdZJxAwAt6Ys_JpoHQQV3NpWCof_N9Jg-Ul2g7OoV',
+  ],
+  [
+    'karlseguin/websocket.zig',
+    '0960332e63793eef3815279165538b8b7458bc95',
+    'websocket-0.1.0-ZPISddFYAwBths--HBSm3ROmy78ZaOvHl7ttdfq_6wfk',
+  ],
+  [
+    'karlseguin/websocket.zig',
+    '0f693deea7fbadf0b72bcbc6bc9273dddee77688',
+    '1220a27368e7255ff9d0cac1c5be1f39084eaaf197abca96e73defc3dbd0a83010c9',
+  ],
+  [
+    'karlseguin/websocket.zig',
+    '15a8c961f392a6472f7c0395b82cac6d74e79115',
+    '1220751343e1c2b4ccd56b9737f7a858e55afee8035fe3a8f99d006e746641134353',
+  ],
+  [
+    'karlseguin/websocket.zig',
+    '16050e7c8449a136ad65f06b23c9c33963d46b11',
+    '1220d8f152a4a8a64c6f2cd8362ae904118e42b5ee8ebdf1ed4b2884cfdb715c723a',
+  ],
+  [
+    'karlseguin/websocket.zig',
+    '3318a78a2c3d3b972c394717c43a354d0feb8b91',
+    'websocket-0.1.0-ZPISdaXaBADnMkB-sc_PBK4Ri0DX2AyxIJsAgWFIicUH',
+  ],
+  [
+    'karlseguin/websocket.zig',
+    '3be6210f53297fb4b458d88562047ff4d69629a3',
+    'websocket-0.1.0-ZPISdUU6BAAPe0iZ_JHMVAXaBlz327xZRBrRY06-Vw5h',
+  ],
+  [
+    'mitchellh/libxev',
+    '0d49562fccd7e4d26e91533bd8b13274ea9aa482',
+    '1220fd62368fabf149938769d21e4160d6ba8b80c09993edaaeee993cba94dab9d54',
+  ],
+  [
+    'mitchellh/libxev',
+    '0f73adfda1cff9c740160717b5431ebada6b8755',
+    '12203dcbe098ee49ea242432cd198b1ca557626988f056bea86630dcfe8660244407',
+  ],
+  [
+    'mitchellh/libxev',
+    '116a813a78e3354837fff466b54e3e2e5ec7af01',
+    '1220bb2ecdf7659f20f6dfa88982ac55b6798281123523a37f05b91ceea90a87856b',
+  ],
+  [
+    'mitchellh/libxev',
+    '34fa50878aec6e5fa8f532867001ab3c36fae23e',
+    'libxev-0.0.0-86vtc4IcEwCqEYxEYoN_3KXmc6A9VLcm22aVImfvecYs',
+  ],
+  [
+    'mitchellh/libxev',
+    '3df9337a9e84450a58a2c4af434ec1a036f7b494',
+    'libxev-0.0.0-86vtc-ziEgDbLP0vihUn1MhsxNKY4GJEga6BEr7oyHpz',
+  ],
+  [
+    'mitchellh/libxev',
+    '46fa9b74bafb0b9c151a8035fdb6b01ec68581e4',
+    'libxev-0.0.0-86vtc0IbEwDsp-ljrhdEWhf2TYBvSrqqgNAPQwtfX8Eg',
+  ],
+  [
+    'zigtools/lsp-kit',
+    '1d4a41092286029f541082fe15fc45f0bbf1d210',
+    'lsp_kit-0.1.0-bi_PL7stDADM03s6vUGZPk4GsWNC7BruKNsrn3ukhFI_',
+  ],
+  [
+    'zigtools/lsp-kit',
+    '39820a04f098d03424ced689fa016c2130fd876c',
+    'lsp_kit-0.1.0-bi_PL500CgBbZ3Pbh6TG-Voqb9MRJO8_aLDgBU9Yy7DN',
+  ],
+  [
+    'zigtools/lsp-kit',
+    '4835b9d3d3cf732fe1830189d81f331c68fb3e77',
+    'lsp_kit-0.1.0-bi_PL18tCgAMyrZ0tgn_0PXnGEvxGWeNkkRygfe9pX9u',
+  ],
+  [
+    'rockorager/libvaxis',
+    '1961712c1f0cf46b235dd31418dc1b52442abbd5',
+    '12208cfdda4d5fdbc81b0c44b82e4d6dba2d4a86bff644a153e026fdfc80f8469133',
+  ],
+  [
+    'rockorager/libvaxis',
+    '1bf887aa7e3736bad69fd4e277a378946edb0f2a',
+    'vaxis-0.5.1-BWNV_H0PCQAeMusmtLzh9P9xO2IW242GZ2IRe9iKYhcA',
+  ],
+  [
+    'rockorager/libvaxis',
+    '1dbbe575dff4586fe51e3217aa5c3fecdcbb6089',
+    'vaxis-0.6.0-BWNV_CrbCQCscGpzsAlR402rYQ_tV3aAl081c2iRRkka',
+  ],
+  [
+    'rockorager/libvaxis',
+    '1e24e0dfb509e974e1c8713bcd119d0ae032a8c7',
+    'vaxis-0.1.0-BWNV_MHyCAARemSCSwwc3sA1etNgv7ge0BCIXspX6CZv',
+  ],
+  [
+    'rockorager/libvaxis',
+    '2237a7059eae99e9f132dd5acd1555e49d6c7d93',
+    '1220f5aec880d4f430cc1597ede88f1530da69e39a4986080e976b0c7b919c2ebfeb',
+  ],
+  [
+    'rockorager/libvaxis',
+    '2cc1eb77f842dd8587dfc9cf399d42e4c1369175',
+    '12203c2d83911e6aacfbfdd48d31d6fc36e89947dfc7aec104debe3ac85e9f3a44f2',
+  ],
+  [
+    'zigimg/zigimg',
+    '1496bdd39bc35a795e8514c493114e2ab82f8cf3',
+    '1220a5e36ab5e2be076f8765d165f3368a4c9f326dc77ac61c1e90bbce312fc37a39',
+  ],
+  [
+    'zigimg/zigimg',
+    '3a667bdb3d7f0955a5a51c8468eac83210c1439e',
+    '1220dd654ef941fc76fd96f9ec6adadf83f69b9887a0d3f4ee5ac0a1a3e11be35cf5',
+  ],
+  [
+    'zigimg/zigimg',
+    '48bfe6d413a5b3723a7bcf36f1fabbba30efef68',
+    '12201b874ac217853e59f55477b96cb7a66d43a5930ed9b4f0cfc7113efc8f5a6449',
+  ],
+  [
+    'zigimg/zigimg',
+    '74caab5edd7c5f1d2f7d87e5717435ce0f0affa1',
+    'zigimg-0.1.0-8_eo2nWlEgCddu8EGLOM_RkYshx3sC8tWv-yYA4-htS6',
+  ],
+  [
+    'zigimg/zigimg',
+    'd695acd97c02e57bb151e8f659d1280f5cd6ca70',
+    'zigimg-0.1.0-8_eo2oyaFwBZwJpmqPkCfVXWBrHcqbYwmrp1I6bTD3lI',
+  ],
+  [
+    'zigimg/zigimg',
+    'eab2522c023b9259db8b13f2f90d609b7437e5f6',
+    'zigimg-0.1.0-8_eo2vUZFgAAtN1c6dAO5DdqL0d4cEWHtn6iR5ucZJti',
+  ],
+  [
+    'zigtools/zig-lsp-codegen',
+    '063a98c13a2293d8654086140813bdd1de6501bc',
+    'lsp_codegen-0.1.0-CMjjo0ZXCQB-rAhPYrlfzzpU0u0u2MeGvUucZ-_g32eg',
+  ],
+  [
+    'zigtools/zig-lsp-codegen',
+    '0a452e11da1d38ed5cf1f6ec7ad42abe5df58751',
+    'lsp_codegen-0.1.0-CMjjo-UyCgB9MlBG9b-3CXSfYO0-L3UlC8YqfCV7qZJf',
+  ],
+  [
+    'zigtools/zig-lsp-codegen',
+    '13d1d9e44e1c602953437438b163950298ff8d85',
+    '1220518fd5cefa481497bb3484ffab48a42e69c31088e37f52ea361f9ce884d2131c',
+  ],
+  [
+    'zigtools/zig-lsp-codegen',
+    '193a210ebe4a090a6f1bf1cb538375b56472688d',
+    '1220c527c348bd6ce5dd545aacaf811a47f7f08dfeb2cb6fd9325680b788b5272041',
+  ],
+  [
+    'zigtools/zig-lsp-codegen',
+    '25b7b6676e00edb803c2b8398821b70f0f827c92',
+    '1220da2b6693fe17fa8c856c507a763a4ee379648ae657ff88271ace38c61daf7d6d',
+  ],
+  [
+    'zigtools/zig-lsp-codegen',
+    '3b26e5781bb7d0c7b547bb48e154d1ab13180b69',
+    'lsp_codegen-0.1.0-CMjjozO0CQBBS-ateW3KKgV0iP2iLlNryW-rnub3wLPL',
+  ],
+  [
+    'ziglibs/tres',
+    '220d01f3931595e3a2e2a6a0693363c0bfaf47e9',
+    '12204d32c44b494c0cbe553811dedfb7a73da37b13b492872dd4edc0340983072697',
+  ],
+  [
+    'ziglibs/tres',
+    '67d5b6305135d15ea84024e447c9070ce14fa5d0',
+    '1220b23398142f65003da68986b8e7b015720d4b62f7bcb5f73a111c9220422658f6',
+  ],
+  [
+    'ziglibs/tres',
+    '707a09313b42e05d6ae22d1590499eece5f968ce',
+    '1220beaae8d152baa941a10b7ef3d3a59d093b257047035e2373c3c2f876ad29ccc8',
+  ],
+];
+
+test('every published hash is what the package at its commit has', { skip }, async () => {
+  for (const [repository, commit, hash] of published) {
+    const read = await readPackage(archiveOf(archiveOfCommit(repository, commit)));
+    const computed = hash.startsWith('1220') ? read.legacyHash : read.hash;
+    assert.equal(computed, hash, `${repository} ${commit}`);
+  }
+});
+
+function archiveOfCommit(repository: string, commit: string): Buffer {
+  const names = [repository, repository.replace('/', '+')].flatMap((name) => [name, join(name, 'repo')]);
+  const directory = names.map((name) => join(repositories ?? '', name)).find(existsGit);
+  assert.ok(directory, `no copy of ${repository} in CAIRN_ZIG_REPOSITORIES`);
+  const maxBuffer = 1024 ** 3;
+  return execFileSync('git', ['-C', directory, 'archive', '--format=tar.gz', '--prefix=x/', commit], {
+    maxBuffer,
+  });
+}
+
+function existsGit(directory: string): boolean {
+  return existsSync(join(directory, 'HEAD')) || existsSync(join(directory, '.git'));
+}
