@@ -12,7 +12,10 @@ const EXPIRE_EVERY_MS = 60 * 60_000;
 const DAY_MS = 24 * 60 * 60_000;
 
 /** Does each now and then. What fails is tried again at its next time. */
-export function startChores(registry: Registry, onError: (error: unknown) => void): { stop(): Promise<void> } {
+export function startChores(
+  registry: Registry,
+  onError: (error: unknown) => void,
+): { stop(): Promise<void> } {
   const { state, site, counters } = registry;
   const settings = (): typeof state.settings => state.settings;
   const chores = [

@@ -88,7 +88,9 @@ export async function serve(options: Options, say: (line: string) => void): Prom
     await listenOn(control, socketPath);
     handler = appFor({ registry, upstream, options, log, metrics, isStopping: () => isStopping });
     await introduce(registry, options, say);
-    const chores = startChores(registry, (error) => log.error({ err: error }, 'a chore failed; it is tried again'));
+    const chores = startChores(registry, (error) =>
+      log.error({ err: error }, 'a chore failed; it is tried again'),
+    );
     say(`listening on ${urlOf(server, options.listen.host)}`);
     return running({
       server,

@@ -128,7 +128,10 @@ function saidIn(text: string): Names {
   const [name, version] = [fields.get('name'), fields.get('version')];
   const isName = name?.kind === 'enum' || name?.kind === 'string';
   if (!isName || version?.kind !== 'string')
-    throw new RegistryError('invalid-manifest', 'the manifest needs .name and .version, as build.zig.zon has them');
+    throw new RegistryError(
+      'invalid-manifest',
+      'the manifest needs .name and .version, as build.zig.zon has them',
+    );
   return { name: name.kind === 'enum' ? name.name : name.text, version: version.text };
 }
 
