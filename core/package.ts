@@ -140,17 +140,9 @@ export function foundKeysOf(of: Package): ReadonlyMap<string, readonly object[]>
 
 /** There may be thousands of releases: an event that changes none of them leaves them where they are. */
 function leavesReleases(event: RegistryEvent): boolean {
-  switch (event.kind) {
-    case 'ref-set':
-    case 'ref-removed':
-    case 'starred':
-    case 'unstarred':
-      return true;
-    case 'expired':
-      return event.version === undefined;
-    default:
-      return false;
-  }
+  const { kind } = event;
+  if (kind === 'expired') return event.version === undefined;
+  return kind === 'ref-set' || kind === 'ref-removed' || kind === 'starred' || kind === 'unstarred';
 }
 
 function copy(before: Package, changesReleases: boolean): Mutable<Package> {

@@ -149,25 +149,18 @@ export class RegistryState implements StateView {
   #followKeys(key: string, event: RegistryEvent): void {
     if (!('ecosystem' in event)) return;
     const { ecosystem } = event;
-    switch (event.kind) {
-      case 'published':
-        for (const found of event.keys ?? []) this.#find(ecosystem, found).add(key);
-        return;
-      case 'withdrawn':
-        if (event.version === undefined)
-          for (const id of this.#refs.keys()) if (id.startsWith(`${key} `)) this.#refs.delete(id);
-        return;
-      case 'ref-set':
-      case 'ref-removed':
-      case 'expired':
-        if (event.ref === undefined) return;
-        // Again at the end: it is as old as its last change.
-        this.#refs.delete(`${key} ${event.ref}`);
-        if (event.kind === 'ref-set' && event.artifacts) {
-          this.#refs.set(`${key} ${event.ref}`, event.seq);
-          this.#find(ecosystem, event.ref).add(key);
-        } else this.#forget(ecosystem, event.ref, key);
-    }
+    if (event.kind === 'published')
+      for (const found of event.keys ?? []) this.#find(ecosystem, found).add(key);
+    if (event.kind === 'withdrawn' && event.version === undefined)
+      for (const id of this.#refs.keys()) if (id.startsWith(`${key} `)) this.#refs.delete(id);
+    const isOfRef = event.kind === 'ref-set' || event.kind === 'ref-removed' || event.kind === 'expired';
+    if (!isOfRef || event.ref === undefined) return;
+    // Again at the end: it is as old as its last change.
+    this.#refs.delete(`${key} ${event.ref}`);
+    if (event.kind === 'ref-set' && event.artifacts) {
+      this.#refs.set(`${key} ${event.ref}`, event.seq);
+      this.#find(ecosystem, event.ref).add(key);
+    } else this.#forget(ecosystem, event.ref, key);
   }
 
   #find(ecosystem: EcosystemId, found: string): Set<string> {

@@ -90,7 +90,7 @@ async function readEvents(call: Call): Promise<readonly unknown[]> {
   try {
     const body = await call.readJson({ maxBytes: MAX_EVENTS_BYTES });
     if (!Array.isArray(body)) return [body];
-    if (body.length <= MAX_EVENTS) return body;
+    if (body.length <= MAX_EVENTS) return body as readonly unknown[];
   } catch (error) {
     if (!(error instanceof RegistryError) || error.code !== 'malformed-body') throw error;
     throw new RegistryError('malformed-body', 'Invalid JSON body', { cause: error });

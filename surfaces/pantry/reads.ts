@@ -200,7 +200,6 @@ function nameOf({ params }: Call): string {
 
 /** @throws RegistryError `invalid-name` for what must not reach a path (section 1). */
 export function refuseOddName(name: string): void {
-  // eslint-disable-next-line no-control-regex
   if (name.includes('..') || /[\u0000-\u001f\u007f]/.test(name))
     throw new RegistryError('invalid-name', 'Invalid package name');
 }
