@@ -29,7 +29,7 @@ export async function readForm(
       source.unpipe(parser);
       source.destroy();
       parser.destroy();
-      reject(error);
+      reject(error instanceof Error ? error : new Error(String(error)));
     };
     parser.on('field', (name, value, { nameTruncated, valueTruncated }) => {
       if (nameTruncated || valueTruncated)
