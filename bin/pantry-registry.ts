@@ -118,7 +118,7 @@ export class Registry {
 
   async search(query: string, limit = 20): Promise<PantrySearchResult[]> {
     const asked = new URLSearchParams({ q: query, limit: String(limit) });
-    const found = await this.#find<{ results: PantrySearchResult[] }>(`search?${asked}`);
+    const found = await this.#find<{ results: PantrySearchResult[] }>(`search?${asked.toString()}`);
     return found?.results ?? [];
   }
 
