@@ -139,7 +139,7 @@ export function listedOf(of: Package): readonly Release[] {
 
 function compare(a: Release, b: Release): number {
   const [left, right] = [parse(a), parse(b)];
-  return left && right ? left.compareBuild(right) : a.version < b.version ? -1 : 1;
+  return left && right ? left.compare(right) : a.version < b.version ? -1 : 1;
 }
 
 function parse(release: Release): SemVer | null {
