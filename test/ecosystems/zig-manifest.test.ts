@@ -106,7 +106,11 @@ const refused: readonly [string, Readonly<Record<string, string | undefined>>, R
     /version string length 33 exceeds maximum of 32/,
   ],
   ['a version that is none', { version: '"1.2"' }, /:3:16: "1\.2" is not a semantic version/],
-  ['a version that is no string', { version: '.v1' }, /version: expected string literal, found an enum literal/],
+  [
+    'a version that is no string',
+    { version: '.v1' },
+    /version: expected string literal, found an enum literal/,
+  ],
   ['a multiline version', { version: '\n\\\\1.2.3\n' }, /found a multiline string/],
   ['a minimum version that is none', { minimum_zig_version: '"0.16"' }, /"0\.16" is not a semantic version/],
   [
