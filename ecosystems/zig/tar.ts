@@ -80,7 +80,7 @@ async function* readMember(
       kind,
       linkTarget: kind === 'symlink' ? (extension.linkTarget ?? header.linkTarget) : '',
       size: header.size,
-      typeName: typeNames.get(header.type) ?? `entry of type ${quote(header.type)}`,
+      typeName: typeNames.get(header.type) ?? `special entry of type ${quote(header.type)}`,
       content,
     };
   for await (const _bytes of content()) continue;
@@ -104,11 +104,11 @@ function checkMember(header: Header, extension: Extension, kind: ArchiveEntry['k
     throw badArchive(
       `${quote(name)} is a ${typeNames.get(header.type) ?? 'special entry'} with a long name: leave it out`,
     );
+  if (kind !== 'directory' && cleanName(name) === '')
+    throw badArchive(`an entry has no name but ${quote(name)}`);
   // Old readers make folders of these.
   if (kind !== 'directory' && name.endsWith('/'))
     throw badArchive(`${quote(name)} is called a folder, and is none`);
-  if (kind !== 'directory' && cleanName(name) === '')
-    throw badArchive(`an entry has no name but ${quote(name)}`);
 }
 
 const kinds: ReadonlyMap<string, ArchiveEntry['kind']> = new Map([
