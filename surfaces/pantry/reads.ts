@@ -7,7 +7,7 @@ import type { StateView } from '../../core/state.ts';
 import { siteOf } from '../../ecosystems/ecosystem.ts';
 import { rules } from '../../ecosystems/npm/names.ts';
 import { isListed } from '../../ecosystems/npm/files.ts';
-import { knownPackage } from '../../ecosystems/npm/reads.ts';
+import { packageFor } from '../../ecosystems/npm/reads.ts';
 import { answer, attachment } from '../../ecosystems/pantry-answers.ts';
 import { isCountableName, isCountableVersion } from '../../core/count.ts';
 import { foreignMetadata, foreignTarball, foreignVersions } from './fallback.ts';
@@ -73,7 +73,7 @@ export async function readMissingTarball(call: Call, view: StateView): Promise<H
 /** `commits/{sha}/{name}`, for the beginning of a hash. */
 export async function readMissingCommitPackage(call: Call, view: StateView): Promise<HttpAnswer> {
   const name = nameOf(call);
-  const found = findCommit(await anyPackage(call, view, name), call.params['sha'] ?? '');
+  const found = findCommit(anyPackage(call, view, name), call.params['sha'] ?? '');
   if (found) return answer(200, commitRecord(found.sha, found.ref, name, siteOf(call, view).baseUrl));
   throw notFound('Commit package not found');
 }
@@ -81,7 +81,7 @@ export async function readMissingCommitPackage(call: Call, view: StateView): Pro
 /** `commits/{sha}/{name}/tarball`, the same. */
 export async function readMissingCommitTarball(call: Call, view: StateView): Promise<HttpAnswer> {
   const name = nameOf(call);
-  return commitTarball(call, await anyPackage(call, view, name), call.params['sha'] ?? '');
+  return commitTarball(call, anyPackage(call, view, name), call.params['sha'] ?? '');
 }
 
 /** `{name}@{sha}`; a name may be the last part of the one that was published. */
@@ -90,7 +90,7 @@ export async function readMissingShort(call: Call, view: StateView): Promise<Htt
   const [name, sha] = shortParts(spec);
   if (sha === '') throw new RegistryError('no-route', `nothing is at ${call.head.path}`);
   refuseOddName(name);
-  const of = await anyPackage(call, view, name);
+  const of = anyPackage(call, view, name);
   return commitTarball(call, findCommit(of, sha) ? of : aliased(view, name, sha), sha);
 }
 
@@ -146,7 +146,7 @@ export async function ownArchive(call: Call, view: StateView, path: string): Pro
   const isCommit = parts[1] === 'commits';
   const key = (isCommit ? segments.shift() : segments.pop()) ?? '';
   const name = segments.join('/');
-  const of = await anyPackage(call, view, name);
+  const of = anyPackage(call, view, name);
   const commit = isCommit ? findCommit(of, key) : undefined;
   const release = isCommit ? undefined : of?.releases.get(rules.versionKey(key));
   const body = commit ? commitBlobOf(commit.ref) : release && blobOf(release);
@@ -177,19 +177,14 @@ function tarballAnswer(blob: { blob: Digest; size: number }, filename: string): 
 
 /** A private package that the caller may read. Whoever may not is answered as if there were none. */
 async function privatePackage(call: Call, view: StateView, name: string): Promise<Package | undefined> {
-  // The token is looked at first: without a good one nothing is looked up, and nothing can be told from the time it took.
-  const actor = call.authenticate();
-  if (!actor) return undefined;
-  const of = knownPackage(view, name, actor);
+  const of = anyPackage(call, view, name);
   return of?.visibility === 'private' ? call.hydrate(of) : undefined;
 }
 
 /** A public package, or a private one that the caller may read. It may have commits and no versions. */
-async function anyPackage(call: Call, view: StateView, name: string): Promise<Package | undefined> {
-  const of = await privatePackage(call, view, name);
-  if (of || view.privateReaders('npm', name)) return of;
-  const found = view.package('npm', name);
-  return found?.name === name && found.visibility === 'public' ? found : undefined;
+function anyPackage(call: Call, view: StateView, name: string): Package | undefined {
+  // The token is looked at first: without a good one nothing is looked up, and nothing can be told from the time it took.
+  return packageFor(view, name, call.authenticate());
 }
 
 function nameOf({ params }: Call): string {
