@@ -58,6 +58,9 @@ async function* readFrame(
   effort: Effort,
 ): AsyncGenerator<Uint8Array> {
   const { header, windowBytes, contentBytes, hasChecksum } = await readFrameHeader(reader);
+  // The unpacker makes itself a new window for each.
+  effort.movedBytes += windowBytes;
+  refuseTooMuch(effort);
   const unpacked: Uint8Array[] = [];
   const unpacker = new Decompress((piece) => unpacked.push(piece));
   unpacker.push(Buffer.concat([MAGIC, withoutChecksum(header)]));
