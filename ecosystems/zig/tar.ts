@@ -83,7 +83,7 @@ async function* readMember(
       typeName: typeNames.get(header.type) ?? `special entry of type ${quote(header.type)}`,
       content,
     };
-  for await (const _bytes of content()) continue;
+  if (left > 0) for await (const _bytes of content()) continue;
   await skipPadding(reader, header.size);
 }
 
@@ -200,7 +200,7 @@ async function readExtension(reader: ByteReader, size: number, maxBytes: number)
 
 async function skipPadding(reader: ByteReader, size: number): Promise<void> {
   const padding = (BLOCK_BYTES - (size % BLOCK_BYTES)) % BLOCK_BYTES;
-  if ((await reader.take(padding)).byteLength < padding)
+  if (padding > 0 && (await reader.take(padding)).byteLength < padding)
     throw badArchive('the tar archive ends within its last block');
 }
 

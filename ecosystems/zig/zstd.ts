@@ -17,7 +17,7 @@ const MAX_BLOCK_BYTES = 128 * 1024;
  * The unpacker moves its window once a block. Without the bounds, a file of blocks of one byte holds a processor for
  * hours. The second lets blocks be as short as 8 KiB with the largest window; packers make them of 128.
  */
-const FREE_MOVED_BYTES = 16 * 1024 ** 3;
+const FREE_MOVED_BYTES = 4 * 1024 ** 3;
 const MOVED_BYTES_PER_BYTE = 1024;
 const MAX_MOVED_BYTES = 256 * 1024 ** 3;
 const SKIPPED_AT_ONCE = 64 * 1024;
@@ -58,6 +58,9 @@ async function* readFrame(
   effort: Effort,
 ): AsyncGenerator<Uint8Array> {
   const { header, windowBytes, contentBytes, hasChecksum } = await readFrameHeader(reader);
+  // The unpacker makes itself a new window for each.
+  effort.movedBytes += windowBytes;
+  refuseTooMuch(effort);
   const unpacked: Uint8Array[] = [];
   const unpacker = new Decompress((piece) => unpacked.push(piece));
   unpacker.push(Buffer.concat([MAGIC, withoutChecksum(header)]));

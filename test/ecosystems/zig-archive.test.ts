@@ -222,11 +222,24 @@ test('zstd that Zig cannot unpack is refused', async () => {
   assert.equal(await hashOf(Buffer.concat([empty, storeZstd(tar, { blockBytes: 99 })])), await hashOf(tar));
 });
 
-test('zstd in blocks that each cost more than they bring is refused in time', async () => {
-  await refused(
-    storeZstd(packTar([file('r/a', 'x'.repeat(40_000))]), { blockBytes: 1 }),
-    /too many small blocks/,
+test('zstd in frames or blocks that each cost more than they bring is refused in time', async () => {
+  const blocks = storeZstd(packTar([file('r/a', 'x'.repeat(4000))]), { blockBytes: 1 });
+  const frames = Buffer.concat(Array.from({ length: 3000 }, () => storeZstd(Buffer.alloc(0))));
+  for (const costly of [blocks, frames]) await refusedAtOnce(costly, /too many small blocks/);
+});
+
+test('several xz files are read at once, and a broken one keeps nobody waiting', async () => {
+  const xz = Buffer.from(packed.xz, 'base64');
+  const broken = Buffer.from(xz);
+  broken[150] = 0;
+  const expected = await hashOf(packTar(inside));
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 12 }, (_, index) => hashOf(index % 3 === 1 ? broken : xz, 40)),
   );
+  outcomes.forEach((outcome, index) => {
+    if (index % 3 === 1) assert.equal(outcome.status, 'rejected');
+    else assert.deepEqual(outcome, { status: 'fulfilled', value: expected });
+  });
 });
 
 /** An entry with its header changed. */
@@ -405,10 +418,11 @@ test('zip that Zig cannot unpack, or others unpack otherwise, is refused', async
 test('what unpacks to too much is refused before it is all unpacked', async () => {
   const zeros = deflateRawSync(Buffer.alloc(1024 ** 2), { finishFlush: constants.Z_FULL_FLUSH });
   const [header] = tarEntry({ ...file('r/zeros'), size: 1024 ** 3 });
+  // The first tenth of a gigabyte: what follows is never read.
   const gigabyte = Buffer.concat([
     gzipSync('').subarray(0, 10),
     deflateRawSync(header ?? '', { finishFlush: constants.Z_FULL_FLUSH }),
-    ...Array.from({ length: 1024 }, () => zeros),
+    ...Array.from({ length: 100 }, () => zeros),
   ]);
   await refusedAtOnce(gigabyte, /unpacks to more than 200 times its size/);
   const [empty = end] = tarEntry(file('r/a'));
