@@ -78,6 +78,16 @@ export function blobFields({ digest, size }: StagedBlob): { digest: string; size
   return { digest, size };
 }
 
+/** Of a package of a commit, which says nothing of who may see it. */
+export function hidingNew(
+  name: string,
+  view: StateView,
+): { readonly before: readonly Command[]; readonly visibility?: 'private' } {
+  const visibility = visibilityOf(undefined, name, view);
+  const isSeen = (view.package('npm', name)?.refs.size ?? 0) > 0;
+  return { ...visibility, before: isSeen ? [] : hidingReserved(visibility, name, view) };
+}
+
 /** Where the publisher does not say, what is new is what the operator wants, and what is there stays as it is. */
 function visibilityOf(access: Access, name: string, view: StateView): { visibility?: 'private' } {
   const isNew = (view.package('npm', name)?.releases.size ?? 0) === 0;
