@@ -4,7 +4,7 @@ import type { Call, HttpAnswer } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
 import { hopsOf, pathOf, readDocument, upstreamFor } from '../../ecosystems/npm/fallback.ts';
 import { isObject, objectIn } from '../../ecosystems/npm/manifest.ts';
-import { attachment } from '../../ecosystems/pantry-answers.ts';
+import { attachment, openToAll } from '../../ecosystems/pantry-answers.ts';
 import { describing, type PantrySummary } from './files.ts';
 import { safeName } from './names.ts';
 
@@ -81,7 +81,7 @@ export async function foreignTarball(
   const document = await foreignVersion(call, view, name, version);
   const at = document && objectIn(document, 'dist')['tarball'];
   if (!upstream || typeof at !== 'string') return undefined;
-  const noStore = { 'cache-control': 'private, no-store' };
+  const noStore = { 'cache-control': 'private, no-store', ...openToAll };
   if (upstream.archives === 'redirect')
     return { status: 302, headers: { location: upstream.locate(at), ...noStore } };
   const given = await upstream.get({ at, kind: 'archive', accept: '*/*', hops: hopsOf(call) });

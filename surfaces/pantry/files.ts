@@ -66,7 +66,7 @@ function shortSpecs(of: Package): Map<string, Ref> {
     shas.add(sha);
     const short = sha.slice(0, COMMIT_VERSION_LENGTH);
     const known = shorts.get(short);
-    if (!known || known.setAt < ref.setAt) shorts.set(short, ref);
+    if (!known || known.setAt <= ref.setAt) shorts.set(short, ref);
   }
   for (const sha of shas) shorts.delete(sha);
   return shorts;

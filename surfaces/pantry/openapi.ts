@@ -86,8 +86,8 @@ const unauthorized =
 const elsewhere = { 502: 'The upstream registry failed.', 504: 'The upstream registry is too slow.' };
 const limitOf = (most: number, standard: number): NonNullable<RouteDoc['query']> => ({
   limit: {
-    description: 'How many.',
-    schema: { type: 'integer', minimum: 0, maximum: most, default: standard },
+    description: `How many, and ${most} at the most.`,
+    schema: { type: 'integer', minimum: 0, default: standard },
   },
 });
 const topSchema = object({ packages: list(object({ name: text, downloads: count })) });
@@ -318,8 +318,8 @@ export const docs = {
     summary: 'Downloads of a package by day, UTC',
     query: {
       days: {
-        description: 'How many, today included.',
-        schema: { type: 'integer', minimum: 1, maximum: 365, default: 30 },
+        description: 'How many, today included: from 1 to 365.',
+        schema: { type: 'integer', minimum: 0, default: 30 },
       },
     },
     success: {

@@ -206,7 +206,10 @@ class Checker {
 
 /** The described spelling of a path: other surfaces' paths hold nothing that one of them would spell otherwise. */
 function canonical(path: string): string {
-  return allSurfaces.reduce((spelled, surface) => surface.canonicalPath?.(spelled) ?? spelled, path);
+  return allSurfaces.reduce((spelled, { canonicalPath, defaultMount }) => {
+    const mount = spelled.startsWith(`${defaultMount}/`) ? defaultMount : '';
+    return mount + (canonicalPath?.(spelled.slice(mount.length)) ?? spelled.slice(mount.length));
+  }, path);
 }
 
 /** One step of a JSON pointer in a URI (RFC 6901, section 6). */
