@@ -1,6 +1,5 @@
 /** Bodies of `multipart/form-data` (RFC 7578): texts are kept, files go into blobs as they come. */
 import { basename } from 'node:path/posix';
-import { Readable } from 'node:stream';
 import busboy from 'busboy';
 import { RegistryError } from '../core/errors.ts';
 import type { StagedBlob } from '../core/ports.ts';
@@ -23,49 +22,61 @@ export async function readForm(
   const files = new Map<string, FormFile>();
   const staged: Promise<void>[] = [];
   const parser = openParser(contentType, limits);
-  const source = Readable.from(body);
-  await new Promise<void>((resolve, reject) => {
-    const fail = (error: unknown): void => {
-      source.unpipe(parser);
-      source.destroy();
-      parser.destroy();
-      reject(error);
-    };
-    parser.on('field', (name, value, { nameTruncated, valueTruncated }) => {
-      if (nameTruncated || valueTruncated)
-        fail(
-          new RegistryError(
-            'body-too-large',
-            `a text field is over the limit of ${limits.maxTextBytes} bytes`,
-          ),
-        );
-      else if (texts.has(name)) fail(twice(name));
-      else texts.set(name, value);
-    });
-    parser.on('file', (name, file, { filename }) => {
-      // Without a listener the error of a part that is cut off would end the process.
-      file.on('error', () => undefined);
-      if (files.has(name)) return fail(twice(name));
-      const taken: { filename: string; blob?: StagedBlob } = { filename: basename(filename ?? '') };
-      files.set(name, taken as FormFile);
-      staged.push(
-        stage(file, limits.maxFileBytes)
-          .then((blob) => void (taken.blob = blob))
-          .catch((error: unknown) => fail(isTooLarge(error) ? limits.tooLarge(name) : error)),
+  let failure: { readonly error: unknown } | undefined;
+  let stop = (): void => undefined;
+  const stopped = new Promise<void>((resolve) => (stop = resolve));
+  const fail = (error: unknown): void => {
+    failure ??= { error };
+    stop();
+  };
+  parser.on('field', (name, value, { nameTruncated, valueTruncated }) => {
+    if (nameTruncated || valueTruncated)
+      fail(
+        new RegistryError('body-too-large', `a text field is over the limit of ${limits.maxTextBytes} bytes`),
       );
-    });
-    parser.on('filesLimit', () =>
-      fail(new RegistryError('body-too-large', `send at most ${limits.maxFiles} files`)),
-    );
-    parser.on('fieldsLimit', () =>
-      fail(new RegistryError('body-too-large', `send at most ${MAX_TEXTS} fields`)),
-    );
-    parser.on('error', (error: Error) => fail(malformed(error)));
-    parser.on('close', () => void Promise.all(staged).then(() => resolve()));
-    source.on('error', fail);
-    source.pipe(parser);
+    else if (texts.has(name)) fail(twice(name));
+    else texts.set(name, value);
   });
+  parser.on('file', (name, file, { filename }) => {
+    // Without a listener the error of a part that is cut off would end the process.
+    file.on('error', () => undefined);
+    if (files.has(name)) return fail(twice(name));
+    const taken: { filename: string; blob?: StagedBlob } = { filename: basename(filename ?? '') };
+    files.set(name, taken as FormFile);
+    staged.push(
+      stage(file, limits.maxFileBytes)
+        .then((blob) => void (taken.blob = blob))
+        .catch((error: unknown) => fail(isTooLarge(error) ? limits.tooLarge(name) : error)),
+    );
+  });
+  parser.on('filesLimit', () =>
+    fail(new RegistryError('body-too-large', `send at most ${limits.maxFiles} files`)),
+  );
+  parser.on('fieldsLimit', () =>
+    fail(new RegistryError('body-too-large', `send at most ${MAX_TEXTS} fields`)),
+  );
+  parser.on('error', (error: Error) => fail(malformed(error)));
+  const closed = new Promise<void>((resolve) => parser.on('close', resolve));
+  // Not piped: the body has to be let go of before a refusal is answered, or nobody could read on to its end.
+  try {
+    for await (const piece of body) {
+      if (!parser.write(piece)) await Promise.race([drained(parser), stopped]);
+      if (failure) break;
+    }
+    if (!failure) parser.end();
+    await Promise.race([closed, stopped]);
+  } catch (error) {
+    fail(error);
+  }
+  parser.destroy();
+  // What is on its way to the disk arrives first: whoever throws it away must know of it.
+  await Promise.all(staged);
+  if (failure) throw failure.error;
   return { texts, files };
+}
+
+function drained(parser: busboy.Busboy): Promise<void> {
+  return new Promise((resolve) => parser.once('drain', resolve));
 }
 
 function openParser(contentType: string | undefined, limits: FormLimits): busboy.Busboy {
@@ -77,7 +88,8 @@ function openParser(contentType: string | undefined, limits: FormLimits): busboy
       defParamCharset: 'utf8',
       limits: {
         fieldNameSize: MAX_FIELD_NAME_BYTES,
-        fieldSize: limits.maxTextBytes,
+        // What is just at its limit counts as cut off there.
+        fieldSize: limits.maxTextBytes + 1,
         fields: MAX_TEXTS,
         files: limits.maxFiles,
       },

@@ -71,7 +71,8 @@ export class SiteServer {
     if (kept) return kept;
     const file = this.#reader.find(path);
     if (!file) return undefined;
-    if (route.cache === 'document' && file.size <= MAX_KEPT_BYTES)
+    // What is answered from memory is not counted: the table says what a request downloads.
+    if (route.cache === 'document' && !route.counts && file.size <= MAX_KEPT_BYTES)
       return this.#keep(key, path, route, file, headers);
     return { route, headers, file, etag: `"${file.version}"`, size: file.size, body: undefined };
   }

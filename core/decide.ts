@@ -47,6 +47,8 @@ export type PackageCommand =
       readonly ref: string;
       readonly artifacts: readonly [Artifact, ...Artifact[]];
       readonly meta?: object;
+      /** As of `publish`. */
+      readonly visibility?: 'private';
     })
   | (OfName & { readonly kind: 'remove-ref'; readonly ref: string })
   | (OfName & { readonly kind: 'expire'; readonly version?: string; readonly ref?: string })
@@ -217,11 +219,17 @@ function publish(command: Publish, slices: Slices, at: Circumstances): readonly 
     ...(signatures.length > 0 ? { signatures: [...signatures] } : {}),
     ...(keys.length > 0 ? { keys: [...keys] } : {}),
   };
-  const hidden: readonly EventDraft[] =
-    command.visibility && !existing
-      ? [{ kind: 'visibility-set', by: actor.handle, ecosystem, name, visibility: command.visibility }]
-      : [];
-  return [...hidden, ...claimsOf(command, slices, at), published];
+  return [...hidingNew(command, slices, at), ...claimsOf(command, slices, at), published];
+}
+
+/** What is new and not for everybody is hidden before anything is said of it. */
+function hidingNew(
+  { ecosystem, name, visibility }: OfName & { readonly visibility?: 'private' },
+  slices: Slices,
+  { actor }: Circumstances,
+): EventDraft[] {
+  if (!visibility || slices.package) return [];
+  return [{ kind: 'visibility-set', by: actor.handle, ecosystem, name, visibility }];
 }
 
 /** @throws RegistryError `name-taken`, `not-owner` */
@@ -271,7 +279,7 @@ function publishRef(
     artifacts: [...artifacts],
     ...(meta === undefined ? {} : { meta }),
   };
-  return [...claimsOf(command, slices, at), set];
+  return [...hidingNew(command, slices, at), ...claimsOf(command, slices, at), set];
 }
 
 function claim(

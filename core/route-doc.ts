@@ -12,7 +12,8 @@ export interface RouteDoc {
   /** The scope that the token needs, in the words of the surface; `any` for every valid token. Absent: anonymous. */
   readonly scope?: string;
   readonly query?: Readonly<Record<string, ParameterDoc>>;
-  readonly body?: BodyDoc;
+  /** Several where it may come in several forms. */
+  readonly body?: BodyDoc | readonly BodyDoc[];
   /** The one answer of success; its content type is the route's own where it is a file. `never`: it only refuses. */
   readonly success?: AnswerDoc | 'never';
   /** Answers of other statuses that are no refusals in the surface's envelope. */

@@ -1,5 +1,5 @@
 /** The API's document (OpenAPI 3.1), made from the routes themselves: what is served is what is described. */
-import type { AnswerDoc, JsonSchema, RouteDoc } from '../core/route-doc.ts';
+import type { AnswerDoc, BodyDoc, JsonSchema, RouteDoc } from '../core/route-doc.ts';
 import type { DocumentedRoute } from '../core/route.ts';
 import type { Surface } from './ecosystem.ts';
 
@@ -78,9 +78,7 @@ function operation(route: DocumentedRoute, doc: RouteDoc, surface: DocumentedSur
       ? { security: [{}] }
       : { security: [{ token: [] }, ...(surface.takesBasic ? [{ password: [] }] : [])], 'x-scope': scope }),
     ...(inPath.length + inQuery.length > 0 ? { parameters: [...inPath, ...inQuery] } : {}),
-    ...(body
-      ? { requestBody: { required: true, content: { [body.contentType]: { schema: body.schema } } } }
-      : {}),
+    ...(body ? { requestBody: { required: true, content: bodies([body].flat()) } } : {}),
     responses: {
       ...(doc.success === 'never' ? {} : successes(route, doc.success ?? { description: 'Done.' })),
       ...(doc.redirect === undefined ? {} : { 302: redirected(doc.redirect) }),
@@ -108,6 +106,10 @@ function operation(route: DocumentedRoute, doc: RouteDoc, surface: DocumentedSur
       },
     },
   };
+}
+
+function bodies(forms: readonly BodyDoc[]): Json {
+  return contents(Object.fromEntries(forms.map(({ contentType, schema }) => [contentType, schema])));
 }
 
 function contents(byType: Readonly<Record<string, JsonSchema>>): Json {
@@ -143,15 +145,16 @@ function successes(route: DocumentedRoute, success: AnswerDoc): Json {
         etag: { description: 'Names these bytes.', schema: { type: 'string' } },
         'cache-control': { description: 'How long anyone may keep them.', schema: { type: 'string' } },
       };
+      const [type = ''] = route.contentType.split(';');
       // Where there is no file the API answers, and nobody may keep that.
       const always = 'missFromApi' in route ? requestId : headers;
       return {
         200: {
           description,
           headers: always,
-          content: { [route.contentType]: { schema: schema ?? {} }, ...contents(alternatives) },
+          content: { [type]: { schema: schema ?? {} }, ...contents(alternatives) },
         },
-        206: { description: 'The part that was asked for.', headers, content: { [route.contentType]: {} } },
+        206: { description: 'The part that was asked for.', headers, content: { [type]: {} } },
         304: { description: 'Not changed.', headers },
         416: { description: 'There is no such part.', headers },
       };

@@ -83,6 +83,12 @@ async function privatePackage(call: Call, view: StateView): Promise<Package | un
  * with a token that is good for reading here. For all others it is looked up no further than one that does not exist.
  */
 export function knownPackage(view: StateView, name: string, actor: Actor | undefined): Package | undefined {
+  const of = packageFor(view, name, actor);
+  return of && of.releases.size > 0 ? of : undefined;
+}
+
+/** The same, also while it has no versions: reserved, or of commits alone. */
+export function packageFor(view: StateView, name: string, actor: Actor | undefined): Package | undefined {
   const owners = view.privateReaders('npm', name);
   // Read for every name alike, whether it is there or not.
   const scope = scopeOf(name);
@@ -91,7 +97,7 @@ export function knownPackage(view: StateView, name: string, actor: Actor | undef
     actor !== undefined && mayRead(actor, [...readers, ...ofScope], name);
   if (owners && !isFor(owners)) return undefined;
   const of = view.package('npm', name);
-  if (of?.name !== name || of.releases.size === 0) return undefined;
+  if (of?.name !== name) return undefined;
   // What became private a moment ago, in the batch that is being decided.
   return of.visibility === 'public' || isFor(of.owners) ? of : undefined;
 }

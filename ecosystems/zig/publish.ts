@@ -15,7 +15,7 @@ import { tarballUrl } from './paths.ts';
 import { repacked } from './repack.ts';
 import { parseZon, type ZonValue } from './zon.ts';
 
-export const MAX_UPLOAD_BYTES = 50 * 1024 * 1024;
+const MAX_UPLOAD_BYTES = 50 * 1024 * 1024;
 /** What is packed better than gzip can may become this much. */
 const MAX_REPACKED_BYTES = 8 * MAX_UPLOAD_BYTES;
 const MAX_TEXT_BYTES = 10 * 1024 * 1024;

@@ -95,8 +95,8 @@ async function* filesOf(
 
 type Content = Pick<TarFile, 'size' | 'body'>;
 
-function ownFile(call: Call, { blob, name, version }: OwnArchive): Content {
-  call.counters.count({ category: 'download', name, version, ours: 'version' });
+function ownFile(call: Call, { blob, name, version, isPublic }: OwnArchive): Content {
+  if (isPublic) call.counters.count({ category: 'download', name, version, ours: 'version' });
   return { size: blob.size, body: call.openBlob(blob.digest) };
 }
 

@@ -4,15 +4,15 @@ import type { Call, HttpAnswer } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
 import { hopsOf, pathOf, readDocument, upstreamFor } from '../../ecosystems/npm/fallback.ts';
 import { isObject, objectIn } from '../../ecosystems/npm/manifest.ts';
-import { attachment } from '../../ecosystems/pantry-answers.ts';
+import { attachment, openToAll } from '../../ecosystems/pantry-answers.ts';
 import { describing, type PantrySummary } from './files.ts';
 import { safeName } from './names.ts';
 
 const JSON_TYPE = 'application/json';
-export const ABBREVIATED = 'application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*';
+const ABBREVIATED = 'application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*';
 const MAX_VERSION_BYTES = 4 * 1024 * 1024;
 /** As much of a whole package as is held in memory: more than any has in the short form. */
-export const MAX_PACKUMENT_BYTES = 32 * 1024 * 1024;
+const MAX_PACKUMENT_BYTES = 32 * 1024 * 1024;
 
 /** What the other registry says of a version, the latest unless told; undefined where there is nobody to ask, or nothing there. */
 export async function foreignMetadata(
@@ -81,7 +81,7 @@ export async function foreignTarball(
   const document = await foreignVersion(call, view, name, version);
   const at = document && objectIn(document, 'dist')['tarball'];
   if (!upstream || typeof at !== 'string') return undefined;
-  const noStore = { 'cache-control': 'private, no-store' };
+  const noStore = { 'cache-control': 'private, no-store', ...openToAll };
   if (upstream.archives === 'redirect')
     return { status: 302, headers: { location: upstream.locate(at), ...noStore } };
   const given = await upstream.get({ at, kind: 'archive', accept: '*/*', hops: hopsOf(call) });

@@ -66,7 +66,7 @@ function shortSpecs(of: Package): Map<string, Ref> {
     shas.add(sha);
     const short = sha.slice(0, COMMIT_VERSION_LENGTH);
     const known = shorts.get(short);
-    if (!known || known.setAt < ref.setAt) shorts.set(short, ref);
+    if (!known || known.setAt <= ref.setAt) shorts.set(short, ref);
   }
   for (const sha of shas) shorts.delete(sha);
   return shorts;
@@ -139,7 +139,7 @@ export function listedOf(of: Package): readonly Release[] {
 
 function compare(a: Release, b: Release): number {
   const [left, right] = [parse(a), parse(b)];
-  return left && right ? left.compareBuild(right) : a.version < b.version ? -1 : 1;
+  return left && right ? left.compare(right) : a.version < b.version ? -1 : 1;
 }
 
 function parse(release: Release): SemVer | null {

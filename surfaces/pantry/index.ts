@@ -78,10 +78,16 @@ const routes: Surface['routes'] = [
   },
 ];
 
-/** A scoped name is one segment, and so is a list of names. */
+/** A scoped name is one segment, and so are a list of names and the name of whatever is counted, such as `gnu.org/gcc`. */
 function canonicalPath(path: string): string {
-  const list = /^\/npm\/resolve\/(.+)$/.exec(path);
-  return list ? `/npm/resolve/${(list[1] ?? '').replaceAll('/', '%2F')}` : npmPath(path);
+  const list = /^(\/npm\/resolve\/)(.+?)()$/.exec(path);
+  const counted = /^(\/analytics\/)(.+?)(\/timeline|\/requested-versions|)$/.exec(path);
+  const [, start = '', names = '', end = ''] = list ?? (counted && !isReport(path) ? counted : []);
+  return start === '' ? npmPath(path) : start + names.replaceAll('/', '%2F') + end;
+}
+
+function isReport(path: string): boolean {
+  return routes.some(({ pattern }) => path === `/${pattern}`);
 }
 
 /** Pantry's API over npm's packages; over Zig's it is `pantry-zig`, in their folder. */

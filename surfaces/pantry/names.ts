@@ -13,9 +13,9 @@ export const COMMIT_VERSION_LENGTH = 7;
 export function checkName(name: unknown): string {
   if (typeof name !== 'string' || name === '') throw badName('Package name is required');
   if (name.length > MAX_NAME_LENGTH) throw badName(`Package name exceeds ${MAX_NAME_LENGTH} characters`);
-  if (reserved.has(name.toLowerCase())) throw badName('Package name is reserved');
   if (!/^(@[a-z0-9][a-z0-9._-]*\/)?[a-z0-9][a-z0-9._-]*$/i.test(name) || name.includes('..'))
     throw badName('Package name contains invalid characters');
+  if (reserved.has(name.toLowerCase())) throw badName('Package name is reserved');
   checkNewName(name);
   return name;
 }

@@ -86,8 +86,8 @@ const unauthorized =
 const elsewhere = { 502: 'The upstream registry failed.', 504: 'The upstream registry is too slow.' };
 const limitOf = (most: number, standard: number): NonNullable<RouteDoc['query']> => ({
   limit: {
-    description: 'How many.',
-    schema: { type: 'integer', minimum: 0, maximum: most, default: standard },
+    description: `How many, and ${most} at the most.`,
+    schema: { type: 'integer', minimum: 0, default: standard },
   },
 });
 const topSchema = object({ packages: list(object({ name: text, downloads: count })) });
@@ -121,6 +121,8 @@ const badUpload = {
   413: 'A tarball is over 50 MiB.',
   415: 'Neither a form nor JSON.',
 } as const;
+const sentSha = { type: 'string', pattern: '^[0-9a-fA-F]{7,40}$' } as const;
+const fileField = { type: 'string', contentMediaType: 'application/octet-stream' } as const;
 const tarballField = { type: 'string', contentEncoding: 'base64' } as const;
 
 export const docs = {
@@ -187,10 +189,16 @@ export const docs = {
     summary: 'Publish a version',
     description: 'As a form with the fields metadata and tarball, or as JSON with the tarball in base64.',
     scope: 'publish',
-    body: {
-      contentType: 'application/json',
-      schema: object({ metadata: object({ name: text, version: text }), tarball: tarballField }),
-    },
+    body: [
+      {
+        contentType: 'application/json',
+        schema: object({ metadata: object({ name: text, version: text }), tarball: tarballField }),
+      },
+      {
+        contentType: 'multipart/form-data',
+        schema: object({ metadata: { ...text, contentMediaType: 'application/json' }, tarball: fileField }),
+      },
+    ],
     success: {
       status: 201,
       description: 'Published.',
@@ -204,24 +212,38 @@ export const docs = {
     description:
       'As a form with metadata and a file package:NAME for each package, or with the fields sha and repository in place of metadata; or as JSON.',
     scope: 'publish',
-    body: {
-      contentType: 'application/json',
-      schema: object(
-        {
-          sha,
-          repository: text,
-          packages: list(
-            object({ name: text, tarball: tarballField, version: text, packageDir: text }, [
-              'version',
-              'packageDir',
-            ]),
-          ),
-          name: text,
-          tarball: tarballField,
+    body: [
+      {
+        contentType: 'application/json',
+        schema: object(
+          {
+            sha: sentSha,
+            repository: text,
+            packages: list(
+              object({ name: text, tarball: tarballField, version: text, packageDir: text }, [
+                'version',
+                'packageDir',
+              ]),
+            ),
+            name: text,
+            tarball: tarballField,
+          },
+          ['repository', 'packages', 'name', 'tarball'],
+        ),
+      },
+      {
+        contentType: 'multipart/form-data',
+        schema: {
+          type: 'object',
+          properties: {
+            metadata: { ...text, contentMediaType: 'application/json' },
+            sha: sentSha,
+            repository: text,
+          },
+          patternProperties: { '^package:': fileField },
         },
-        ['repository', 'packages', 'name', 'tarball'],
-      ),
-    },
+      },
+    ],
     success: {
       status: 201,
       description: 'Published.',
@@ -296,8 +318,8 @@ export const docs = {
     summary: 'Downloads of a package by day, UTC',
     query: {
       days: {
-        description: 'How many, today included.',
-        schema: { type: 'integer', minimum: 1, maximum: 365, default: 30 },
+        description: 'How many, today included: from 1 to 365.',
+        schema: { type: 'integer', minimum: 0, default: 30 },
       },
     },
     success: {

@@ -35,7 +35,9 @@ export async function publish(call: Call, view: StateView): Promise<Intent> {
   const name = checkName(metadata['name']);
   const version = checkPantryVersion(metadata['version']);
   checkTexts(metadata);
+  if (tarball === tooLarge) throw tooLarge();
   refuseExisting(knownPackage(view, name, actor), version);
+  if (typeof tarball === 'function') throw tarball();
   const content = await readTarball(tarball, PANTRY_MANIFEST);
   requireNamed(content, name, version);
   requireAgreement({ ...metadata, version }, content);
@@ -55,8 +57,11 @@ export async function publish(call: Call, view: StateView): Promise<Intent> {
 
 interface Upload {
   readonly metadata: Manifest;
-  readonly tarball: StagedBlob;
+  /** Or what is wrong with it, which is said in its turn. */
+  readonly tarball: Archive;
 }
+
+type Archive = StagedBlob | typeof tooLarge | typeof notBase64;
 
 async function readUpload(call: Call): Promise<Upload> {
   const type = call.header('content-type')?.split(';')[0]?.trim().toLowerCase();
@@ -80,7 +85,7 @@ async function readFormUpload(call: Call): Promise<Upload> {
 }
 
 async function readJsonUpload(call: Call): Promise<Upload> {
-  let tarball: Awaited<ReturnType<typeof takeArchive>> | undefined;
+  let tarball: Archive | undefined;
   const body = await readJsonBody(call, MAX_BODY_BYTES, {
     isArchive: (path) => path.length === 1 && path[0] === 'tarball',
     async take(bytes) {
@@ -88,9 +93,8 @@ async function readJsonUpload(call: Call): Promise<Upload> {
     },
   });
   const metadata = isObject(body) ? body['metadata'] : undefined;
-  if (!isObject(metadata) || !tarball) throw missing('Missing metadata or tarball');
-  if (typeof tarball === 'function') throw tarball();
-  if (tarball.size === 0) throw missing('Missing metadata or tarball');
+  const isEmpty = typeof tarball === 'object' && tarball.size === 0;
+  if (!isObject(metadata) || !tarball || isEmpty) throw missing('Missing metadata or tarball');
   return { metadata, tarball };
 }
 
@@ -122,10 +126,7 @@ export function notBase64(of?: string): RegistryError {
 /**
  * One archive of a JSON body into a blob. What is wrong with it is said once the rest of the body is there, which may name it.
  */
-export async function takeArchive(
-  call: Call,
-  bytes: AsyncIterable<Uint8Array>,
-): Promise<StagedBlob | typeof tooLarge | typeof notBase64> {
+export async function takeArchive(call: Call, bytes: AsyncIterable<Uint8Array>): Promise<Archive> {
   try {
     return await call.stage(bytes, { maxBytes: MAX_TARBALL_BYTES });
   } catch (error) {

@@ -3,11 +3,12 @@ import type { Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import type { Package, Ref } from '../../core/package.ts';
 import type { Call, HttpAnswer } from '../../core/route.ts';
+import type { Actor } from '../../core/permission.ts';
 import type { StateView } from '../../core/state.ts';
 import { siteOf } from '../../ecosystems/ecosystem.ts';
 import { rules } from '../../ecosystems/npm/names.ts';
 import { isListed } from '../../ecosystems/npm/files.ts';
-import { knownPackage } from '../../ecosystems/npm/reads.ts';
+import { packageFor, knownPackage } from '../../ecosystems/npm/reads.ts';
 import { answer, attachment } from '../../ecosystems/pantry-answers.ts';
 import { isCountableName, isCountableVersion } from '../../core/count.ts';
 import { foreignMetadata, foreignTarball, foreignVersions } from './fallback.ts';
@@ -36,14 +37,20 @@ export async function readMissingPackage(call: Call, view: StateView): Promise<H
 /** `packages/{name}/{version}` */
 export async function readMissingVersion(call: Call, view: StateView): Promise<HttpAnswer> {
   const name = nameOf(call);
-  const version = versionOf(call);
+  const { version = '' } = call.params;
+  if (!isAskableVersion(version)) throw noVersion();
   const of = await privatePackage(call, view, name);
   const release = of?.releases.get(rules.versionKey(version));
   if (release && isListed(release)) return answer(200, metadataOf(release, name, siteOf(call, view).baseUrl));
   const foreign = of ? undefined : await foreignMetadata(call, view, name, version);
   if (foreign) return answer(200, foreign);
-  if (isCountableName(name) && isCountableVersion(version)) call.counters.countMissing(name, version);
-  throw new RegistryError('version-not-found', 'Package version not found');
+  // Counts are for everybody. Of what few may know of, nobody gets to hear that it was asked for.
+  if (!of && isCountableName(name) && isCountableVersion(version)) call.counters.countMissing(name, version);
+  throw noVersion();
+}
+
+function noVersion(): RegistryError {
+  return new RegistryError('version-not-found', 'Package version not found');
 }
 
 /** `packages/{name}/versions`: never 404. */
@@ -61,10 +68,8 @@ export async function readMissingTarball(call: Call, view: StateView): Promise<H
   const of = await privatePackage(call, view, name);
   const release = of?.releases.get(rules.versionKey(version));
   const blob = release && blobOf(release);
-  if (blob) {
-    call.counters.count({ category: 'download', name, version, ours: 'version' });
-    return tarballAnswer(blob, `${safeName(name)}-${version}.tgz`);
-  }
+  // Not counted: it is private, and counts are for everybody.
+  if (blob) return tarballAnswer(blob, `${safeName(name)}-${version}.tgz`);
   const foreign = of ? undefined : await foreignTarball(call, view, name, version);
   if (foreign) return foreign;
   throw notFound('Package not found');
@@ -99,7 +104,8 @@ function commitTarball(call: Call, of: Package | undefined, asked: string): Http
   const blob = found && commitBlobOf(found.ref);
   if (!of || !blob) throw notFound('Commit package not found');
   const version = found.sha.slice(0, COMMIT_VERSION_LENGTH);
-  call.counters.count({ category: 'download', name: of.name, version, ours: 'version' });
+  if (of.visibility === 'public' && call.head.method === 'GET')
+    call.counters.count({ category: 'download', name: of.name, version, ours: 'version' });
   return tarballAnswer(blob, commitFile(of.name, found.sha));
 }
 
@@ -126,7 +132,8 @@ function aliased(view: StateView, alias: string, asked: string): Package | undef
   return view
     .keysFrom('npm', commitRef(asked))
     .flatMap((key) => view.packagesBy('npm', key))
-    .filter(({ name, visibility }) => visibility === 'public' && `-${safeName(name)}`.endsWith(`-${alias}`))
+    .filter((of) => of.visibility === 'public' && `-${safeName(of.name)}`.endsWith(`-${alias}`))
+    .filter((of) => findCommit(of, asked))
     .sort((a, b) => (a.name < b.name ? -1 : 1))[0];
 }
 
@@ -135,6 +142,8 @@ export interface OwnArchive {
   readonly name: string;
   /** As it is counted. */
   readonly version: string;
+  /** Counts are for everybody: what is private has none. */
+  readonly isPublic: boolean;
   readonly blob: { readonly digest: Digest; readonly size: number };
 }
 
@@ -150,9 +159,10 @@ export async function ownArchive(call: Call, view: StateView, path: string): Pro
   const commit = isCommit ? findCommit(of, key) : undefined;
   const release = isCommit ? undefined : of?.releases.get(rules.versionKey(key));
   const body = commit ? commitBlobOf(commit.ref) : release && blobOf(release);
-  if (!body) return undefined;
+  if (!of || !body) return undefined;
   const version = commit ? commit.sha.slice(0, COMMIT_VERSION_LENGTH) : key;
-  return { name, version, blob: { digest: body.blob, size: body.size } };
+  const isPublic = of.visibility === 'public';
+  return { name, version, isPublic, blob: { digest: body.blob, size: body.size } };
 }
 
 function decoded(text: string): string {
@@ -178,16 +188,28 @@ function tarballAnswer(blob: { blob: Digest; size: number }, filename: string): 
 /** A private package that the caller may read. Whoever may not is answered as if there were none. */
 async function privatePackage(call: Call, view: StateView, name: string): Promise<Package | undefined> {
   // The token is looked at first: without a good one nothing is looked up, and nothing can be told from the time it took.
-  const actor = call.authenticate();
+  const actor = readerOf(call);
   if (!actor) return undefined;
   const of = knownPackage(view, name, actor);
   return of?.visibility === 'private' ? call.hydrate(of) : undefined;
 }
 
+/** Reads are for everybody (section 2): a token that means nothing here is no reason to refuse one. */
+export function readerOf(call: Call): Actor | undefined {
+  try {
+    return call.authenticate();
+  } catch (error) {
+    if (error instanceof RegistryError && /^token-/.test(error.code)) return undefined;
+    throw error;
+  }
+}
+
 /** A public package, or a private one that the caller may read. It may have commits and no versions. */
 async function anyPackage(call: Call, view: StateView, name: string): Promise<Package | undefined> {
-  const of = await privatePackage(call, view, name);
-  if (of || view.privateReaders('npm', name)) return of;
+  if (view.privateReaders('npm', name)) {
+    const actor = readerOf(call);
+    return actor && packageFor(view, name, actor);
+  }
   const found = view.package('npm', name);
   return found?.name === name && found.visibility === 'public' ? found : undefined;
 }

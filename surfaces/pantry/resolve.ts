@@ -13,6 +13,7 @@ import { siteOf } from '../../ecosystems/ecosystem.ts';
 import { foreignPackument } from './fallback.ts';
 import { listedOf } from './files.ts';
 import { tarballUrl } from './paths.ts';
+import { readerOf } from './reads.ts';
 
 const MAX_REQUEST_BYTES = 1024 * 1024;
 /** Names in one answer; what is left out the client asks for itself. */
@@ -121,7 +122,7 @@ interface Found {
 /** Undefined for what cannot be found, whatever the reason: the client asks again by itself. */
 async function find(call: Call, view: StateView, { name, range }: Spec): Promise<Found | undefined> {
   try {
-    const own = knownPackage(view, name, call.authenticate());
+    const own = knownPackage(view, name, readerOf(call));
     return own ? await findOwn(call, view, own, range) : await findForeign(call, view, name, range);
   } catch (error) {
     if (error instanceof RegistryError && error.code.startsWith('upstream-')) return undefined;
