@@ -237,7 +237,7 @@ export class CounterModel implements Counters {
     for (let i = 0; i < versions.length; i += 2)
       this.#setVersion(tally, String(versions[i]), Number(versions[i + 1]));
     const before = tally.cells;
-    tally.setCells(days, firstKeptCell(this.#today()));
+    tally.setCells(days);
     if (!tally.isOurs) this.#strange.cells += tally.cells - before;
   }
 
