@@ -45,11 +45,16 @@ export function planPackage(before: Package | undefined, after: Package, mounted
   }
   // Files that list the package were rendered last and name the others: they go first.
   const gone = [...old.values()].reverse();
+  const counted = before && isShown(before) && !isShown(after) ? countedPaths(after, mounted) : [];
   const removals = [
     ...gone.filter((f) => f.cache !== 'artifact'),
     ...gone.filter((f) => f.cache === 'artifact'),
   ];
-  return { artifacts, documents, removals: removals.map(({ path }) => path) };
+  return { artifacts, documents, removals: [...removals.map(({ path }) => path), ...counted] };
+}
+
+function countedPaths(of: Package, { surface, site }: Mounted): Iterable<string> {
+  return surface.countedPaths?.(of, site) ?? [];
 }
 
 export function isShown(of: Package): boolean {
