@@ -92,6 +92,11 @@ export function revisionOf(of: Package): string {
   return `${of.lastSeq}-${hash.slice(0, 16)}`;
 }
 
+/** Names that a version can be asked for by; not those that bring files of their own along. */
+export function tagsOf({ refs }: Package): readonly string[] {
+  return [...refs].filter(([, { artifacts }]) => artifacts.length === 0).map(([tag]) => tag);
+}
+
 /** Every tag and the version it is at; `latest` is always there while there are versions. */
 export function distTags(of: Package): Readonly<Record<string, string>> {
   const tags = [...of.refs].flatMap(([tag, { target }]): [string, string][] => {
