@@ -46,6 +46,8 @@ const words: Partial<Record<ErrorCode, string>> = {
   'token-invalid': 'Invalid token',
   'token-expired': 'Token has expired',
   'scope-missing': 'Token does not have publish permission',
+  // Upstream's publisher takes a body with these words for success.
+  'version-exists': 'Version already exists',
   'no-route': 'Not found',
 };
 
