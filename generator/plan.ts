@@ -95,6 +95,6 @@ function sameRef(of: Package, other: Package, name: string, ref: Ref): boolean {
 function sameBody(a: SiteBody, b: SiteBody): boolean {
   if ('blob' in a) return 'blob' in b && a.blob === b.blob;
   if (!('bytes' in a && 'bytes' in b)) return false;
-  const isOther = a.revision !== undefined && b.revision !== undefined && a.revision !== b.revision;
-  return !isOther && Buffer.compare(a.bytes, b.bytes) === 0;
+  if (a.revision !== undefined && b.revision !== undefined) return a.revision === b.revision;
+  return Buffer.compare(a.bytes, b.bytes) === 0;
 }
