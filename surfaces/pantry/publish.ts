@@ -7,7 +7,7 @@ import type { Call, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
 import { cutJson, type Cuts } from '../../ecosystems/cut-json.ts';
 import { distTags } from '../../ecosystems/npm/files.ts';
-import { isObject, manifestOf, requireAgreement, type Manifest } from '../../ecosystems/npm/manifest.ts';
+import { isObject, manifestOf, type Manifest } from '../../ecosystems/npm/manifest.ts';
 import { rules } from '../../ecosystems/npm/names.ts';
 import { knownPackage } from '../../ecosystems/npm/reads.ts';
 import { prepareRelease } from '../../ecosystems/npm/release.ts';
@@ -40,7 +40,6 @@ export async function publish(call: Call, view: StateView): Promise<Intent> {
   if (typeof tarball === 'function') throw tarball();
   const content = await readTarball(tarball, PANTRY_MANIFEST);
   requireNamed(content, name, version);
-  requireAgreement({ ...metadata, version }, content);
   const manifest = manifestOf({ ...content, manifest: described(content.manifest, metadata) }, metadata);
   const release = await prepareRelease(call, { name, manifest, content, tarball });
   return {
@@ -185,7 +184,10 @@ export function requireNamed({ manifest }: TarballContent, name: string, version
 
 const shown = ['description', 'repository', 'homepage', 'license', 'author', 'keywords'];
 
-/** The tarball's own manifest; what is only shown may come from beside it where it says nothing. */
+/**
+ * The tarball's own manifest; what is only shown may come from beside it where it says nothing. Nothing else is looked at: what the
+ * command line sends may be a `pantry.json`, whose dependencies are other programs.
+ */
 function described(own: Manifest, metadata: Manifest): Manifest {
   const added = shown.filter((field) => own[field] === undefined && Object.hasOwn(metadata, field));
   return { ...own, ...Object.fromEntries(added.map((field) => [field, metadata[field]])) };
