@@ -14,6 +14,14 @@ export const preflight: HttpAnswer = { status: 200, headers: { ...openToAll, 'co
 
 export const JSON_TYPE = 'application/json;charset=utf-8';
 
+/** What routes of documents have in common. */
+export const jsonFile = {
+  from: 'site',
+  contentType: JSON_TYPE,
+  cache: 'document',
+  headers: () => openToAll,
+} as const;
+
 export function answer(
   status: number,
   body: object,
