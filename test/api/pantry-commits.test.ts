@@ -3,7 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { join } from 'node:path';
 import { remoteControl } from '../../api/control.ts';
+import { closing } from '../support/closing.ts';
 import { cairn } from '../support/command-line.ts';
+import { eventually } from '../support/eventually.ts';
+import { git } from '../support/git.ts';
 import { escaped, npmApi } from '../support/npm-api.ts';
 import { packNpm, type NpmPackage } from '../support/npm-package.ts';
 import {
@@ -19,6 +22,7 @@ import {
 } from '../support/pantry-api.ts';
 import { ADMIN_TOKEN } from '../support/server-process.ts';
 import { makeToken } from '../support/stored-state.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { openTestServer } from '../support/test-server.ts';
 
 const SHA = 'abc1234def567890abc1234def567890abc1234d';
@@ -515,6 +519,42 @@ test('going private, and unpublishing, take the packages of commits along', asyn
   assert.ok(gone.status < 300, gone.text);
   await expect(404);
   const check = await cairn(['regen', '--check', '--data', server.data]);
+  assert.match(check.stdout, /^clean/, check.stdout + check.stderr);
+});
+
+test('a server that starts 90 days later finds the packages of the commit ended, and says so in the log', async (t) => {
+  const data = await temporaryDirectory(t);
+  const first = closing();
+  const published = pantryApi(await openTestServer(first, {}, { data }));
+  assert.equal((await published.publishCommit(SHA, [one, two])).status, 201);
+  assert.equal((await published.publish(one)).status, 201);
+  await first.close();
+  const start = Date.now();
+  const open = async (days: number): Promise<{ pantry: PantryApi; close(): Promise<void> }> => {
+    t.mock.timers.reset();
+    t.mock.timers.enable({ apis: ['Date'], now: start + days * 24 * 60 * 60_000 });
+    const opened = closing();
+    return { pantry: pantryApi(await openTestServer(opened, {}, { data })), close: () => opened.close() };
+  };
+  const early = await open(89);
+  // Long enough for a turn that would end it: it is asked for after a write that waits for its turn in the same log.
+  assert.equal((await early.pantry.publish({ name: 'z', version: '1.0.0' })).status, 201);
+  assert.equal((await early.pantry.ask({ path: `commits/${SHA}` })).status, 200);
+  await early.close();
+  const late = await open(91);
+  await eventually(async () =>
+    assert.equal((await late.pantry.ask({ path: `commits/${SHA}` })).status, 404, 'still there'),
+  );
+  await eventually(async () =>
+    assert.equal((await late.pantry.ask({ path: `y@${SHORT}` })).status, 404, 'still there'),
+  );
+  for (const path of [`commits/${SHA}/@s/x/tarball`, `@s/x@${SHORT}`, `x@${SHORT}`, `@s/x@${SHA}`])
+    assertPantryError(await late.pantry.ask({ path }), 404, 'Commit package not found');
+  assert.equal((await late.pantry.ok({ path: 'packages/@s/x' }))['version'], '1.0.0');
+  const lines = git(join(data, 'log.git'), ['log', '--format=%B']);
+  assert.match(lines, /expired npm\/@s\/x/);
+  await late.close();
+  const check = await cairn(['regen', '--check', '--data', data]);
   assert.match(check.stdout, /^clean/, check.stdout + check.stderr);
 });
 

@@ -102,15 +102,13 @@ export function sharingSteps(size: { min: number; max: number }): fc.Arbitrary<S
       .map(({ of, visibility }): Command => ({ kind: 'set-visibility', ...of, visibility })),
     of.map((it): Command => ({ kind: 'claim', ...it, owner: 'ann' })),
     of.map((it): Command => ({ kind: 'add-owner', ...it, owner: 'bob' })),
-    fc
-      .record({ npmName, version })
-      .map(({ npmName, version }): Command => ({
-        kind: 'set-ref',
-        ecosystem: 'npm',
-        name: npmName,
-        ref: 'latest',
-        target: version,
-      })),
+    fc.record({ npmName, version }).map(({ npmName, version }): Command => ({
+      kind: 'set-ref',
+      ecosystem: 'npm',
+      name: npmName,
+      ref: 'latest',
+      target: version,
+    })),
     fc
       .constantFrom(
         someSettings({ mounts: sharedMounts }),
