@@ -12,7 +12,7 @@ import { rules } from '../../ecosystems/npm/names.ts';
 import { knownPackage } from '../../ecosystems/npm/reads.ts';
 import { prepareRelease } from '../../ecosystems/npm/release.ts';
 import { readTarball, type TarballContent } from '../../ecosystems/npm/tarball.ts';
-import { done, requireWriter } from '../../ecosystems/pantry-answers.ts';
+import { done, refuseExisting, requireWriter } from '../../ecosystems/pantry-answers.ts';
 import { quote } from '../../ecosystems/quote.ts';
 import { checkName, checkPantryVersion } from './names.ts';
 import { listedOf } from './files.ts';
@@ -36,7 +36,7 @@ export async function publish(call: Call, view: StateView): Promise<Intent> {
   const version = checkPantryVersion(metadata['version']);
   checkTexts(metadata);
   if (tarball === tooLarge) throw tooLarge();
-  refuseExisting(knownPackage(view, name, actor), version);
+  refuseExisting(knownPackage(view, name, actor)?.releases.get(rules.versionKey(version)));
   if (typeof tarball === 'function') throw tarball();
   const content = await readTarball(tarball, PANTRY_MANIFEST);
   requireNamed(content, name, version);
@@ -47,7 +47,7 @@ export async function publish(call: Call, view: StateView): Promise<Intent> {
     blobs: release.blobs,
     plan(current) {
       const existing = knownPackage(current, name, actor);
-      refuseExisting(existing, version);
+      refuseExisting(existing?.releases.get(rules.versionKey(version)));
       return release.commands(current, { access: undefined, tags: tagsFor(existing, version) });
     },
     answer: (_events, visibility) => done(201, { message: `Published ${name}@${version}` }, visibility),
@@ -191,11 +191,6 @@ const shown = ['description', 'repository', 'homepage', 'license', 'author', 'ke
 function described(own: Manifest, metadata: Manifest): Manifest {
   const added = shown.filter((field) => own[field] === undefined && Object.hasOwn(metadata, field));
   return { ...own, ...Object.fromEntries(added.map((field) => [field, metadata[field]])) };
-}
-
-function refuseExisting(existing: Package | undefined, version: string): void {
-  if (existing?.releases.has(rules.versionKey(version)))
-    throw new RegistryError('version-exists', 'Version already exists');
 }
 
 /** Pantry knows no tags; for npm's clients the highest version without a suffix is the latest, as long as nobody says otherwise. */
