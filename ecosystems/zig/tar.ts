@@ -270,6 +270,13 @@ function upToNul(bytes: Uint8Array): Uint8Array {
   return end < 0 ? bytes : bytes.subarray(0, end);
 }
 
+/** There may be gibibytes of them. */
 function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
+  for (let at = 0; at < bytes.byteLength; at += ZEROS.byteLength) {
+    const piece = bytes.subarray(at, at + ZEROS.byteLength);
+    if (!ZEROS.subarray(0, piece.byteLength).equals(piece)) return false;
+  }
+  return true;
 }
+
+const ZEROS = Buffer.alloc(64 * 1024);
