@@ -47,6 +47,8 @@ const words: Partial<Record<ErrorCode, string>> = {
   'token-expired': 'Token has expired',
   'scope-missing': 'Token does not have publish permission',
   'no-route': 'Not found',
+  // Publishers look for "already exists", and take it for a success.
+  'version-exists': 'Version already exists',
 };
 
 const statuses = {
