@@ -69,6 +69,8 @@ const words: Partial<Record<ErrorCode, string>> = {
   'scope-missing': 'Token does not have publish permission',
   // Upstream's publisher takes a body with these words for success.
   'no-route': 'Not found',
+  // Publishers look for "already exists", and take it for a success.
+  'version-exists': 'Version already exists',
 };
 
 const statuses = {
