@@ -49,7 +49,7 @@ export function requireWriter(call: Call): Actor {
   return requireScope(call.authenticate(), 'publish');
 }
 
-/** @throws RegistryError `version-exists` when there is such a version, or was. */
+/** @throws RegistryError `version-exists` when there is such a version (publishers look for "already exists"), or was. */
 export function refuseExisting(release: Pick<Release, 'withdrawnAt'> | undefined): void {
   if (!release) return;
   const isGone = release.withdrawnAt !== undefined;
@@ -69,8 +69,6 @@ const words: Partial<Record<ErrorCode, string>> = {
   'scope-missing': 'Token does not have publish permission',
   // Upstream's publisher takes a body with these words for success.
   'no-route': 'Not found',
-  // Publishers look for "already exists", and take it for a success.
-  'version-exists': 'Version already exists',
 };
 
 const statuses = {
