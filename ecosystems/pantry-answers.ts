@@ -67,7 +67,6 @@ const words: Partial<Record<ErrorCode, string>> = {
   'token-invalid': 'Invalid token',
   'token-expired': 'Token has expired',
   'scope-missing': 'Token does not have publish permission',
-  // Upstream's publisher takes a body with these words for success.
   'no-route': 'Not found',
 };
 
