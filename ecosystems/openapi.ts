@@ -134,8 +134,9 @@ function successes(route: DocumentedRoute, success: AnswerDoc): Json {
     case 'redirect':
       return { [route.status]: redirected(description) };
     case 'api': {
-      const { status = 200, contentType = 'application/json' } = success;
-      const content = schema ? { content: { [contentType]: { schema } } } : {};
+      const { status = 200, contentType } = success;
+      const media = { [contentType ?? 'application/json']: schema ? { schema } : {} };
+      const content = schema || contentType !== undefined ? { content: media } : {};
       return { [status]: { description, headers: requestId, ...content } };
     }
     case 'site': {

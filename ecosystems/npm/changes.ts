@@ -10,7 +10,7 @@ import type { Call, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
 import { requireWriter, wrongShape } from './answers.ts';
 import { changeOf } from './change-of.ts';
-import { highestVersion, isListed, revisionOf } from './files.ts';
+import { highestVersion, isListed, revisionOf, tagsOf } from './files.ts';
 import { isObject, objectIn, type Manifest } from './manifest.ts';
 import { rules } from './names.ts';
 import { tarballName } from './paths.ts';
@@ -66,7 +66,8 @@ export async function deletePackage(call: Call): Promise<Intent> {
       if (release.withdrawnAt === undefined) requireRemovable(release, call, view, actor);
     return [
       { kind: 'withdraw', ecosystem: 'npm', name },
-      ...[...of.refs.keys()].map((ref): Command => ({ kind: 'remove-ref', ecosystem: 'npm', name, ref })),
+      // Packages of commits, which are refs as well, go with the package.
+      ...tagsOf(of).map((ref): Command => ({ kind: 'remove-ref', ecosystem: 'npm', name, ref })),
     ];
   });
 }

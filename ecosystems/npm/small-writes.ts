@@ -3,7 +3,7 @@ import { RegistryError } from '../../core/errors.ts';
 import type { Call, Intent } from '../../core/route.ts';
 import { requireWriter, wrongShape } from './answers.ts';
 import { changeOf } from './change-of.ts';
-import { isListed } from './files.ts';
+import { isListed, tagsOf } from './files.ts';
 import { isObject } from './manifest.ts';
 import { checkTag, rules } from './names.ts';
 
@@ -42,7 +42,10 @@ export async function deleteDistTag(call: Call): Promise<Intent> {
   const { name = '', tag = '' } = call.params;
   if (tag === 'latest')
     throw new RegistryError('bad-request', 'latest cannot be removed; set it to another version instead');
-  return changeOf(call, actor, () => [{ kind: 'remove-ref', ecosystem: 'npm', name, ref: tag }]);
+  return changeOf(call, actor, (of) => {
+    if (!tagsOf(of).includes(tag)) throw new RegistryError('ref-not-found', `${name} has no tag ${tag}`);
+    return [{ kind: 'remove-ref', ecosystem: 'npm', name, ref: tag }];
+  });
 }
 
 /** `POST -/package/{name}/access` (section 8). */

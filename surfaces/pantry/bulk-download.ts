@@ -33,7 +33,7 @@ export async function bulkDownload(call: Call, view: StateView): Promise<HttpAns
     throw new RegistryError('body-too-large', `ask for at most ${MAX_PACKAGES} packages at once`);
   const wanted: { readonly item: Wanted; readonly source: Source }[] = [];
   for (const item of listed.flatMap(readWanted)) {
-    const source = await sourceOf(call, view, item);
+    const source = sourceOf(call, view, item);
     if (source) wanted.push({ item, source });
   }
   if (wanted.length === 0) throw new RegistryError('bad-request', 'No valid registry tarballs requested');
@@ -65,7 +65,7 @@ async function sourceOf(call: Call, view: StateView, { name, tarball }: Wanted):
   if (!url || url.username || url.password) return undefined;
   const { baseUrl } = siteOf(call, view);
   if (tarball.startsWith(`${baseUrl}/`)) {
-    const own = await ownArchive(call, view, tarball.slice(baseUrl.length + 1));
+    const own = ownArchive(call, view, tarball.slice(baseUrl.length + 1));
     return own && { own };
   }
   const upstream = upstreamFor(call, view, name);

@@ -31,7 +31,7 @@ async function* inPieces(bytes: Buffer, size: number): AsyncIterable<Uint8Array>
 
 async function read(
   parts: readonly Buffer[],
-  { size = 7, type = TYPE as string | undefined } = {},
+  { size = 7, type = TYPE } = {},
 ): Promise<Form> {
   const blobs = new MemoryBlobs();
   return readForm(inPieces(Buffer.concat([...parts]), size), type, limits, (file, maxBytes) =>

@@ -123,6 +123,7 @@ test('names that fall together on other disks are refused where one of them is i
   );
   await refused(withSource(file('r/src/caf\u00e9'), file('r/src/cafe\u0301')), together);
   await refused(withSource(file('r/src/CAF\u00c9'), file('r/src/cafe\u0301')), together);
+  await refused(withSource(file('r/src/\u03c3'), file('r/src/\u03c2')), together);
   await refused(withSource(file('r/src/d/x'), file('r/src/D/y')), together);
   await refused(withSource(file('r/Src/other')), together);
   await refused(withSource(file('r/SRC')), together);

@@ -17,14 +17,32 @@ import {
   x07Alphabet,
   type Step,
 } from '../support/histories.ts';
-import { anArtifact, openWorld, type WorldOptions } from '../support/registry.ts';
+import { anArtifact, openWorld, someSettings, type WorldOptions } from '../support/registry.ts';
+import { sharedMounts, sharingSteps } from '../support/sharing-histories.ts';
 import { toyRulesOf, toySurface } from '../support/toy-surface.ts';
 
 /** With the surfaces that are there, beside one that depends on everything; and with names that have two spellings. */
-const kinds = [
-  { title: 'X07', options: { surfaces: [...allSurfaces, toySurface] }, alphabet: x07Alphabet },
-  { title: 'the toy', options: { surfaces: [toySurface], rulesOf: toyRulesOf }, alphabet: toyAlphabet },
-] satisfies { title: string; options: WorldOptions; alphabet: object }[];
+const kinds: readonly {
+  readonly title: string;
+  readonly options: WorldOptions;
+  readonly steps: (size: { min: number; max: number }) => fc.Arbitrary<Step[]>;
+}[] = [
+  {
+    title: 'X07',
+    options: { surfaces: [...allSurfaces, toySurface] },
+    steps: (size) => steps(x07Alphabet, size),
+  },
+  {
+    title: 'the toy',
+    options: { surfaces: [toySurface], rulesOf: toyRulesOf },
+    steps: (size) => steps(toyAlphabet, size),
+  },
+  {
+    title: 'packages that share commits and contents',
+    options: { settings: someSettings({ mounts: sharedMounts }) },
+    steps: sharingSteps,
+  },
+];
 
 interface Moment {
   readonly steps: readonly Step[];
@@ -33,10 +51,10 @@ interface Moment {
   readonly restart: boolean;
 }
 
-for (const { title, options, alphabet } of kinds) {
+for (const { title, options, steps } of kinds) {
   test(`a site of ${title} that follows the log equals one made from nothing, at every moment`, async () => {
     const moment: fc.Arbitrary<Moment> = fc.record({
-      steps: steps(alphabet, { min: 0, max: 4 }),
+      steps: steps({ min: 0, max: 4 }),
       roots: fc.boolean(),
       restart: fc.boolean(),
     });
@@ -66,7 +84,7 @@ for (const { title, options, alphabet } of kinds) {
 
   test(`a second update of ${title} writes nothing`, async () => {
     await fc.assert(
-      fc.asyncProperty(steps(alphabet, { min: 1, max: 10 }), fc.boolean(), async (history, restart) => {
+      fc.asyncProperty(steps({ min: 1, max: 10 }), fc.boolean(), async (history, restart) => {
         const world = await openWorld(options);
         await world.generator.update();
         await applyAll(world, history);

@@ -23,15 +23,17 @@ interface TestServerOptions {
   readonly isDescribed?: boolean;
   /** Of the npm fallback: tests of slowness cannot wait as long as servers. */
   readonly upstreamLimits?: Partial<UpstreamLimits>;
+  /** A directory that outlives the server; a fresh one otherwise. */
+  readonly data?: string;
 }
 
 /** What it answers is held against the API's document when the test ends. */
 export async function openTestServer(
   t: Pick<TestContext, 'after'>,
   environment: Record<string, string> = {},
-  { isDescribed = true, upstreamLimits }: TestServerOptions = {},
+  { isDescribed = true, upstreamLimits, data: given }: TestServerOptions = {},
 ): Promise<TestServer> {
-  const data = await temporaryDirectory(t);
+  const data = given ?? (await temporaryDirectory(t));
   const options = readOptions(
     { data, listen: '127.0.0.1:0' },
     // No test asks anybody outside.
