@@ -261,7 +261,7 @@ test('each error has its own words, and nothing of a refused upload is stored', 
   assert.equal((await pantry.publish(good)).status, 201);
   const row = (what: string, sent: object, status: number, message: string | RegExp): Refusal => [
     what,
-    { ...publishing, ...sent } as Refusal[1],
+    { ...publishing, ...sent },
     status,
     message,
   ];
@@ -470,14 +470,14 @@ test('a tarball over 50 MiB is refused with 413, in a form and in JSON, and one 
       413,
       tooLarge,
     ],
-    ['JSON', { ...publishing, ...json(over) } as Refusal[1], 413, tooLarge],
+    ['JSON', { ...publishing, ...json(over) }, 413, tooLarge],
     [
       'a form of the most',
       { ...publishing, ...sentForm(tarballPart(most), metadata(metadataText(good))) },
       400,
       /not a gzip file/,
     ],
-    ['JSON of the most', { ...publishing, ...json(most) } as Refusal[1], 400, /not a gzip file/],
+    ['JSON of the most', { ...publishing, ...json(most) }, 400, /not a gzip file/],
   ]);
 });
 
