@@ -60,7 +60,7 @@ function readWanted(item: unknown): Wanted[] {
  * Where an archive is: here, or below the other registry's own address. No other address is followed: anybody may ask,
  * and what they name could stand in our network.
  */
-async function sourceOf(call: Call, view: StateView, { name, tarball }: Wanted): Promise<Source | undefined> {
+function sourceOf(call: Call, view: StateView, { name, tarball }: Wanted): Source | undefined {
   const url = URL.canParse(tarball) ? new URL(tarball) : undefined;
   if (!url || url.username || url.password) return undefined;
   const { baseUrl } = siteOf(call, view);

@@ -263,7 +263,7 @@ test('each error has its own words, and nothing of a refused commit is stored', 
   const packages = [{ name: 'y', version: '2.0.0-dev' }];
   const row = (what: string, sent: object, status: number, message: string | RegExp): Refusal => [
     what,
-    { ...publishing, ...sent } as Refusal[1],
+    { ...publishing, ...sent },
     status,
     message,
   ];

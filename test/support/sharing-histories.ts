@@ -118,9 +118,9 @@ export function sharingSteps(size: { min: number; max: number }): fc.Arbitrary<S
       .map((settings): Command => ({ kind: 'change-settings', settings })),
   ];
   const command = fc.oneof(
-    { weight: 6, arbitrary: commit as fc.Arbitrary<Command> },
-    { weight: 2, arbitrary: npmVersion as fc.Arbitrary<Command> },
-    { weight: 5, arbitrary: zigVersion as fc.Arbitrary<Command> },
+    { weight: 6, arbitrary: commit },
+    { weight: 2, arbitrary: npmVersion },
+    { weight: 5, arbitrary: zigVersion },
     { weight: 7, arbitrary: fc.oneof(...rarer) },
   );
   return fc.array(
