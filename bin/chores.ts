@@ -5,7 +5,7 @@ import type { Clock } from '../core/ports.ts';
 import { updateCounted } from '../generator/counted-site.ts';
 import { allSurfaces } from '../surfaces/index.ts';
 import { COMMIT_DAYS, shaOfRef } from '../surfaces/pantry/names.ts';
-import { OPERATOR, systemClock, type Registry } from './open-registry.ts';
+import { isHidden, OPERATOR, systemClock, type Registry } from './open-registry.ts';
 
 const COUNTS_EVERY_MS = 60_000;
 const EXPIRE_EVERY_MS = 60 * 60_000;
@@ -21,7 +21,15 @@ export function startChores(
   const chores = [
     every(
       COUNTS_EVERY_MS,
-      () => updateCounted({ counters, target: site, surfaces: allSurfaces, settings, clock: systemClock }),
+      () =>
+        updateCounted({
+          counters,
+          target: site,
+          surfaces: allSurfaces,
+          settings,
+          isHidden: (name) => isHidden(state, name),
+          clock: systemClock,
+        }),
       onError,
     ),
     every(EXPIRE_EVERY_MS, () => expireCommits(registry), onError),

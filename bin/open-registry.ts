@@ -103,12 +103,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       blobPath: (digest) => blobs.pathOf(digest),
       isOutsideLog: (path) => isOutsideLog(path, allSurfaces, state.settings),
     });
-    const counted = new CounterFile({
-      directory: paths.counters,
-      clock,
-      isHidden: (name) => isHidden(state, name),
-      onTrouble: onCounterTrouble,
-    });
+    const counted = new CounterFile({ directory: paths.counters, clock, onTrouble: onCounterTrouble });
     const tokenUse = new TokenUseFile(paths.tokenUse);
     const accounts = new AccountBook({
       journal,
@@ -163,7 +158,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
   }
 }
 
-/** Whether a name is that of a private package: counts must not tell of it. */
+/** Whether a name is that of a private package: no file of counts may be about it. */
 export function isHidden(state: RegistryState, name: string): boolean {
   return state.privateReaders('npm', name) !== undefined;
 }

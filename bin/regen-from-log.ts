@@ -59,16 +59,13 @@ async function bringCounts(
   { state }: ReadOnlyRegistry,
   target: SiteTarget,
 ): Promise<void> {
-  const counters = readCounters({
-    directory: layout(dataDirectory).counters,
-    clock: systemClock,
-    isHidden: (name) => isHidden(state, name),
-  });
+  const counters = readCounters({ directory: layout(dataDirectory).counters, clock: systemClock });
   await updateCounted({
     counters,
     target,
     surfaces: allSurfaces,
     settings: () => state.settings,
+    isHidden: (name) => isHidden(state, name),
     clock: systemClock,
   });
 }

@@ -13,6 +13,8 @@ export interface CountedSiteDeps {
   readonly target: SiteTarget;
   readonly surfaces: readonly Surface[];
   readonly settings: () => Settings;
+  /** Packages that are not for everybody, as long as they are not: what was counted before stays, and is in no file. */
+  readonly isHidden: (name: string) => boolean;
   readonly clock: Clock;
 }
 
@@ -26,7 +28,7 @@ const FILES_AT_ONCE = 128;
  * begun, or with `all`. Safe to repeat.
  */
 export async function updateCounted(
-  { counters, target, surfaces, settings, clock }: CountedSiteDeps,
+  { counters, target, surfaces, settings, isHidden, clock }: CountedSiteDeps,
   { all = false } = {},
 ): Promise<void> {
   const release = await target.hold('counted');
@@ -34,7 +36,8 @@ export async function updateCounted(
     const untilMs = clock.now();
     const known = all ? undefined : await target.load('counted');
     const isNewDay = !known || dayOf(known.untilMs) !== dayOf(untilMs);
-    const names = [...counters.downloadedSince(isNewDay ? 0 : known.untilMs - MAX_LATE_MS)];
+    const since = counters.downloadedSince(isNewDay ? 0 : known.untilMs - MAX_LATE_MS);
+    const names = [...since].filter((name) => !isHidden(name));
     // Where nothing was ever counted there is nothing to say.
     if (names.length === 0 && (!known || !isNewDay)) return;
     let files: SiteFile[] = [];

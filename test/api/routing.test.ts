@@ -64,7 +64,8 @@ test('a name has one spelling by the time a route is looked for', () => {
   const routing = routingOf({ pantry: '/pantry', zig: '/zig', npm: '/npm' });
   const same: [string, string][] = [
     ['/pantry/packages/@acme/lib/versions', '/pantry/packages/@acme%2Flib/versions'],
-    ['/pantry/analytics/%40acme%2flib/timeline', '/pantry/analytics/@acme%2Flib/timeline'],
+    ['/pantry/analytics/@acme/lib/timeline', '/pantry/analytics/@acme%2Flib/timeline'],
+    ['/pantry/analytics/gnu.org/gcc', '/pantry/analytics/gnu.org%2Fgcc'],
     ['/pantry/@acme/lib@abc1234', '/pantry/@acme%2Flib@abc1234'],
     ['/pantry/npm/resolve/react@^18,@acme/lib@^1', '/pantry/npm/resolve/react@^18,@acme%2Flib@^1'],
     ['/pantry/zig/packages/my_lib/1.0.0', '/pantry/zig/packages/my-lib/1.0.0'],
