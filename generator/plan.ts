@@ -87,7 +87,7 @@ function sameRef(of: Package, other: Package, name: string, ref: Ref): boolean {
   return release !== undefined && release === other.releases.get(ref.target) && other.refs.get(name) === ref;
 }
 
-export function sameBody(a: SiteBody, b: SiteBody): boolean {
+function sameBody(a: SiteBody, b: SiteBody): boolean {
   if ('blob' in a) return 'blob' in b && a.blob === b.blob;
   if (!('bytes' in a && 'bytes' in b)) return false;
   const isOther = a.revision !== undefined && b.revision !== undefined && a.revision !== b.revision;

@@ -9,10 +9,10 @@ import { describing, type PantrySummary } from './files.ts';
 import { safeName } from './names.ts';
 
 const JSON_TYPE = 'application/json';
-export const ABBREVIATED = 'application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*';
+const ABBREVIATED = 'application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*';
 const MAX_VERSION_BYTES = 4 * 1024 * 1024;
 /** As much of a whole package as is held in memory: more than any has in the short form. */
-export const MAX_PACKUMENT_BYTES = 32 * 1024 * 1024;
+const MAX_PACKUMENT_BYTES = 32 * 1024 * 1024;
 
 /** What the other registry says of a version, the latest unless told; undefined where there is nobody to ask, or nothing there. */
 export async function foreignMetadata(
