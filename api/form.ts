@@ -88,7 +88,8 @@ function openParser(contentType: string | undefined, limits: FormLimits): busboy
       defParamCharset: 'utf8',
       limits: {
         fieldNameSize: MAX_FIELD_NAME_BYTES,
-        fieldSize: limits.maxTextBytes,
+        // What is just at its limit counts as cut off there.
+        fieldSize: limits.maxTextBytes + 1,
         fields: MAX_TEXTS,
         files: limits.maxFiles,
       },

@@ -36,7 +36,8 @@ export type ChildName =
   | 'follower'
   | 'http-clients'
   | 'endurance-clients'
-  | 'open';
+  | 'open'
+  | 'zig-hash';
 
 function childCommand(name: ChildName, ...args: readonly string[]): string[] {
   return [
@@ -105,6 +106,12 @@ export function cpuMsOf(pid: number): number {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
   const own = ((Number(user) + Number(system)) * 1000) / TICKS_PER_SECOND;
   return children.reduce((sum, child) => sum + cpuMsOf(Number(child)), own);
+}
+
+/** The most memory that a process ever had; undefined when it has ended. */
+export function peakBytesOf(pid: number | 'self'): number | undefined {
+  const kibibytes = /VmHWM:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
 }
 
 export interface CairnRun {

@@ -23,6 +23,7 @@ import { regenOne } from './regen-one.ts';
 import { describeMachine, tableOf, writeSection } from './results.ts';
 import { serveEntries } from './serve.ts';
 import { uploadMemory } from './upload-memory.ts';
+import { zigHash } from './zig-hash.ts';
 
 const benches: readonly Bench[] = [
   append,
@@ -36,6 +37,7 @@ const benches: readonly Bench[] = [
   npmInstall,
   serveEntries,
   uploadMemory,
+  zigHash,
   openLog,
   endurance,
 ];

@@ -1,11 +1,11 @@
 /** What large uploads cost in memory: the largest that X07 allows, one after the other until 1 GiB has passed. */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ADMIN_TOKEN, startServer } from '../test/support/server-process.ts';
 import { packX07 } from '../test/support/x07-package.ts';
 import { httpPublisher } from './http-publisher.ts';
 import type { Bench } from './measure.ts';
+import { peakBytesOf } from './processes.ts';
 
 /** A little below the 64 MiB of the contract. */
 const UPLOAD_BYTES = 63 * 1024 * 1024;
@@ -56,5 +56,5 @@ export const uploadMemory: Bench = {
 };
 
 function peakMebibytes(pid: number): number {
-  return Number(/VmHWM:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+  return (peakBytesOf(pid) ?? NaN) / 2 ** 20;
 }

@@ -29,6 +29,16 @@ export {
 export { SchemaViolation } from '../schema/validate.ts';
 export { LockHeld, type LockOwner } from '../stores/writer-lock.ts';
 export { openReader, type RegistryReader } from './reader.ts';
+export {
+  createLocalRegistry,
+  createServer,
+  Registry,
+  type PantryCommit,
+  type PantryCommitPackage,
+  type PantryPackageMetadata,
+  type PantryRegistryConfig,
+  type PantrySearchResult,
+} from './pantry-registry.ts';
 export type * from '../schema/types.ts';
 export type {
   Deprecation,

@@ -103,7 +103,12 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       blobPath: (digest) => blobs.pathOf(digest),
       isOutsideLog: (path) => isOutsideLog(path, allSurfaces, state.settings),
     });
-    const counted = new CounterFile({ directory: paths.counters, clock, onTrouble: onCounterTrouble });
+    const counted = new CounterFile({
+      directory: paths.counters,
+      clock,
+      isHidden: (name) => isHidden(state, name),
+      onTrouble: onCounterTrouble,
+    });
     const tokenUse = new TokenUseFile(paths.tokenUse);
     const accounts = new AccountBook({
       journal,
@@ -156,6 +161,11 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
     await Promise.all([publicLog.close(), privateLog?.close()]);
     throw error;
   }
+}
+
+/** Whether a name is that of a private package: counts must not tell of it. */
+export function isHidden(state: RegistryState, name: string): boolean {
+  return state.privateReaders('npm', name) !== undefined;
 }
 
 export interface ReadOnlyRegistry {

@@ -11,7 +11,7 @@ import { requireRegistry } from './control.ts';
 import { ExitCode } from './exit-codes.ts';
 import { allSurfaces } from '../surfaces/index.ts';
 import { layout } from './layout.ts';
-import { readRegistry, systemClock, type ReadOnlyRegistry } from './open-registry.ts';
+import { isHidden, readRegistry, systemClock, type ReadOnlyRegistry } from './open-registry.ts';
 import { countsAreCurrent, reportRegen, type RegenFlags } from './regen.ts';
 
 const WATCH_MS = 500;
@@ -59,7 +59,11 @@ async function bringCounts(
   { state }: ReadOnlyRegistry,
   target: SiteTarget,
 ): Promise<void> {
-  const counters = readCounters({ directory: layout(dataDirectory).counters, clock: systemClock });
+  const counters = readCounters({
+    directory: layout(dataDirectory).counters,
+    clock: systemClock,
+    isHidden: (name) => isHidden(state, name),
+  });
   await updateCounted({
     counters,
     target,

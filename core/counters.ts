@@ -75,13 +75,21 @@ export class CounterModel implements Counters {
   readonly #changed = new Map<string, Changed>();
   #somethingElseChanged = false;
 
+  readonly #isHidden: (name: string) => boolean;
   /** Told of every change; it may come within a request, and must be quick. */
   readonly #onChange: () => void;
 
-  constructor(clock: Clock, limits: CounterLimits = usualLimits, onChange = (): void => undefined) {
+  /** @param isHidden whether nobody may be told that there is such a name: it is counted, and no answer tells of it. */
+  constructor(
+    clock: Clock,
+    limits: CounterLimits = usualLimits,
+    onChange = (): void => undefined,
+    isHidden: (name: string) => boolean = () => false,
+  ) {
     this.#clock = clock;
     this.#limits = limits;
     this.#onChange = onChange;
+    this.#isHidden = isHidden;
     this.#missing = new MissingVersions(limits.missingVersions);
   }
 
@@ -124,6 +132,7 @@ export class CounterModel implements Counters {
     for (const [name, { downloads }] of this.#tallies) {
       const last = best[limit - 1];
       if (downloads === 0 || (last && byCount(last.downloads, last.name, downloads, name) < 0)) continue;
+      if (this.#isHidden(name)) continue;
       const at = best.findIndex((other) => byCount(other.downloads, other.name, downloads, name) > 0);
       best.splice(at === -1 ? best.length : at, 0, { name, downloads });
       best.length = Math.min(best.length, limit);
@@ -133,12 +142,12 @@ export class CounterModel implements Counters {
 
   *downloadedSince(ms: number): Iterable<string> {
     for (const [name, { isOurs, lastMs }] of this.#tallies)
-      if (isOurs && lastMs > 0 && lastMs >= ms) yield name;
+      if (isOurs && lastMs > 0 && lastMs >= ms && !this.#isHidden(name)) yield name;
   }
 
   statsOf(name: string): DownloadStats | undefined {
     const tally = this.#tallies.get(name);
-    if (!tally || tally.downloads === 0) return undefined;
+    if (!tally || tally.downloads === 0 || this.#isHidden(name)) return undefined;
     const today = this.#today();
     return {
       packageName: name,
@@ -152,7 +161,7 @@ export class CounterModel implements Counters {
 
   timeline(name: string, days: number): TimelineDay[] {
     const first = this.#firstOf(days);
-    const tally = this.#tallies.get(name);
+    const tally = this.#isHidden(name) ? undefined : this.#tallies.get(name);
     return Array.from({ length: days }, (_, i) => ({
       date: dateOf(first + i),
       count: tally?.cell(cellOf(first + i, columns.downloads)) ?? 0,
@@ -164,7 +173,7 @@ export class CounterModel implements Counters {
     limit: number,
     isKnown: (version: string) => boolean = () => false,
   ): RequestedVersion[] {
-    return this.#missing.of(name, limit, isKnown);
+    return this.#isHidden(name) ? [] : this.#missing.of(name, limit, isKnown);
   }
 
   categoryReport(category: CategoryReport['category'], days: number): CategoryReport {
@@ -174,7 +183,7 @@ export class CounterModel implements Counters {
     const found: { name: string; count: number }[] = [];
     for (const [name, tally] of this.#tallies) {
       const count = tally.sum(of, first, today);
-      if (count > 0) found.push({ name, count });
+      if (count > 0 && !this.#isHidden(name)) found.push({ name, count });
     }
     found.sort((a, b) => byCount(a.count, a.name, b.count, b.name));
     const total = found.reduce((sum, { count }) => sumOf(sum, count), 0);
@@ -237,7 +246,7 @@ export class CounterModel implements Counters {
     for (let i = 0; i < versions.length; i += 2)
       this.#setVersion(tally, String(versions[i]), Number(versions[i + 1]));
     const before = tally.cells;
-    tally.setCells(days, firstKeptCell(this.#today()));
+    tally.setCells(days);
     if (!tally.isOurs) this.#strange.cells += tally.cells - before;
   }
 

@@ -219,16 +219,16 @@ function publish(command: Publish, slices: Slices, at: Circumstances): readonly 
     ...(signatures.length > 0 ? { signatures: [...signatures] } : {}),
     ...(keys.length > 0 ? { keys: [...keys] } : {}),
   };
-  return [...hidingOf(command, slices, at), ...claimsOf(command, slices, at), published];
+  return [...hidingNew(command, slices, at), ...claimsOf(command, slices, at), published];
 }
 
-/** Before everything else that is said of a new package. */
-function hidingOf(
+/** What is new and not for everybody is hidden before anything is said of it. */
+function hidingNew(
   { ecosystem, name, visibility }: OfName & { readonly visibility?: 'private' },
-  { package: existing }: Slices,
+  slices: Slices,
   { actor }: Circumstances,
-): readonly EventDraft[] {
-  if (!visibility || existing) return [];
+): EventDraft[] {
+  if (!visibility || slices.package) return [];
   return [{ kind: 'visibility-set', by: actor.handle, ecosystem, name, visibility }];
 }
 
@@ -279,7 +279,7 @@ function publishRef(
     artifacts: [...artifacts],
     ...(meta === undefined ? {} : { meta }),
   };
-  return [...hidingOf(command, slices, at), ...claimsOf(command, slices, at), set];
+  return [...hidingNew(command, slices, at), ...claimsOf(command, slices, at), set];
 }
 
 function claim(

@@ -64,7 +64,9 @@ export interface Package extends Ownership {
   readonly ecosystem: EcosystemId;
   readonly name: string;
   readonly createdAt: string;
+  /** When, and by which event, more changed than names that bring files of their own along: commits come and go all day. */
   readonly changedAt: string;
+  readonly changedSeq: number;
   readonly lastSeq: number;
   readonly visibility: 'public' | 'private';
   /** By version key, in the order of publication. */
@@ -95,11 +97,20 @@ export function reducePackage(
   for (const event of events) {
     if (!('ecosystem' in event)) continue;
     state ??= before ? copy(before, !events.every(leavesReleases)) : create(event);
+    const isOfFiles = isOfRefWithFiles(state, event);
     apply(state, event, versionKey);
     state.lastSeq = event.seq;
+    if (isOfFiles) continue;
+    state.changedSeq = event.seq;
     state.changedAt = event.at;
   }
   return state ?? before;
+}
+
+function isOfRefWithFiles({ refs }: Pick<Package, 'refs'>, event: PackageEvent): boolean {
+  if (event.kind === 'ref-set') return event.artifacts !== undefined;
+  if (event.kind !== 'ref-removed' && (event.kind !== 'expired' || event.version !== undefined)) return false;
+  return (refs.get(event.ref ?? '')?.artifacts.length ?? 0) > 0;
 }
 
 function create(event: PackageEvent): Mutable<Package> {
@@ -108,6 +119,7 @@ function create(event: PackageEvent): Mutable<Package> {
     name: event.name,
     createdAt: event.at,
     changedAt: event.at,
+    changedSeq: event.seq,
     lastSeq: event.seq,
     owners: [],
     transfer: undefined,

@@ -11,7 +11,7 @@ export const cacheControl = {
 export type CachePolicy = keyof typeof cacheControl;
 
 export type SiteBody =
-  /** What is costly to make has a revision: two bodies of one path whose revisions differ have different bytes. */
+  /** What is costly to make has a revision: two bodies of one path are the same when their revisions are, and only then. */
   | { readonly bytes: Uint8Array; readonly revision?: string }
   | { readonly blob: Digest; readonly size: number }
   /** For documents that grow with the registry; may be opened more than once and yields the same bytes. */

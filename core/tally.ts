@@ -40,12 +40,11 @@ export class Tally {
     else this.#days[at + 1] = count;
   }
 
-  /** Cells, each once, and counts in turn. Those before `first` are too old. */
-  setCells(days: readonly number[], first: number): void {
+  /** Cells, each once, and counts in turn. */
+  setCells(days: readonly number[]): void {
     const isEmpty = this.#days.length === 0;
     for (let i = 0; i < days.length; i += 2) {
       const [cell = 0, count = 0] = [days[i], days[i + 1]];
-      if (cell < first) continue;
       // Looking for each of many among the others takes long, and at a start there are no others.
       if (isEmpty) this.#days.push(cell, count);
       else this.setCell(cell, count);

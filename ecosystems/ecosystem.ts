@@ -89,6 +89,8 @@ export interface Surface {
    * and not the log; all of them lie below one of `outsideLog`.
    */
   countedFiles?(counters: Counters, names: Iterable<string>, site: SiteContext): Iterable<SiteFile>;
+  /** Paths of `countedFiles` of one package: they go when it is no longer for everybody. */
+  countedPaths?(of: Package, site: SiteContext): Iterable<string>;
   /** Paths below the mount under which nothing is a function of the log. */
   readonly outsideLog?: readonly string[];
   /** What settings of the server it takes the place of are called here. */

@@ -1,5 +1,6 @@
 /** What Pantry's clients send and get, of whatever kind of package (contract, sections 1 and 2). */
-import type { ErrorCode, RegistryError } from '../core/errors.ts';
+import { RegistryError, type ErrorCode } from '../core/errors.ts';
+import type { Release } from '../core/package.ts';
 import { requireScope, type Actor } from '../core/permission.ts';
 import type { Call, HttpAnswer, Visibility } from '../core/route.ts';
 
@@ -13,6 +14,14 @@ export const openToAll: Readonly<Record<string, string>> = {
 export const preflight: HttpAnswer = { status: 200, headers: { ...openToAll, 'content-length': '0' } };
 
 export const JSON_TYPE = 'application/json;charset=utf-8';
+
+/** What routes of documents have in common. */
+export const jsonFile = {
+  from: 'site',
+  contentType: JSON_TYPE,
+  cache: 'document',
+  headers: () => openToAll,
+} as const;
 
 export function answer(
   status: number,
@@ -40,6 +49,18 @@ export function requireWriter(call: Call): Actor {
   return requireScope(call.authenticate(), 'publish');
 }
 
+/** @throws RegistryError `version-exists` when there is such a version (publishers look for "already exists"), or was. */
+export function refuseExisting(release: Pick<Release, 'withdrawnAt'> | undefined): void {
+  if (!release) return;
+  const isGone = release.withdrawnAt !== undefined;
+  throw new RegistryError(
+    'version-exists',
+    isGone
+      ? 'Version was deleted, and its number is not used again: publish a new one'
+      : 'Version already exists',
+  );
+}
+
 /** Where the protocol has words of its own. */
 const words: Partial<Record<ErrorCode, string>> = {
   unauthenticated: 'Authorization required',
@@ -47,8 +68,6 @@ const words: Partial<Record<ErrorCode, string>> = {
   'token-expired': 'Token has expired',
   'scope-missing': 'Token does not have publish permission',
   'no-route': 'Not found',
-  // Publishers look for "already exists", and take it for a success.
-  'version-exists': 'Version already exists',
 };
 
 const statuses = {

@@ -12,14 +12,8 @@ export interface TarFile {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
-export interface TarEntry {
-  readonly name: string;
-  readonly type: 'directory' | 'symlink';
-  readonly linkname?: string;
-}
-
 /** A tar archive of these files, in their order; nothing of when or by whom it was made. */
-export async function* packTar(files: AsyncIterable<TarFile | TarEntry>): AsyncIterable<Uint8Array> {
+export async function* packTar(files: AsyncIterable<TarFile>): AsyncIterable<Uint8Array> {
   const pack = tar.pack();
   const written = writeInto(pack, files).catch((error: unknown) => pack.destroy(error as Error));
   try {
@@ -32,16 +26,10 @@ export async function* packTar(files: AsyncIterable<TarFile | TarEntry>): AsyncI
 
 const EPOCH = new Date(0);
 
-async function writeInto(pack: tar.Pack, files: AsyncIterable<TarFile | TarEntry>): Promise<void> {
-  for await (const file of files) {
-    const { name } = file;
-    if (!('body' in file)) {
-      const { type, linkname } = file;
-      pack.entry({ name, type, mtime: EPOCH, ...(linkname === undefined ? {} : { linkname }) });
-      continue;
-    }
-    const entry = pack.entry({ name, size: file.size, mtime: EPOCH, mode: 0o644 });
-    await pipeline(file.body, entry);
+async function writeInto(pack: tar.Pack, files: AsyncIterable<TarFile>): Promise<void> {
+  for await (const { name, size, body } of files) {
+    const entry = pack.entry({ name, size, mtime: EPOCH, mode: 0o644 });
+    await pipeline(body, entry);
   }
   pack.finalize();
 }

@@ -35,7 +35,8 @@ export async function updateCounted(
     const known = all ? undefined : await target.load('counted');
     const isNewDay = !known || dayOf(known.untilMs) !== dayOf(untilMs);
     const names = [...counters.downloadedSince(isNewDay ? 0 : known.untilMs - MAX_LATE_MS)];
-    if (known && names.length === 0 && !isNewDay) return;
+    // Where nothing was ever counted there is nothing to say.
+    if (names.length === 0 && (!known || !isNewDay)) return;
     let files: SiteFile[] = [];
     for (const surface of surfaces) {
       const site = siteContext(surface, settings());

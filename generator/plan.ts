@@ -45,11 +45,16 @@ export function planPackage(before: Package | undefined, after: Package, mounted
   }
   // Files that list the package were rendered last and name the others: they go first.
   const gone = [...old.values()].reverse();
+  const counted = before && isShown(before) && !isShown(after) ? countedPaths(after, mounted) : [];
   const removals = [
     ...gone.filter((f) => f.cache !== 'artifact'),
     ...gone.filter((f) => f.cache === 'artifact'),
   ];
-  return { artifacts, documents, removals: removals.map(({ path }) => path) };
+  return { artifacts, documents, removals: [...removals.map(({ path }) => path), ...counted] };
+}
+
+function countedPaths(of: Package, { surface, site }: Mounted): Iterable<string> {
+  return surface.countedPaths?.(of, site) ?? [];
 }
 
 export function isShown(of: Package): boolean {
@@ -90,6 +95,6 @@ function sameRef(of: Package, other: Package, name: string, ref: Ref): boolean {
 function sameBody(a: SiteBody, b: SiteBody): boolean {
   if ('blob' in a) return 'blob' in b && a.blob === b.blob;
   if (!('bytes' in a && 'bytes' in b)) return false;
-  const isOther = a.revision !== undefined && b.revision !== undefined && a.revision !== b.revision;
-  return !isOther && Buffer.compare(a.bytes, b.bytes) === 0;
+  if (a.revision !== undefined && b.revision !== undefined) return a.revision === b.revision;
+  return Buffer.compare(a.bytes, b.bytes) === 0;
 }

@@ -35,7 +35,7 @@ export interface CounterFileOptions extends CounterPlace {
 export class CounterFile {
   readonly counters: Counters;
   readonly #model: CounterModel;
-  readonly #options: Required<Omit<CounterFileOptions, 'limits' | 'clock'>>;
+  readonly #options: Required<Omit<CounterFileOptions, 'limits' | 'clock' | 'isHidden'>>;
   /** Whether what was there is known: else writing would replace it. */
   readonly #isKnown: boolean;
   /** Files that are set aside, not removed, when a snapshot replaces them. */
@@ -53,7 +53,7 @@ export class CounterFile {
   readonly #troubles = new Set<'write' | 'sync' | 'snapshot'>();
 
   /** Never fails: a registry without its counts is better than none. */
-  constructor({ clock, limits, ...options }: CounterFileOptions) {
+  constructor({ clock, limits, isHidden, ...options }: CounterFileOptions) {
     this.#options = {
       snapshotAfterBytes: SNAPSHOT_AFTER_BYTES,
       onTrouble: () => undefined,
@@ -63,7 +63,7 @@ export class CounterFile {
       },
       ...options,
     };
-    const newModel = (): CounterModel => new CounterModel(clock, limits, () => this.#saveSoon());
+    const newModel = (): CounterModel => new CounterModel(clock, limits, () => this.#saveSoon(), isHidden);
     const loaded = this.#load(newModel);
     this.#isKnown = loaded !== undefined;
     const { model = newModel(), files = [], damaged = new Set<string>(), bytes } = loaded ?? {};

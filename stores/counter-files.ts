@@ -16,6 +16,8 @@ export interface CounterPlace {
   readonly directory: string;
   readonly clock: Clock;
   readonly limits?: CounterLimits;
+  /** Names that no answer may tell of. */
+  readonly isHidden?: (name: string) => boolean;
   /** Something is wrong with the files. Nothing waits for it to be mended. */
   readonly onTrouble?: (error: Error) => void;
 }
@@ -36,8 +38,8 @@ export interface LoadedCounts {
 }
 
 /** The counts as they are on disk by now, for processes that do not count. Changes nothing there. */
-export function readCounters({ clock, limits, ...place }: CounterPlace): Counters {
-  return loadCounts(place, () => new CounterModel(clock, limits)).model;
+export function readCounters({ clock, limits, isHidden, ...place }: CounterPlace): Counters {
+  return loadCounts(place, () => new CounterModel(clock, limits, undefined, isHidden)).model;
 }
 
 /** A writer that makes a snapshot meanwhile removes what is being read; it does not do so often. */

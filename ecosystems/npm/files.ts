@@ -88,8 +88,8 @@ export function collaborators(of: Package): Readonly<Record<string, string>> {
 
 /** Changes with everything that the document says; opaque to clients. */
 export function revisionOf(of: Package): string {
-  const hash = createHash('sha256').update(`${of.name}@${of.lastSeq}@${of.changedAt}`).digest('hex');
-  return `${of.lastSeq}-${hash.slice(0, 16)}`;
+  const hash = createHash('sha256').update(`${of.name}@${of.changedSeq}@${of.changedAt}`).digest('hex');
+  return `${of.changedSeq}-${hash.slice(0, 16)}`;
 }
 
 /** Names that a version can be asked for by; not those that bring files of their own along. */

@@ -83,12 +83,12 @@ async function privatePackage(call: Call, view: StateView): Promise<Package | un
  * with a token that is good for reading here. For all others it is looked up no further than one that does not exist.
  */
 export function knownPackage(view: StateView, name: string, actor: Actor | undefined): Package | undefined {
-  const of = knownName(view, name, actor);
+  const of = packageFor(view, name, actor);
   return of && of.releases.size > 0 ? of : undefined;
 }
 
-/** The same of a name that may have no version: it is reserved, or has nothing but packages of commits. */
-export function knownName(view: StateView, name: string, actor: Actor | undefined): Package | undefined {
+/** The same, also while it has no versions: reserved, or of commits alone. */
+export function packageFor(view: StateView, name: string, actor: Actor | undefined): Package | undefined {
   const owners = view.privateReaders('npm', name);
   // Read for every name alike, whether it is there or not.
   const scope = scopeOf(name);

@@ -54,10 +54,10 @@ export async function prepareRelease(call: Call, release: NewRelease): Promise<P
   return {
     blobs: [tarball, ...meta.blobs, ...(readme ? [readme] : []), ...(provenance ? [provenance.blob] : [])],
     commands(view, { access, tags }) {
-      const visibility = visibilityOf(access, name, view);
+      const { visibility, hiding } = visibilityOf(access, name, view);
       const signatures = call.signaturesOf(view, 'npm', signedText(name, version, content.integrity));
       return [
-        ...hidingReserved(visibility, name, view),
+        ...hiding,
         {
           kind: 'publish',
           ecosystem: 'npm',
@@ -78,38 +78,29 @@ export function blobFields({ digest, size }: StagedBlob): { digest: string; size
   return { digest, size };
 }
 
-/** Of a package of a commit, which says nothing of who may see it. */
-export function hidingNew(
-  name: string,
-  view: StateView,
-): { readonly before: readonly Command[]; readonly visibility?: 'private' } {
-  const visibility = visibilityOf(undefined, name, view);
-  const isSeen = (view.package('npm', name)?.refs.size ?? 0) > 0;
-  return { ...visibility, before: isSeen ? [] : hidingReserved(visibility, name, view) };
-}
-
-/** Where the publisher does not say, what is new is what the operator wants, and what is there stays as it is. */
-function visibilityOf(access: Access, name: string, view: StateView): { visibility?: 'private' } {
-  const isNew = (view.package('npm', name)?.releases.size ?? 0) === 0;
-  const byDefault = isNew && name.startsWith('@') ? view.settings.npm?.defaultAccess : undefined;
-  return (access ?? byDefault) === 'restricted' ? { visibility: 'private' } : {};
-}
-
 /**
- * That a name is reserved is known to all; nothing that is published there has to be.
+ * Where the publisher does not say, what is new is what the operator wants, and what is there stays as it is. That a name is
+ * reserved is known to all; nothing that is published there has to be: it is hidden first.
  * @throws RegistryError `conflict`: what is meant for few must not be published to all because the package is public.
  */
-function hidingReserved(
-  { visibility }: { visibility?: 'private' },
+export function visibilityOf(
+  access: Access,
   name: string,
   view: StateView,
-): readonly Command[] {
+): { readonly visibility: { visibility?: 'private' }; readonly hiding: readonly Command[] } {
   const existing = view.package('npm', name);
-  if (!visibility || existing?.visibility !== 'public') return [];
+  const isNew = !existing || (existing.releases.size === 0 && existing.refs.size === 0);
+  const byDefault = isNew && name.startsWith('@') ? view.settings.npm?.defaultAccess : undefined;
+  if ((access ?? byDefault) !== 'restricted') return { visibility: {}, hiding: [] };
+  const visibility = 'private';
+  if (existing?.visibility !== 'public') return { visibility: { visibility }, hiding: [] };
   if (existing.releases.size > 0)
     throw new RegistryError(
       'conflict',
       `${name} is public: restrict it first (npm access set status=private ${name}), or publish without --access restricted`,
     );
-  return [{ kind: 'set-visibility', ecosystem: 'npm', name, visibility }];
+  return {
+    visibility: { visibility },
+    hiding: [{ kind: 'set-visibility', ecosystem: 'npm', name, visibility }],
+  };
 }

@@ -95,7 +95,7 @@ export function summarize(of: Package): Summary | undefined {
 }
 
 /** Versions on offer, the last that was published first. */
-export function listedOf(of: Package): readonly Release[] {
+function listedOf(of: Package): readonly Release[] {
   return [...of.releases.values()]
     .filter(({ withdrawnAt, yanked }) => withdrawnAt === undefined && !yanked)
     .reverse();

@@ -44,7 +44,7 @@ export function checkNames(name: string, version: string): void {
     );
 }
 
-/** `packages/my_lib` is `packages/my-lib`. */
+/** `packages/my_lib` is `packages/my-lib`; nothing is decoded here yet. */
 export function canonicalPath(path: string): string {
-  return path.replace(/^\/packages\/([^/]+)/, (whole) => registryName(whole));
+  return path.replace(/^\/packages\/[^/]+/, (start) => registryName(start.replaceAll(/%5f/gi, '_')));
 }

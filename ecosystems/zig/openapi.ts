@@ -104,7 +104,7 @@ export const docs = {
     summary: 'Packages whose name, description or keywords have a text in them',
     query: {
       q: { description: 'The text.', schema: { type: 'string', maxLength: 256 } },
-      limit: { description: 'How many.', schema: { type: 'integer', minimum: 0, maximum: 100, default: 20 } },
+      limit: { description: 'How many, 100 at most.', schema: { type: 'integer', minimum: 0, default: 20 } },
     },
     success: {
       description: 'In the order of their names.',

@@ -114,7 +114,12 @@ async function readContent(
       path = path.slice(folder.length + 1);
       if (path === '') continue;
     }
-    if (path === MANIFEST_NAME) manifestText = await readManifestText(entry);
+    if (path === MANIFEST_NAME) {
+      // Which of two Zig goes by is a matter of its version.
+      if (manifestText !== undefined)
+        throw badArchive(`${MANIFEST_NAME} is in the archive twice: pack it once`);
+      manifestText = await readManifestText(entry);
+    }
     files.push(await hashEntry(entry, path, path === MANIFEST_NAME ? manifestText : undefined));
   }
   return {

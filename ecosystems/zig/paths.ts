@@ -1,29 +1,23 @@
 /** Every path the Zig surface publishes, and nowhere else (Pantry's contract, section 8). */
 import { RegistryError } from '../../core/errors.ts';
 import type { ReadRoute } from '../../core/route.ts';
-import { attachment, JSON_TYPE, openToAll } from '../pantry-answers.ts';
+import { attachment, jsonFile } from '../pantry-answers.ts';
 import { versionsOfNothing } from './search.ts';
 
-const json = {
-  from: 'site',
-  contentType: JSON_TYPE,
-  cache: 'document',
-  headers: () => openToAll,
-} as const;
 const gzip = { from: 'site', contentType: 'application/gzip' } as const;
 const noPackage = (): RegistryError => new RegistryError('package-not-found', 'Package not found');
 const noVersion = (): RegistryError => new RegistryError('version-not-found', 'Package version not found');
 const noHash = (): RegistryError => new RegistryError('package-not-found', 'Package not found for this hash');
 
 export const paths = {
-  package: { ...json, pattern: 'packages/{name}', stored: 'index', miss: noPackage },
+  package: { ...jsonFile, pattern: 'packages/{name}', stored: 'index', miss: noPackage },
   versions: {
-    ...json,
+    ...jsonFile,
     pattern: 'packages/{name}/versions',
     stored: 'file',
     missFromApi: versionsOfNothing,
   },
-  version: { ...json, pattern: 'packages/{name}/{version}', stored: 'index', miss: noVersion },
+  version: { ...jsonFile, pattern: 'packages/{name}/{version}', stored: 'index', miss: noVersion },
   tarball: {
     ...gzip,
     cache: 'artifact',
@@ -33,7 +27,7 @@ export const paths = {
     headers: ({ name, version }) => attachment(`${name}-${version}.tar.gz`),
     counts: ({ name = '', version = '' }) => ({ name, version }),
   },
-  hash: { ...json, pattern: 'hash/{hash}', stored: 'file', miss: noHash },
+  hash: { ...jsonFile, pattern: 'hash/{hash}', stored: 'file', miss: noHash },
   // What it holds never changes; which of two packages with the same files it comes from may.
   byHash: {
     ...gzip,

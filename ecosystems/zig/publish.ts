@@ -6,7 +6,7 @@ import type { Call, Form, Intent } from '../../core/route.ts';
 import type { StagedBlob } from '../../core/ports.ts';
 import type { StateView } from '../../core/state.ts';
 import { siteOf } from '../ecosystem.ts';
-import { done, requireWriter } from '../pantry-answers.ts';
+import { done, refuseExisting, requireWriter } from '../pantry-answers.ts';
 import { quote } from '../quote.ts';
 import { dependencyText, fetchCommand, keysOf, type ZigMeta } from './files.ts';
 import { checkNames, registryName } from './names.ts';
@@ -15,7 +15,7 @@ import { tarballUrl } from './paths.ts';
 import { repacked } from './repack.ts';
 import { parseZon, type ZonValue } from './zon.ts';
 
-export const MAX_UPLOAD_BYTES = 50 * 1024 * 1024;
+const MAX_UPLOAD_BYTES = 50 * 1024 * 1024;
 /** What is packed better than gzip can may become this much. */
 const MAX_REPACKED_BYTES = 8 * MAX_UPLOAD_BYTES;
 const MAX_TEXT_BYTES = 10 * 1024 * 1024;
@@ -44,19 +44,22 @@ export async function publish(call: Call, view: StateView): Promise<Intent> {
   return {
     actor,
     blobs: [tarball, ...meta.blobs],
-    plan: () => [
-      {
-        kind: 'publish',
-        ecosystem: 'zig',
-        name,
-        version,
-        artifacts: [
-          { role: 'tarball', digest: tarball.digest, size: tarball.size, mediaType: 'application/gzip' },
-        ],
-        keys: keysOf({ legacyHash, ...(hash === undefined ? {} : { hash }) }),
-        ...meta.fields,
-      },
-    ],
+    plan(current) {
+      refuseExisting(current.package('zig', name)?.releases.get(version));
+      return [
+        {
+          kind: 'publish',
+          ecosystem: 'zig',
+          name,
+          version,
+          artifacts: [
+            { role: 'tarball', digest: tarball.digest, size: tarball.size, mediaType: 'application/gzip' },
+          ],
+          keys: keysOf({ legacyHash, ...(hash === undefined ? {} : { hash }) }),
+          ...meta.fields,
+        },
+      ];
+    },
     answer(events, visibility) {
       if (events.length > 0) call.counters.count({ category: 'install_on_request', name, ours: 'version' });
       const url = tarballUrl(baseUrl, name, version);

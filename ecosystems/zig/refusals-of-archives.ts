@@ -92,7 +92,8 @@ function refuseNamesThatFallTogether(files: readonly PlacedEntry[], included: re
 export function foldName(path: string): string {
   // Most are, and normalising costs.
   if (/^[\x00-\x7f]*$/.test(path)) return path.toLowerCase();
-  return path.normalize('NFC').toLowerCase().normalize('NFC');
+  // Up first: letters such as sigma have two small forms.
+  return path.toUpperCase().toLowerCase().normalize('NFC');
 }
 
 function refuseLinksThatLeadOut(files: readonly PlacedEntry[], included: readonly PlacedEntry[]): void {

@@ -1,10 +1,10 @@
 /** A package in the one form that every Zig unpacks: a tar in gzip, with one root folder and an entry for it (contract, section 3). */
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
-import { packTar, type TarEntry, type TarFile } from '../tar-archive.ts';
 import { readEntries, type ZigArchive } from './archive.ts';
 import type { ZigPackage } from './package-hash.ts';
 import { isIncluded } from './paths-of-packages.ts';
+import { writeTar, type WrittenEntry } from './tar-writer.ts';
 
 /** The files and links that count, as they come; a hash of it is that of the archive. */
 export async function* repacked(
@@ -13,17 +13,17 @@ export async function* repacked(
   folder: string,
 ): AsyncIterable<Uint8Array> {
   const listed = manifest?.paths && new Set(manifest.paths);
-  const files = async function* (): AsyncIterable<TarFile | TarEntry> {
-    yield { name: `${folder}/`, type: 'directory' };
+  const entries = async function* (): AsyncGenerator<WrittenEntry> {
+    yield { path: folder, kind: 'directory', linkTarget: '', size: 0, content: noContent };
     for await (const entry of readEntries(archive, archiveType)) {
       const path = rootFolder === undefined ? entry.path : entry.path.slice(rootFolder.length + 1);
-      if (path === '' || !isIncluded(path, listed)) continue;
-      const name = `${folder}/${path}`;
-      if (entry.kind === 'file') yield { name, size: entry.size, body: entry.content() };
-      else if (entry.kind === 'symlink') yield { name, type: 'symlink', linkname: entry.linkTarget };
+      const { kind } = entry;
+      if (path === '' || kind === 'directory' || kind === 'other' || !isIncluded(path, listed)) continue;
+      const { linkTarget, size } = entry;
+      yield { path: `${folder}/${path}`, kind, linkTarget, size, content: () => entry.content() };
     }
   };
-  const source = Readable.from(packTar(files()));
+  const source = Readable.from(writeTar(entries()));
   const packer = createGzip();
   source.on('error', (error) => packer.destroy(error));
   source.pipe(packer);
@@ -34,3 +34,5 @@ export async function* repacked(
     packer.destroy();
   }
 }
+
+async function* noContent(): AsyncGenerator<Uint8Array> {}

@@ -80,10 +80,10 @@ async function* readMember(
       kind,
       linkTarget: kind === 'symlink' ? (extension.linkTarget ?? header.linkTarget) : '',
       size: header.size,
-      typeName: typeNames.get(header.type) ?? `entry of type ${quote(header.type)}`,
+      typeName: typeNames.get(header.type) ?? `special entry of type ${quote(header.type)}`,
       content,
     };
-  for await (const _bytes of content()) continue;
+  if (left > 0) for await (const _bytes of content()) continue;
   await skipPadding(reader, header.size);
 }
 
@@ -104,11 +104,11 @@ function checkMember(header: Header, extension: Extension, kind: ArchiveEntry['k
     throw badArchive(
       `${quote(name)} is a ${typeNames.get(header.type) ?? 'special entry'} with a long name: leave it out`,
     );
+  if (kind !== 'directory' && cleanName(name) === '')
+    throw badArchive(`an entry has no name but ${quote(name)}`);
   // Old readers make folders of these.
   if (kind !== 'directory' && name.endsWith('/'))
     throw badArchive(`${quote(name)} is called a folder, and is none`);
-  if (kind !== 'directory' && cleanName(name) === '')
-    throw badArchive(`an entry has no name but ${quote(name)}`);
 }
 
 const kinds: ReadonlyMap<string, ArchiveEntry['kind']> = new Map([
@@ -200,7 +200,7 @@ async function readExtension(reader: ByteReader, size: number, maxBytes: number)
 
 async function skipPadding(reader: ByteReader, size: number): Promise<void> {
   const padding = (BLOCK_BYTES - (size % BLOCK_BYTES)) % BLOCK_BYTES;
-  if ((await reader.take(padding)).byteLength < padding)
+  if (padding > 0 && (await reader.take(padding)).byteLength < padding)
     throw badArchive('the tar archive ends within its last block');
 }
 
@@ -270,6 +270,13 @@ function upToNul(bytes: Uint8Array): Uint8Array {
   return end < 0 ? bytes : bytes.subarray(0, end);
 }
 
+/** There may be gibibytes of them. */
 function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
+  for (let at = 0; at < bytes.byteLength; at += ZEROS.byteLength) {
+    const piece = bytes.subarray(at, at + ZEROS.byteLength);
+    if (!ZEROS.subarray(0, piece.byteLength).equals(piece)) return false;
+  }
+  return true;
 }
+
+const ZEROS = Buffer.alloc(64 * 1024);

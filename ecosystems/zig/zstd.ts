@@ -13,19 +13,24 @@ const SKIPPABLE = Buffer.from('2a4d18', 'hex');
 const CHECKSUM_FLAG = 4;
 const MAX_WINDOW_BYTES = 8 * 1024 ** 2;
 const MAX_BLOCK_BYTES = 128 * 1024;
-/** The unpacker moves its window once a block. Without the bound, a file of blocks of one byte holds a processor for hours. */
+/**
+ * The unpacker moves its window once a block. Without the bounds, a file of blocks of one byte holds a processor for
+ * hours. The second lets blocks be as short as 8 KiB with the largest window; packers make them of 128.
+ */
+const FREE_MOVED_BYTES = 4 * 1024 ** 3;
+const MOVED_BYTES_PER_BYTE = 1024;
 const MAX_MOVED_BYTES = 256 * 1024 ** 3;
 const SKIPPED_AT_ONCE = 64 * 1024;
 
 /** @throws RegistryError `invalid-archive` */
 export async function* readZstd(reader: ByteReader): AsyncGenerator<Uint8Array> {
   const { create64 } = await xxhash();
-  const spent = { movedBytes: 0 };
+  const effort: Effort = { movedBytes: 0, unpackedBytes: 0 };
   for (;;) {
     const magic = await reader.take(4);
     if (magic.byteLength === 0) return;
     if (isSkippable(magic)) await skipFrame(reader);
-    else if (isZstdFrame(magic)) yield* readFrame(reader, create64(), spent);
+    else if (isZstdFrame(magic)) yield* readFrame(reader, create64(), effort);
     else throw badArchive('the zstd file goes on after its end');
   }
 }
@@ -50,9 +55,12 @@ async function skipFrame(reader: ByteReader): Promise<void> {
 async function* readFrame(
   reader: ByteReader,
   checksum: XXHash<bigint>,
-  spent: { movedBytes: number },
+  effort: Effort,
 ): AsyncGenerator<Uint8Array> {
   const { header, windowBytes, contentBytes, hasChecksum } = await readFrameHeader(reader);
+  // The unpacker makes itself a new window for each.
+  effort.movedBytes += windowBytes;
+  refuseTooMuch(effort);
   const unpacked: Uint8Array[] = [];
   const unpacker = new Decompress((piece) => unpacked.push(piece));
   unpacker.push(Buffer.concat([MAGIC, withoutChecksum(header)]));
@@ -60,12 +68,12 @@ async function* readFrame(
   for (let isLast = false; !isLast;) {
     const block = await readBlock(reader, Math.min(windowBytes, MAX_BLOCK_BYTES));
     isLast = ((block[0] ?? 0) & 1) === 1;
-    spent.movedBytes += windowBytes;
-    if (spent.movedBytes > MAX_MOVED_BYTES)
-      throw badArchive('the zstd file is in too many small blocks: pack it anew');
+    effort.movedBytes += windowBytes;
+    refuseTooMuch(effort);
     push(unpacker, block, isLast);
     for (const piece of unpacked.splice(0)) {
       size += piece.byteLength;
+      effort.unpackedBytes += piece.byteLength;
       if (piece.byteLength > MAX_BLOCK_BYTES) throw damaged();
       checksum.update(piece);
       yield piece;
@@ -76,6 +84,16 @@ async function* readFrame(
     const stored = Buffer.from(await take(reader, 4)).readUInt32LE();
     if (stored !== Number(checksum.digest() & 0xffffffffn)) throw damaged();
   }
+}
+
+interface Effort {
+  movedBytes: number;
+  unpackedBytes: number;
+}
+
+function refuseTooMuch({ movedBytes, unpackedBytes }: Effort): void {
+  const allowed = Math.min(FREE_MOVED_BYTES + unpackedBytes * MOVED_BYTES_PER_BYTE, MAX_MOVED_BYTES);
+  if (movedBytes > allowed) throw badArchive('the zstd file is in too many small blocks: pack it anew');
 }
 
 /** We check it, the unpacker would wait for it. */

@@ -71,10 +71,28 @@ export type ReportSpan = keyof typeof spans;
 
 /** `analytics/install/30d`, and the same below `api/` with `.json` at its end. */
 export function showReport(name: ReportName, span: ReportSpan): ApiRoute['handle'] {
-  return async ({ counters }) =>
-    answer(200, counters.categoryReport(reports[name], spans[span]), {
-      'cache-control': 'public, max-age=3600',
-    });
+  return async (call) => answer(200, reportOf(call, name, span), { 'cache-control': 'public, max-age=3600' });
+}
+
+/** A long report takes a while to make, and anybody may ask: it is made at most this often. */
+const REPORT_KEPT_MS = 60_000;
+const LONG_REPORT = 5_000;
+const longReports = new WeakMap<
+  Counters,
+  Map<string, { readonly madeMs: number; readonly report: CategoryReport }>
+>();
+
+function reportOf(call: Call, name: ReportName, span: ReportSpan): CategoryReport {
+  const { counters } = call;
+  const kept = longReports.get(counters)?.get(name + span);
+  const nowMs = Date.parse(call.now());
+  if (kept && nowMs - kept.madeMs < REPORT_KEPT_MS) return kept.report;
+  const report = counters.categoryReport(reports[name], spans[span]);
+  if (report.total_items >= LONG_REPORT) {
+    const all = longReports.get(counters) ?? new Map<string, { madeMs: number; report: CategoryReport }>();
+    longReports.set(counters, all.set(name + span, { madeMs: nowMs, report }));
+  }
+  return report;
 }
 
 /** `POST analytics/events`: one, or a list of them. Nobody has to say who they are. */

@@ -33,7 +33,7 @@ export async function bulkDownload(call: Call, view: StateView): Promise<HttpAns
     throw new RegistryError('body-too-large', `ask for at most ${MAX_PACKAGES} packages at once`);
   const wanted: { readonly item: Wanted; readonly source: Source }[] = [];
   for (const item of listed.flatMap(readWanted)) {
-    const source = await sourceOf(call, view, item);
+    const source = sourceOf(call, view, item);
     if (source) wanted.push({ item, source });
   }
   if (wanted.length === 0) throw new RegistryError('bad-request', 'No valid registry tarballs requested');
@@ -60,12 +60,12 @@ function readWanted(item: unknown): Wanted[] {
  * Where an archive is: here, or below the other registry's own address. No other address is followed: anybody may ask,
  * and what they name could stand in our network.
  */
-async function sourceOf(call: Call, view: StateView, { name, tarball }: Wanted): Promise<Source | undefined> {
+function sourceOf(call: Call, view: StateView, { name, tarball }: Wanted): Source | undefined {
   const url = URL.canParse(tarball) ? new URL(tarball) : undefined;
   if (!url || url.username || url.password) return undefined;
   const { baseUrl } = siteOf(call, view);
   if (tarball.startsWith(`${baseUrl}/`)) {
-    const own = await ownArchive(call, view, tarball.slice(baseUrl.length + 1));
+    const own = ownArchive(call, view, tarball.slice(baseUrl.length + 1));
     return own && { own };
   }
   const upstream = upstreamFor(call, view, name);

@@ -7,7 +7,7 @@ import type { Call, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
 import { siteOf } from '../../ecosystems/ecosystem.ts';
 import { isObject } from '../../ecosystems/npm/manifest.ts';
-import { blobFields, hidingNew } from '../../ecosystems/npm/release.ts';
+import { blobFields, visibilityOf } from '../../ecosystems/npm/release.ts';
 import { readTarball } from '../../ecosystems/npm/tarball.ts';
 import { done, requireWriter } from '../../ecosystems/pantry-answers.ts';
 import type { CommitMeta } from './files.ts';
@@ -76,9 +76,9 @@ export async function publishCommit(call: Call, view: StateView): Promise<Intent
     actor,
     blobs: upload.packages.map(({ tarball }) => tarball),
     plan: (current) =>
-      commands.flatMap((command): readonly Command[] => {
-        const { before, ...visibility } = hidingNew(command.name, current);
-        return [...before, { ...command, ...visibility }];
+      commands.flatMap((command) => {
+        const { visibility, hiding } = visibilityOf(undefined, command.name, current);
+        return [...hiding, { ...command, ...visibility }];
       }),
     answer: (_events, visibility) => done(201, { sha, packages, message }, visibility),
   };

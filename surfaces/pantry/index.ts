@@ -11,7 +11,7 @@ import {
 } from './analytics.ts';
 import { bulkDownload } from './bulk-download.ts';
 import { publishCommit } from './commits.ts';
-import { countedFiles } from './counted-files.ts';
+import { countedFiles, countedPathsOf } from './counted-files.ts';
 import { environment } from './environment.ts';
 import { filesForKey, filesForPackage, filesForRef, filesForRelease, summarize } from './files.ts';
 import { doc, docs } from './openapi.ts';
@@ -108,6 +108,7 @@ export const pantry: Surface = {
   filesForRoot: () => [],
   environment,
   countedFiles,
+  countedPaths: countedPathsOf,
   outsideLog: [all.pattern],
   renderError,
 };

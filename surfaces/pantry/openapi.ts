@@ -90,7 +90,15 @@ const limitOf = (most: number, standard: number): NonNullable<RouteDoc['query']>
     schema: { type: 'integer', minimum: 0, default: standard },
   },
 });
-const topSchema = object({ packages: list(object({ name: text, downloads: count })) });
+const top = {
+  summary: 'The most downloaded packages',
+  query: limitOf(100, 10),
+  success: {
+    description: 'By downloads of all time.',
+    schema: object({ packages: list(object({ name: text, downloads: count })) }),
+  },
+  refusals: { 400: 'The limit is no number.' },
+} as const;
 const resolvedSchema = object({
   resolved: mapOf(
     object({ version: text, tarball: text, integrity: text, dependencies: { type: 'object' } }, [
@@ -283,20 +291,8 @@ export const docs = {
     },
     refusals: { 400: 'The limit is no number.' },
   },
-  analytics: {
-    id: 'analytics',
-    summary: 'The most downloaded packages',
-    query: limitOf(100, 10),
-    success: { description: 'By downloads of all time.', schema: topSchema },
-    refusals: { 400: 'The limit is no number.' },
-  },
-  top: {
-    id: 'top',
-    summary: 'The most downloaded packages',
-    query: limitOf(100, 10),
-    success: { description: 'By downloads of all time.', schema: topSchema },
-    refusals: { 400: 'The limit is no number.' },
-  },
+  analytics: { id: 'analytics', ...top },
+  top: { id: 'top', ...top },
   stats: {
     id: 'stats',
     summary: 'Downloads of a package',

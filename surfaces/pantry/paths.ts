@@ -2,7 +2,7 @@
 import { RegistryError } from '../../core/errors.ts';
 import type { ReadRoute } from '../../core/route.ts';
 import type { SiteRoute } from '../../core/site.ts';
-import { attachment, JSON_TYPE, openToAll } from '../../ecosystems/pantry-answers.ts';
+import { attachment, jsonFile } from '../../ecosystems/pantry-answers.ts';
 import { COMMIT_VERSION_LENGTH, safeName } from './names.ts';
 import {
   readMissingCommitPackage,
@@ -14,12 +14,6 @@ import {
   readMissingVersions,
 } from './reads.ts';
 
-const json = {
-  from: 'site',
-  contentType: JSON_TYPE,
-  cache: 'document',
-  headers: () => openToAll,
-} as const;
 const gzip = { from: 'site', contentType: 'application/gzip', stored: 'file' } as const;
 const commitDownload = (name: string, sha: string): { name: string; version: string } => ({
   name,
@@ -27,15 +21,15 @@ const commitDownload = (name: string, sha: string): { name: string; version: str
 });
 
 export const paths = {
-  package: { ...json, pattern: 'packages/{+name}', stored: 'index', missFromApi: readMissingPackage },
+  package: { ...jsonFile, pattern: 'packages/{+name}', stored: 'index', missFromApi: readMissingPackage },
   versions: {
-    ...json,
+    ...jsonFile,
     pattern: 'packages/{+name}/versions',
     stored: 'file',
     missFromApi: readMissingVersions,
   },
   version: {
-    ...json,
+    ...jsonFile,
     pattern: 'packages/{+name}/{version}',
     stored: 'index',
     missFromApi: readMissingVersion,
@@ -49,13 +43,13 @@ export const paths = {
     counts: ({ name = '', version = '' }) => ({ name, version }),
   },
   commit: {
-    ...json,
+    ...jsonFile,
     pattern: 'commits/{sha}',
     stored: 'index',
     miss: () => new RegistryError('not-found', 'No packages found for this commit'),
   },
   commitPackage: {
-    ...json,
+    ...jsonFile,
     pattern: 'commits/{sha}/{+name}',
     stored: 'index',
     missFromApi: readMissingCommitPackage,
@@ -81,7 +75,7 @@ export const paths = {
 } satisfies Record<string, ReadRoute>;
 
 /** Counts are no part of the log: these files follow them, and the API knows better. */
-const counted = { ...json, stored: 'index' } as const;
+const counted = { ...jsonFile, stored: 'index' } as const;
 export const countedPaths = {
   all: { ...counted, pattern: 'analytics' },
   top: { ...counted, pattern: 'analytics/top' },

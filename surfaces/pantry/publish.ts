@@ -7,12 +7,12 @@ import type { Call, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
 import { cutJson, type Cuts } from '../../ecosystems/cut-json.ts';
 import { distTags } from '../../ecosystems/npm/files.ts';
-import { isObject, manifestOf, requireAgreement, type Manifest } from '../../ecosystems/npm/manifest.ts';
+import { isObject, manifestOf, type Manifest } from '../../ecosystems/npm/manifest.ts';
 import { rules } from '../../ecosystems/npm/names.ts';
 import { knownPackage } from '../../ecosystems/npm/reads.ts';
 import { prepareRelease } from '../../ecosystems/npm/release.ts';
 import { readTarball, type TarballContent } from '../../ecosystems/npm/tarball.ts';
-import { done, requireWriter } from '../../ecosystems/pantry-answers.ts';
+import { done, refuseExisting, requireWriter } from '../../ecosystems/pantry-answers.ts';
 import { quote } from '../../ecosystems/quote.ts';
 import { checkName, checkPantryVersion } from './names.ts';
 import { listedOf } from './files.ts';
@@ -36,11 +36,10 @@ export async function publish(call: Call, view: StateView): Promise<Intent> {
   const version = checkPantryVersion(metadata['version']);
   checkTexts(metadata);
   if (tarball === tooLarge) throw tooLarge();
-  refuseExisting(knownPackage(view, name, actor), version);
+  refuseExisting(knownPackage(view, name, actor)?.releases.get(rules.versionKey(version)));
   if (typeof tarball === 'function') throw tarball();
   const content = await readTarball(tarball, PANTRY_MANIFEST);
   requireNamed(content, name, version);
-  requireAgreement({ ...metadata, version }, content);
   const manifest = manifestOf({ ...content, manifest: described(content.manifest, metadata) }, metadata);
   const release = await prepareRelease(call, { name, manifest, content, tarball });
   return {
@@ -48,7 +47,7 @@ export async function publish(call: Call, view: StateView): Promise<Intent> {
     blobs: release.blobs,
     plan(current) {
       const existing = knownPackage(current, name, actor);
-      refuseExisting(existing, version);
+      refuseExisting(existing?.releases.get(rules.versionKey(version)));
       return release.commands(current, { access: undefined, tags: tagsFor(existing, version) });
     },
     answer: (_events, visibility) => done(201, { message: `Published ${name}@${version}` }, visibility),
@@ -185,15 +184,13 @@ export function requireNamed({ manifest }: TarballContent, name: string, version
 
 const shown = ['description', 'repository', 'homepage', 'license', 'author', 'keywords'];
 
-/** The tarball's own manifest; what is only shown may come from beside it where it says nothing. */
+/**
+ * The tarball's own manifest; what is only shown may come from beside it where it says nothing. Nothing else is looked at: what the
+ * command line sends may be a `pantry.json`, whose dependencies are other programs.
+ */
 function described(own: Manifest, metadata: Manifest): Manifest {
   const added = shown.filter((field) => own[field] === undefined && Object.hasOwn(metadata, field));
   return { ...own, ...Object.fromEntries(added.map((field) => [field, metadata[field]])) };
-}
-
-function refuseExisting(existing: Package | undefined, version: string): void {
-  if (existing?.releases.has(rules.versionKey(version)))
-    throw new RegistryError('version-exists', 'Version already exists');
 }
 
 /** Pantry knows no tags; for npm's clients the highest version without a suffix is the latest, as long as nobody says otherwise. */

@@ -8,7 +8,7 @@ import type { StateView } from '../../core/state.ts';
 import { siteOf } from '../../ecosystems/ecosystem.ts';
 import { rules } from '../../ecosystems/npm/names.ts';
 import { isListed } from '../../ecosystems/npm/files.ts';
-import { knownName, knownPackage } from '../../ecosystems/npm/reads.ts';
+import { knownPackage, packageFor } from '../../ecosystems/npm/reads.ts';
 import { answer, attachment } from '../../ecosystems/pantry-answers.ts';
 import { isCountableName, isCountableVersion } from '../../core/count.ts';
 import { foreignMetadata, foreignTarball, foreignVersions } from './fallback.ts';
@@ -78,7 +78,7 @@ export async function readMissingTarball(call: Call, view: StateView): Promise<H
 /** `commits/{sha}/{name}`, for the beginning of a hash. */
 export async function readMissingCommitPackage(call: Call, view: StateView): Promise<HttpAnswer> {
   const name = nameOf(call);
-  const found = findCommit(await anyPackage(call, view, name), call.params['sha'] ?? '');
+  const found = findCommit(anyPackage(call, view, name), call.params['sha'] ?? '');
   if (found) return answer(200, commitRecord(found.sha, found.ref, name, siteOf(call, view).baseUrl));
   throw notFound('Commit package not found');
 }
@@ -86,7 +86,7 @@ export async function readMissingCommitPackage(call: Call, view: StateView): Pro
 /** `commits/{sha}/{name}/tarball`, the same. */
 export async function readMissingCommitTarball(call: Call, view: StateView): Promise<HttpAnswer> {
   const name = nameOf(call);
-  return commitTarball(call, await anyPackage(call, view, name), call.params['sha'] ?? '');
+  return commitTarball(call, anyPackage(call, view, name), call.params['sha'] ?? '');
 }
 
 /** `{name}@{sha}`; a name may be the last part of the one that was published. */
@@ -95,7 +95,7 @@ export async function readMissingShort(call: Call, view: StateView): Promise<Htt
   const [name, sha] = shortParts(spec);
   if (sha === '') throw new RegistryError('no-route', `nothing is at ${call.head.path}`);
   refuseOddName(name);
-  const of = await anyPackage(call, view, name);
+  const of = anyPackage(call, view, name);
   return commitTarball(call, findCommit(of, sha) ? of : aliased(view, name, sha), sha);
 }
 
@@ -148,14 +148,14 @@ export interface OwnArchive {
 }
 
 /** What one of our own addresses stands for, below the mount; undefined for all that the caller may not have. */
-export async function ownArchive(call: Call, view: StateView, path: string): Promise<OwnArchive | undefined> {
+export function ownArchive(call: Call, view: StateView, path: string): OwnArchive | undefined {
   const parts = /^(packages|commits)\/([^?#]+)\/tarball$/.exec(path);
   const segments = decoded(parts?.[2] ?? '').split('/');
   if (!parts || segments.length < 2) return undefined;
   const isCommit = parts[1] === 'commits';
   const key = (isCommit ? segments.shift() : segments.pop()) ?? '';
   const name = segments.join('/');
-  const of = await anyPackage(call, view, name);
+  const of = anyPackage(call, view, name);
   const commit = isCommit ? findCommit(of, key) : undefined;
   const release = isCommit ? undefined : of?.releases.get(rules.versionKey(key));
   const body = commit ? commitBlobOf(commit.ref) : release && blobOf(release);
@@ -205,10 +205,10 @@ export function readerOf(call: Call): Actor | undefined {
 }
 
 /** A public package, or a private one that the caller may read. It may have commits and no versions. */
-async function anyPackage(call: Call, view: StateView, name: string): Promise<Package | undefined> {
+function anyPackage(call: Call, view: StateView, name: string): Package | undefined {
   if (view.privateReaders('npm', name)) {
     const actor = readerOf(call);
-    return actor && knownName(view, name, actor);
+    return actor && packageFor(view, name, actor);
   }
   const found = view.package('npm', name);
   return found?.name === name && found.visibility === 'public' ? found : undefined;

@@ -20,6 +20,8 @@ const MAX_REQUEST_BYTES = 1024 * 1024;
 const MAX_PACKAGES = 1_000;
 /** Documents of one request that are asked for at once; installs need the others. */
 const AT_ONCE = 4;
+/** What is not found by then the client asks for itself, which it would do anyway after a while. */
+const PATIENCE_MS = 20_000;
 /** Requests under way: each may ask another registry a thousand times. */
 const MAX_RUNNING = 4;
 
@@ -80,11 +82,12 @@ async function walk(
 ): Promise<ReadonlyMap<string, Resolved>> {
   const resolved = new Map<string, Resolved>();
   const seen = new Set<string>();
+  const untilMs = Date.parse(call.now()) + PATIENCE_MS;
   let level = specsIn(wanted);
   while (level.length > 0 && seen.size < MAX_PACKAGES) {
     const fresh = level.filter(({ name }) => !seen.has(name) && seen.add(name)).slice(0, MAX_PACKAGES);
     const next: Spec[] = [];
-    for (let at = 0; at < fresh.length; at += AT_ONCE) {
+    for (let at = 0; at < fresh.length && Date.parse(call.now()) < untilMs; at += AT_ONCE) {
       const some = fresh.slice(at, at + AT_ONCE);
       const found = await Promise.all(some.map((spec) => find(call, view, spec)));
       for (const [i, one] of found.entries()) {

@@ -139,6 +139,9 @@ test("what is shown may come from beside the tarball where that says nothing; wh
     main: 'elsewhere.js',
     exports: './evil.js',
     devDependencies: { tool: '1' },
+    // As of a pantry.json, which lies beside package.json and names programs of the system.
+    dependencies: { 'node.org': '^20' },
+    scripts: { postinstall: 'evil' },
   };
   const answer = await pantry.ask({
     ...publishing,
@@ -169,32 +172,22 @@ test("what is shown may come from beside the tarball where that says nothing; wh
   assert.equal(version['exports'], undefined);
   assert.equal(version['devDependencies'], undefined);
   assert.deepEqual(version['dependencies'], { left: '^1.0.0' });
+  assert.equal(version['scripts'], undefined);
+  assert.equal(version['hasInstallScript'], undefined);
 });
 
-test('metadata that would have something else installed than the tarball is refused', async (t) => {
+test('metadata of another package or version than the tarball is refused', async (t) => {
   const pantry = pantryApi(await openTestServer(t));
-  const manifest = {
-    dependencies: { left: '1.0.0' },
-    scripts: { postinstall: 'true' },
-    bin: { lib: 'x.js' },
-  };
-  const tarball = tarballPart(packNpm(lib('1.0.0', { manifest })));
+  const tarball = tarballPart(packNpm(lib()));
   const row = (what: string, over: object, message: RegExp): Refusal => [
     what,
-    {
-      ...publishing,
-      ...form([tarball, metadata(JSON.stringify({ ...packageJson(lib('1.0.0', { manifest })), ...over }))]),
-    },
+    { ...publishing, ...form([tarball, metadata(JSON.stringify({ ...packageJson(lib()), ...over }))]) },
     400,
     message,
   ];
   await pantry.refuses([
     row('another name', { name: '@acme/other' }, /@acme\/other@1\.0\.0/),
     row('another version', { version: '1.0.1' }, /@acme\/lib@1\.0\.1/),
-    row('another dependency', { dependencies: { right: '1.0.0' } }, /dependencies\./),
-    row('another script', { scripts: { install: 'rm' } }, /scripts\./),
-    row('another command', { bin: { evil: 'x.js' } }, /bin\./),
-    row('another peer', { peerDependencies: { react: '*' } }, /peerDependencies\.react/),
   ]);
 });
 

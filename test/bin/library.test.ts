@@ -46,7 +46,7 @@ test('a program starts a registry, publishes with a token it made, reads what ha
     { publicUrl, mounts, x07 },
     {
       publicUrl: 'https://registry.example',
-      mounts: { x07: '/p', npm: '/npm' },
+      mounts: { x07: '/p', npm: '/npm', zig: '/zig', pantry: '/pantry' },
       x07: { verifiedNamespaces: ['acme'] },
     },
   );
@@ -145,10 +145,13 @@ test('the names of the entry point are these', () => {
   assert.deepEqual(Object.keys(library).sort(), [
     'LockHeld',
     'LogDamage',
+    'Registry',
     'RegistryError',
     'SchemaViolation',
     'Unreachable',
     'checkSite',
+    'createLocalRegistry',
+    'createServer',
     'createToken',
     'openReader',
     'regenerate',

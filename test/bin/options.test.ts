@@ -134,21 +134,21 @@ test('a flag comes before the environment, the environment before the file', asy
     '/of/file',
     { host: '1.1.1.1', port: 1 },
     'https://file.example',
-    { x07: '/file', npm: '/npm' },
+    { x07: '/file', npm: '/npm', zig: '/zig', pantry: '/pantry' },
     'invited',
   ]);
   assert.deepEqual(seen(readOptions({ config }, env)), [
     '/of/environment',
     { host: '2.2.2.2', port: 2 },
     'https://environment.example',
-    { x07: '/environment', npm: '/npm' },
+    { x07: '/environment', npm: '/npm', zig: '/zig', pantry: '/pantry' },
     'open',
   ]);
   assert.deepEqual(seen(readOptions({ config, ...flags }, env)), [
     '/of/flag',
     { host: '3.3.3.3', port: 3 },
     'https://flag.example',
-    { x07: '/environment', npm: '/npm' },
+    { x07: '/environment', npm: '/npm', zig: '/zig', pantry: '/pantry' },
     'closed',
   ]);
 });

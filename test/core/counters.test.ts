@@ -295,6 +295,8 @@ test('a flood of whatever kind does not grow what is kept', () => {
       assert.ok(lines.filter((version) => version !== 'other').length <= 5, 'versions');
       assert.ok(tallies.reduce((sum, [, , , , , days]) => sum + days.length / 2, 0) <= 6, 'days');
       assert.ok(kept.flatMap(({ missing }) => missing).length <= 3, 'missing versions');
+      const changes = counters.changes();
+      assert.ok((changes?.missing.length ?? 0) <= 3, 'missing versions that wait to be written');
     }),
   );
 });

@@ -767,6 +767,7 @@ function kindsOf(found: readonly EventDraft[] | ErrorCode): readonly string[] | 
 describe('credentials', () => {
   const scopes: Partial<Record<Command['kind'], Scope>> = {
     publish: 'publish',
+    'publish-ref': 'publish',
     'set-ref': 'publish',
     'remove-ref': 'publish',
     claim: 'publish',

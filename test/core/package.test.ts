@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { LogDamage } from '../../core/errors.ts';
 import type { EventDraft } from '../../core/event.ts';
 import { reduceNamespace, reducePackage, type Package } from '../../core/package.ts';
-import { aPackage, eventsFrom, fact } from '../support/registry.ts';
+import { anArtifact, aPackage, eventsFrom, fact } from '../support/registry.ts';
 
 const plain = (version: string): string => version;
 const start = [fact.claimed(), fact.published('1.0.0'), fact.published('2.0.0')];
@@ -219,4 +219,28 @@ test('a namespace is its owners, and nothing else is taken for one', () => {
   const part = reduceNamespace(undefined, events.slice(0, 2));
   assert.deepEqual(reduceNamespace(part, events.slice(2)), reduceNamespace(undefined, events));
   assert.equal(reduceNamespace(undefined, eventsFrom(start)), undefined);
+});
+
+test('what npm reads does not change when a commit comes or goes', () => {
+  const artifacts = [anArtifact('foo', 'a commit')] as const;
+  const set: EventDraft = {
+    kind: 'ref-set',
+    by: 'ann',
+    ecosystem: 'x07',
+    name: 'foo',
+    ref: 'commit:a',
+    target: artifacts[0].digest,
+    artifacts: [...artifacts],
+  };
+  const gone: EventDraft = { kind: 'expired', by: 'ann', ecosystem: 'x07', name: 'foo', ref: 'commit:a' };
+  const before = aPackage([fact.claimed(), fact.published('1.0.0')]);
+  const during = aPackage([fact.claimed(), fact.published('1.0.0'), set]);
+  const after = aPackage([fact.claimed(), fact.published('1.0.0'), set, gone]);
+  for (const one of [during, after]) {
+    assert.deepEqual([one.changedSeq, one.changedAt], [before.changedSeq, before.changedAt]);
+    assert.ok(one.lastSeq > before.lastSeq);
+  }
+  assert.deepEqual([during.refs.size, after.refs.size], [1, 0]);
+  const tagged = aPackage([fact.claimed(), fact.published('1.0.0'), fact.refSet('latest', '1.0.0')]);
+  assert.equal(tagged.changedSeq, tagged.lastSeq);
 });

@@ -16,7 +16,9 @@ test('the tour of the README does what it shows', async (t) => {
   await followTour({
     url: server.url,
     data,
-    here: { 'acme-hello.x07pkg': join(directory, 'acme-hello.x07pkg') },
+    here: Object.fromEntries(
+      ['acme-hello.x07pkg', 'my_lib-1.0.0.tar.gz'].map((name) => [name, join(directory, name)]),
+    ),
     run: (command) =>
       execFileSync('bash', ['-c', command], {
         cwd: root,

@@ -4,20 +4,21 @@ import { describe, test } from 'node:test';
 import { RouteTable } from '../../core/route.ts';
 import { RegistryError } from '../../core/errors.ts';
 import { sitePath, type SiteFile, type Summary } from '../../core/site.ts';
-import { siteContext, type SiteContext } from '../../ecosystems/ecosystem.ts';
+import { siteContext, type SiteContext, type Surface } from '../../ecosystems/ecosystem.ts';
 import { ecosystems } from '../../ecosystems/index.ts';
+import { foundKeysOf } from '../../core/package.ts';
+import { allSurfaces } from '../../surfaces/index.ts';
 import { problems } from '../../api/problems.ts';
 import { allFiles } from '../../generator/plan.ts';
 import { aPackage, someSettings } from '../support/registry.ts';
 import { examples } from './examples.ts';
 
-for (const { id, rules, surfaces } of Object.values(ecosystems)) {
+for (const { id, rules } of Object.values(ecosystems)) {
   const example = aPackage(examples[id], rules.versionKey);
-  for (const surface of surfaces)
+  for (const surface of allSurfaces.filter(({ reads }) => reads.includes(id)))
     describe(`the surface ${surface.id} of ${id}`, () => {
       const contexts = ['/', `/${surface.id}`, '/some/where'].map((mount) => {
-        const settings = someSettings({ mounts: { [surface.id]: mount } });
-        return siteContext(surface, settings) ?? assert.fail();
+        return siteContext(surface, someSettings({ mounts: mountsAt(surface, mount) })) ?? assert.fail();
       });
 
       test('publishes the same bytes whenever it is asked', async () => {
@@ -51,6 +52,8 @@ for (const { id, rules, surfaces } of Object.values(ecosystems)) {
         const files: SiteFile[] = [...allFiles(example, { surface, site })];
         const summary = surface.summarize?.(example, site);
         files.push(...surface.filesForRoot(listOf(summary), site));
+        for (const key of foundKeysOf(example).keys())
+          files.push(...(surface.filesForKey?.(key, [example], site) ?? []));
         const bodies = new Map<string, string>();
         for (const { path, body } of files) {
           assert.ok(!bodies.has(path), `${path} is published twice`);
@@ -78,6 +81,11 @@ for (const { id, rules, surfaces } of Object.values(ecosystems)) {
         );
       }
     });
+}
+
+/** What stands below another has its place from there. */
+function mountsAt({ id, below }: Surface, mount: string): Record<string, string> {
+  return below ? { [below.surface]: mount, [below.twin]: '/a/place/of/its/own' } : { [id]: mount };
 }
 
 async function* listOf(summary: Summary | undefined): AsyncIterable<Summary> {

@@ -269,6 +269,6 @@ test('the hash is the same whatever the order, the packing and the folder around
         assert.deepEqual(await outcome(packed, pieceBytes), expected);
       },
     ),
-    { numRuns: 25 },
+    { numRuns: 15 },
   );
 });

@@ -323,6 +323,20 @@ export function countersContract(kind: string, open: OpenCounters): void {
     counters.count(download('s3', '1', 'nothing'));
     assert.deepEqual(counters.statsOf('s3')?.versionDownloads, { other: 1 }, 'all together have bounds, too');
     assert.equal(counters.dropped, 0);
+    counters.count({ name: 's1', category: 'install', ours: 'name' });
+    counters.count(download('s3', '1', 'nothing'));
+    assert.deepEqual(
+      counters.statsOf('s3')?.versionDownloads,
+      { other: 1, 1: 1 },
+      'what is ours by now made room',
+    );
+  });
+
+  test(`${kind}: a version of ours that nobody published has no line of its own, also while there is room`, async (t) => {
+    const { counters } = await open(t, clockAt('2026-06-14T06:42:15.123Z'));
+    counters.count(download('ours', '1', 'version'));
+    counters.count(download('ours', '2', 'name'));
+    assert.deepEqual(counters.statsOf('ours')?.versionDownloads, { 1: 1, other: 1 });
   });
 
   test(`${kind}: days of names that are not ours have bounds, and old days make room`, async (t) => {
@@ -339,6 +353,9 @@ export function countersContract(kind: string, open: OpenCounters): void {
       assert.deepEqual(counts, ['ours 9', 's1 6']);
       assert.equal(known.dropped, 3);
     }
+    const later = await again();
+    later.count(report('s2'));
+    assert.equal(later.dropped, 4, 'a new start makes no room');
     clock.time = Date.parse('2026-01-01T12:00:00.000Z') + 400 * DAY_MS;
     times(2, () => counters.count(report('s2')));
     counters.count(report('s1'));
@@ -348,6 +365,25 @@ export function countersContract(kind: string, open: OpenCounters): void {
       assert.deepEqual([of('s1'), of('s2')], ['5', '2']);
       assert.equal(known.dropped, 4, 'one day was over, and one name took its room');
     }
+    clock.time += 5 * DAY_MS;
+    const much = await again();
+    for (const category of ['install_on_request', 'build_error', 'install'] as const)
+      much.count(report('s1', category));
+    assert.equal(much.dropped, 4, 'days that were over before the start take no room');
+  });
+
+  test(`${kind}: days that were over when they were heard of take no room, nor those of what is ours by now`, async (t) => {
+    const clock = clockAt('2026-06-14T06:42:15.123Z');
+    const { counters } = await open(t, clock, smallLimits);
+    const old = (i: number) => ({ ...report('s1'), count: 1, atMs: clock.time - (400 + i) * DAY_MS });
+    counters.add({ source: 'cdn', upTo: 1, counts: [0, 1, 2, 3, 4, 5, 6, 7].map(old) });
+    for (let day = 0; day < 6; day += 1, clock.time += DAY_MS) counters.count(report('s1'));
+    assert.equal(counters.dropped, 0);
+    counters.count(report('s2'));
+    assert.equal(counters.dropped, 1);
+    counters.count({ name: 's1', category: 'install', ours: 'name' });
+    for (let day = 0; day < 6; day += 1, clock.time += DAY_MS) counters.count(report('s2'));
+    assert.equal(counters.dropped, 1);
   });
 
   test(`${kind}: the missing version that was asked for longest ago makes room`, async (t) => {

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-interface Pinned {
+export interface Pinned {
   readonly package: string;
   readonly version: string;
   /** The program, below `node_modules`. */
@@ -35,7 +35,8 @@ export type ClientName = keyof typeof pinned;
 export const clientNames = Object.keys(pinned) as readonly ClientName[];
 
 const newNode: Pinned = { package: 'node', version: '26.10.0', program: 'node/bin/node', isNative: true };
-const cache = process.env['CAIRN_CLIENTS'] ?? join(tmpdir(), 'cairn-clients');
+/** Where programs that tests run are kept between them. */
+export const cache = process.env['CAIRN_CLIENTS'] ?? join(tmpdir(), 'cairn-clients');
 
 export interface Client {
   readonly name: ClientName;
@@ -49,25 +50,34 @@ export interface Client {
 /** The client, installed when it is not there yet. */
 export async function clientNamed(name: ClientName): Promise<Client> {
   const wanted: Pinned = pinned[name];
-  const program = await programOf(wanted);
-  const node = wanted.needsNewNode ? await programOf(newNode) : process.execPath;
+  const program = await installedProgram(wanted);
+  const node = wanted.needsNewNode ? await installedProgram(newNode) : process.execPath;
   return { name, version: wanted.version, node, command: wanted.isNative ? [program] : [node, program] };
 }
 
-async function programOf(wanted: Pinned): Promise<string> {
+/** Of a package from where npm gets its own. */
+export async function installedProgram(wanted: Pinned): Promise<string> {
   const folder = join(cache, `${wanted.package.replace('/', '+')}-${wanted.version}`);
-  if (!existsSync(folder)) await install(wanted, folder);
-  return join(folder, 'node_modules', wanted.program);
-}
-
-/** Two test files may do this at once: whoever is first gets the name, and the other's copy goes. */
-async function install(wanted: Pinned, folder: string): Promise<void> {
-  await mkdir(cache, { recursive: true });
-  const fresh = await mkdtemp(join(cache, 'incoming-'));
   const spec = `${wanted.package}@${wanted.version}`;
   // `npm run` hands the settings of this project on: these have other engines, and bring a Node of their own.
   const plain = ['--no-engine-strict', '--no-fund', '--no-audit', '--no-save', '--ignore-scripts=false'];
-  await promisify(execFile)('npm', ['install', ...plain, '--prefix', fresh, spec], { cwd: fresh });
+  await installOnce(folder, (fresh) => ['npm', 'install', ...plain, '--prefix', fresh, spec]);
+  return join(folder, 'node_modules', wanted.program);
+}
+
+/**
+ * Runs the command for a fresh folder, which then gets the name, unless there is one of that name. Two test files may do this
+ * at once: whoever is first gets the name, and the other's copy goes.
+ */
+export async function installOnce(
+  folder: string,
+  command: (fresh: string) => readonly [string, ...string[]],
+): Promise<void> {
+  if (existsSync(folder)) return;
+  await mkdir(cache, { recursive: true });
+  const fresh = await mkdtemp(join(cache, 'incoming-'));
+  const [program, ...words] = command(fresh);
+  await promisify(execFile)(program, words, { cwd: fresh });
   await rename(fresh, folder).catch(async (error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
     await rm(fresh, { recursive: true });
