@@ -115,7 +115,7 @@ export function tooLarge(of?: string): RegistryError {
   );
 }
 
-export function notBase64(of?: string): RegistryError {
+function notBase64(of?: string): RegistryError {
   return new RegistryError(
     'malformed-body',
     `Invalid base64 tarball data${of === undefined ? '' : ` for ${of}`}`,

@@ -221,7 +221,7 @@ function nameOf({ params }: Call): string {
 }
 
 /** @throws RegistryError `invalid-name` for what must not reach a path (section 1). */
-export function refuseOddName(name: string): void {
+function refuseOddName(name: string): void {
   if (name.includes('..') || /[\u0000-\u001f\u007f]/.test(name))
     throw new RegistryError('invalid-name', 'Invalid package name');
 }

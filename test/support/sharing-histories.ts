@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import type { Command } from '../../core/decide.ts';
 import { commitRef } from '../../surfaces/pantry/names.ts';
-import { apply, type Step } from './histories.ts';
-import { anArtifact, someSettings, type World } from './registry.ts';
+import type { Step } from './histories.ts';
+import { anArtifact, someSettings } from './registry.ts';
 
 export const sharedMounts = { npm: '/npm', pantry: '/pantry', zig: '/zig' } as const;
 
@@ -44,7 +44,7 @@ export function npmVersionOf(name: string, version: string): Command & { readonl
 }
 
 /** Two packages of one `content` have the same hash. */
-export function zigVersionOf(
+function zigVersionOf(
   name: string,
   version: string,
   content: string,
@@ -127,8 +127,4 @@ export function sharingSteps(size: { min: number; max: number }): fc.Arbitrary<S
     command.map((command): Step => ({ do: 'execute', command })),
     { minLength: size.min, maxLength: size.max },
   );
-}
-
-export async function executeAll(world: World, commands: readonly Command[]): Promise<void> {
-  for (const command of commands) await apply(world, { do: 'execute', command });
 }
