@@ -7,16 +7,7 @@ import { test } from 'node:test';
 const root = new URL('..', import.meta.url).pathname;
 
 type Folder =
-  | 'schema'
-  | 'core'
-  | 'ecosystems'
-  | 'surfaces'
-  | 'generator'
-  | 'stores'
-  | 'api'
-  | 'bin'
-  | 'bench'
-  | 'test';
+  'schema' | 'core' | 'ecosystems' | 'surfaces' | 'generator' | 'stores' | 'api' | 'bin' | 'bench' | 'test';
 
 /** What each folder may import, beside itself. `bin`, `bench` and `test` wire things together and may import all. */
 const mayImport: Readonly<Record<Exclude<Folder, 'bin' | 'bench' | 'test'>, readonly Folder[]>> = {

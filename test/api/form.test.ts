@@ -29,10 +29,7 @@ async function* inPieces(bytes: Buffer, size: number): AsyncIterable<Uint8Array>
   for (let at = 0; at < bytes.byteLength; at += size) yield bytes.subarray(at, at + size);
 }
 
-async function read(
-  parts: readonly Buffer[],
-  { size = 7, type = TYPE } = {},
-): Promise<Form> {
+async function read(parts: readonly Buffer[], { size = 7, type = TYPE } = {}): Promise<Form> {
   const blobs = new MemoryBlobs();
   return readForm(inPieces(Buffer.concat([...parts]), size), type, limits, (file, maxBytes) =>
     blobs.stage(file, { maxBytes }),
