@@ -13,7 +13,7 @@ export const openToAll: Readonly<Record<string, string>> = {
 
 export const preflight: HttpAnswer = { status: 200, headers: { ...openToAll, 'content-length': '0' } };
 
-export const JSON_TYPE = 'application/json;charset=utf-8';
+const JSON_TYPE = 'application/json;charset=utf-8';
 
 /** What routes of documents have in common. */
 export const jsonFile = {
