@@ -21,18 +21,21 @@ export function startChores(
   const chores = [
     every(
       COUNTS_EVERY_MS,
-      () =>
-        updateCounted({
-          counters,
-          target: site,
-          surfaces: allSurfaces,
-          settings,
-          isHidden: (name) => isHidden(state, name),
-          clock: systemClock,
-        }),
+      (isStopping) =>
+        updateCounted(
+          {
+            counters,
+            target: site,
+            surfaces: allSurfaces,
+            settings,
+            isHidden: (name) => isHidden(state, name),
+            clock: systemClock,
+          },
+          { isStopping },
+        ),
       onError,
     ),
-    every(EXPIRE_EVERY_MS, () => expireCommits(registry), onError),
+    every(EXPIRE_EVERY_MS, (isStopping) => expireCommits(registry, { isStopping }), onError),
   ];
   return {
     async stop() {
@@ -41,17 +44,17 @@ export function startChores(
   };
 }
 
-/** Runs it now, and again so long after each end. */
+/** Runs it now, and again so long after each end. It is asked to stop by what it is given, and waited for. */
 function every(
   ms: number,
-  run: () => Promise<unknown>,
+  run: (isStopping: () => boolean) => Promise<unknown>,
   onError: (error: unknown) => void,
 ): { stop(): Promise<void> } {
   let timer: NodeJS.Timeout | undefined;
   let isStopped = false;
   let running = Promise.resolve();
   const turn = (): void => {
-    running = run()
+    running = run(() => isStopped)
       .catch(onError)
       .then(() => {
         if (!isStopped) timer = setTimeout(turn, ms).unref();
@@ -70,12 +73,13 @@ function every(
 /** Commit packages end by an event, never by the clock alone: whoever has the log knows what is still there. */
 export async function expireCommits(
   { state, writer }: Pick<Registry, 'state' | 'writer'>,
-  clock: Clock = systemClock,
+  { clock = systemClock, isStopping = () => false }: { clock?: Clock; isStopping?: () => boolean } = {},
 ): Promise<readonly RegistryEvent[]> {
   const limit = new Date(clock.now() - COMMIT_DAYS * DAY_MS).toISOString();
   const old = state.refsSetBefore(limit).filter(({ ref }) => shaOfRef(ref) !== undefined);
   const events: RegistryEvent[] = [];
   for (const { ecosystem, name, ref } of old) {
+    if (isStopping()) break;
     const expired = await writer.execute({
       actor: operator(OPERATOR),
       plan(view) {

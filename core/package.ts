@@ -134,8 +134,9 @@ function create(event: PackageEvent): Mutable<Package> {
   };
 }
 
-/** Most releases have none: all of those share this one. */
+/** Most releases and names have none: all of those share these. */
 const noKeys: readonly string[] = [];
+const noArtifacts: readonly Artifact[] = [];
 
 /** What a package is found by apart from its name, and the releases and refs that say so: other objects, another answer. */
 export function foundKeysOf(of: Package): ReadonlyMap<string, readonly object[]> {
@@ -212,7 +213,7 @@ function apply(state: Mutable<Package>, event: PackageEvent, versionKey: (versio
         target: event.target,
         setAt: event.at,
         setBy: event.by,
-        artifacts: event.artifacts ?? [],
+        artifacts: event.artifacts ?? noArtifacts,
         meta: event.meta,
       });
       return;

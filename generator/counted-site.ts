@@ -25,11 +25,11 @@ const FILES_AT_ONCE = 128;
 
 /**
  * Writes the files of names that were downloaded since they were last written, and those of all names when a new day has
- * begun, or with `all`. Safe to repeat.
+ * begun, or with `all`. Safe to repeat; where `isStopping` ends it, the next time begins where this one did.
  */
 export async function updateCounted(
   { counters, target, surfaces, settings, isHidden, clock }: CountedSiteDeps,
-  { all = false } = {},
+  { all = false, isStopping = () => false }: { all?: boolean; isStopping?: () => boolean } = {},
 ): Promise<void> {
   const release = await target.hold('counted');
   try {
@@ -47,6 +47,8 @@ export async function updateCounted(
       for (const file of surface.countedFiles(counters, names, site)) {
         files.push(file);
         if (files.length < FILES_AT_ONCE) continue;
+        // There may be hundreds of thousands, and nobody should wait for them.
+        if (isStopping()) return;
         await target.put(files);
         files = [];
       }

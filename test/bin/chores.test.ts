@@ -13,7 +13,7 @@ const open = (): Promise<World> => openWorld({ settings: someSettings({ mounts: 
 
 /** What is gone, as `name sha`. */
 async function expire(world: World): Promise<readonly string[]> {
-  const events = await expireCommits(world, { now: () => world.clock.time });
+  const events = await expireCommits(world, { clock: { now: () => world.clock.time } });
   return events.map((event) => {
     assert.equal(event.kind, 'expired');
     assert.ok('ecosystem' in event && 'ref' in event && event.by === 'operator');
