@@ -37,12 +37,13 @@ async function follow(copy: string, { path, text }: Block): Promise<void> {
   const lines = text.trimEnd().split('\n');
   switch (path) {
     case 'schema/event.schema.json':
-      return change(/"enum": \["x07", "npm"\],/, text.trimEnd());
+      return change(/"enum": \["x07", "npm"[^\]]*\],/, text.trimEnd());
     case 'ecosystems/index.ts':
       await change(/^export const ecosystems.*$/m, lines[1] ?? '');
       return change(/^import/m, `${lines[0]}\nimport`);
     case 'test/ecosystems/examples.ts':
-      return change(/^};$/m, `${text}};`);
+      // The last thing in it.
+      return change(/};\n$/, `${text}};\n`);
     default:
       await mkdir(dirname(target), { recursive: true });
       await writeFile(target, text);
@@ -59,6 +60,7 @@ test('whoever does what the page says has a new ecosystem', async (t) => {
     'generator',
     'schema',
     'stores',
+    'surfaces',
     'test',
     'docs',
     'bench',
