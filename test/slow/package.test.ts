@@ -72,7 +72,7 @@ test('the README tells to install it the way it was installed here', () => {
 });
 
 test('the package holds compiled code, its types, maps and schemas, and nothing else', () => {
-  const folders = 'api|bin|core|ecosystems|generator|schema|stores';
+  const folders = 'api|bin|core|ecosystems|generator|schema|stores|surfaces';
   const allowed = [
     /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/schema\/[a-z-]+\.schema\.json)$/,
     new RegExp(`^dist/(${folders})/[a-z0-9/-]+\\.(js|js\\.map|d\\.ts)$`),
