@@ -54,7 +54,10 @@ test('a registry that was made is not moved by a start; the command that is name
   ]);
   const { keys, ...rest } = JSON.parse(printed) as { keys: readonly unknown[] };
   assert.equal(keys.length, 2, 'the keys stay');
-  assert.deepEqual(rest, { publicUrl: 'https://three.example', mounts: { x07: '/p', npm: '/npm' } });
+  assert.deepEqual(rest, {
+    publicUrl: 'https://three.example',
+    mounts: { x07: '/p', npm: '/npm', zig: '/zig', pantry: '/pantry' },
+  });
   assert.equal((await configOf(moved.url, '/p')).dl, 'https://three.example/p/v1/packages/');
   assert.equal((await send(moved.url, '/p/v1/packages/acme-hello')).status, 200);
   assert.equal((await send(moved.url, '/v1/packages/acme-hello')).status, 404);
