@@ -18,7 +18,7 @@ import {
   type Route,
   type Visibility,
 } from '../core/route.ts';
-import { sitePath } from '../core/site.ts';
+import { cacheOf, sitePath, type RouteParams, type SiteRoute } from '../core/site.ts';
 import type { RegistryState } from '../core/state.ts';
 import type { Writer } from '../core/writer.ts';
 import type { Surface } from '../ecosystems/ecosystem.ts';
@@ -30,7 +30,7 @@ import { buildRouting, type MountedRoute, type Routing } from './routing.ts';
 import { corsFor } from './cors.ts';
 import type { Metrics } from './metrics.ts';
 import { ownSurface, type Health } from './own-surface.ts';
-import { SiteServer } from './site-server.ts';
+import { SiteServer, type StoredPath } from './site-server.ts';
 
 export interface RequestRecord {
   readonly requestId: string;
@@ -114,7 +114,8 @@ export function createApp(deps: AppDeps): RequestListener {
     if (cors) response.setHeaders(new Map(Object.entries(cors.headersFor(request.headers))));
     try {
       if (deps.isStopping?.()) goOnReading(method, response);
-      if ((method === 'GET' || method === 'HEAD') && site.serveAgain(path, requestId, request, response))
+      const isRead = method === 'GET' || method === 'HEAD';
+      if (isRead && site.serveAgain({ urlPath: path, query: context.query, requestId }, request, response))
         return afterRead(request, response, context, deps);
       const match = routing.table.match(method, path);
       if (match.found === 'path')
@@ -126,9 +127,10 @@ export function createApp(deps: AppDeps): RequestListener {
         const { surface, mount, route } = match.route;
         context.surface = surface;
         if (route.from === 'site') {
-          const file = sitePath(mount, route, match.params);
+          const paths = pathsOf(mount, route, match.params);
           const headers = route.headers?.(match.params);
-          const read = { urlPath: path, requestId, route, path: file, headers };
+          const cache = cacheOf(route, match.params);
+          const read = { urlPath: path, query: context.query, requestId, route, paths, cache, headers };
           if (site.serve(read, request, response)) {
             if (route.counts && method === 'GET' && response.statusCode === 200)
               deps.counters.count({ category: 'download', ...route.counts(match.params), ours: 'version' });
@@ -147,6 +149,17 @@ export function createApp(deps: AppDeps): RequestListener {
     contexts.set(request, context);
     api(request, response);
   };
+}
+
+/** Where the file may be stored: once for each type it may have. */
+function pathsOf(mount: string, route: SiteRoute, params: RouteParams): readonly StoredPath[] {
+  if (route.types)
+    return Object.entries(route.types).flatMap(([suffix, type]) => {
+      const path = sitePath(mount, route, params, suffix);
+      return path === undefined ? [] : [{ path, type }];
+    });
+  const path = sitePath(mount, route, params);
+  return path === undefined ? [] : [{ path, type: route }];
 }
 
 function openContext(request: IncomingMessage, routing: Routing): Context {

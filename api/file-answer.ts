@@ -2,10 +2,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream';
 import type { FoundFile } from '../core/ports.ts';
-import { cacheControl, type SiteRoute } from '../core/site.ts';
+import { cacheControl, type CachePolicy, type SiteRoute } from '../core/site.ts';
 
 export interface ServedFile {
   readonly route: SiteRoute;
+  readonly contentType: string;
+  readonly cache: CachePolicy;
   readonly headers: Readonly<Record<string, string>> | undefined;
   readonly file: FoundFile;
   readonly etag: string;
@@ -16,7 +18,7 @@ export interface ServedFile {
 
 /** Answers a GET or HEAD. */
 export function answerFile(
-  { route, headers: ofRoute, file, etag, size, body }: ServedFile,
+  { contentType, cache, headers: ofRoute, file, etag, size, body }: ServedFile,
   requestId: string,
   request: IncomingMessage,
   response: ServerResponse,
@@ -28,7 +30,7 @@ export function answerFile(
     'etag',
     etag,
     'cache-control',
-    cacheControl[route.cache],
+    cacheControl[cache],
     'accept-ranges',
     'bytes',
   ];
@@ -37,7 +39,7 @@ export function answerFile(
     response.writeHead(304, headers).end();
     return;
   }
-  headers.push('content-type', route.contentType);
+  headers.push('content-type', contentType);
   const range = rangeOf(request, etag, size);
   if (range === 'unsatisfiable') {
     headers.push('content-range', `bytes */${size}`);

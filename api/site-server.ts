@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FoundFile, SiteReader } from '../core/ports.ts';
-import type { SiteRoute } from '../core/site.ts';
+import { digestOf } from '../core/digest.ts';
+import type { CachePolicy, FileType, SiteRoute } from '../core/site.ts';
 import { answerFile, type ServedFile } from './file-answer.ts';
 
 /** Up to this size a document is kept in memory, with the hash of its bytes as its ETag. */
@@ -13,14 +14,26 @@ const MAX_KEPT_TOTAL_BYTES = 64 * 1024 * 1024;
 /** What a document takes beside its bytes, about. */
 const KEPT_OVERHEAD_BYTES = 512;
 
-/** What the route table has made of a request. */
-export interface SiteRead {
+/** A request before anybody has looked at the route table. */
+export interface Asked {
   /** As it was sent. */
   readonly urlPath: string;
+  /** As it was sent, without the question mark. */
+  readonly query: string;
   readonly requestId: string;
+}
+
+export interface StoredPath {
+  readonly path: string;
+  readonly type: FileType;
+}
+
+/** What the route table has made of a request. */
+export interface SiteRead extends Asked {
   readonly route: SiteRoute;
-  /** Below the root of the site, from `sitePath`: undefined where no file can be. */
-  readonly path: string | undefined;
+  /** Below the root of the site, from `sitePath`, the likeliest first: none where no file can be. */
+  readonly paths: readonly StoredPath[];
+  readonly cache: CachePolicy;
   /** Of the route itself, beside type and policy. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
@@ -28,6 +41,11 @@ export interface SiteRead {
 interface Kept extends ServedFile {
   readonly path: string;
 }
+
+type Found = Pick<SiteRead, 'route' | 'cache' | 'headers'> & {
+  readonly type: FileType;
+  readonly file: FoundFile;
+};
 
 /** For one route table: with a document it keeps what the table has said of its URL. */
 export class SiteServer {
@@ -45,36 +63,45 @@ export class SiteServer {
    * registry does most. False, and nothing sent, for all others.
    */
   serveAgain(
-    urlPath: string,
-    requestId: string,
+    { urlPath, query, requestId }: Asked,
     request: IncomingMessage,
     response: ServerResponse,
   ): boolean {
     const kept = this.#standing(urlPath);
-    if (!kept) return false;
+    if (!kept || asksApi(kept.route, query)) return false;
     answerFile(kept, requestId, request, response);
     return true;
   }
 
-  /** Answers a GET or HEAD; false, and nothing sent, when there is no such file. */
+  /** Answers a GET or HEAD; false, and nothing sent, when there is no such file, or the query asks for more. */
   serve(read: SiteRead, request: IncomingMessage, response: ServerResponse): boolean {
-    const served = this.#find(read);
+    const served = asksApi(read.route, read.query) ? undefined : this.#find(read);
     if (!served) return false;
     answerFile(served, read.requestId, request, response);
     return true;
   }
 
-  #find({ urlPath, route, path, headers }: SiteRead): ServedFile | undefined {
-    if (path === undefined) return undefined;
+  #find(read: SiteRead): ServedFile | undefined {
+    for (const stored of read.paths) {
+      const found = this.#findAt(stored, read);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  #findAt({ path, type }: StoredPath, { urlPath, route, cache, headers }: SiteRead): ServedFile | undefined {
     const key = urlPath.includes('%') ? path : urlPath;
     const kept = this.#standing(key);
     if (kept) return kept;
     const file = this.#reader.find(path);
     if (!file) return undefined;
+    const { contentType } = type;
     // What is answered from memory is not counted: the table says what a request downloads.
-    if (route.cache === 'document' && !route.counts && file.size <= MAX_KEPT_BYTES)
-      return this.#keep(key, path, route, file, headers);
-    return { route, headers, file, etag: `"${file.version}"`, size: file.size, body: undefined };
+    if (cache === 'document' && !route.counts && file.size <= MAX_KEPT_BYTES)
+      return this.#keep(key, path, { route, type, cache, file, headers });
+    const ofDigest = digestHeaders(route, type, headers, () => file.read());
+    const etag = `"${file.version}"`;
+    return { route, contentType, cache, headers: ofDigest, file, etag, size: file.size, body: undefined };
   }
 
   /** What is kept under a key, unless the file is another by now: every read looks, since others write the site too. */
@@ -85,12 +112,22 @@ export class SiteServer {
     return undefined;
   }
 
-  #keep(key: string, path: string, route: SiteRoute, file: FoundFile, headers: SiteRead['headers']): Kept {
+  #keep(key: string, path: string, { route, type, cache, file, headers }: Found): Kept {
     const bytes = Buffer.from(file.read());
     const etag = `"${createHash('sha256').update(bytes).digest('hex')}"`;
     const size = bytes.byteLength;
     const body = size <= MAX_TEXT_BYTES ? bytes.toString('latin1') : bytes;
-    const kept = { path, route, headers, file, etag, size, body };
+    const kept = {
+      path,
+      route,
+      contentType: type.contentType,
+      cache,
+      headers: digestHeaders(route, type, headers, () => bytes),
+      file,
+      etag,
+      size,
+      body,
+    };
     this.#kept.set(key, kept);
     this.#keptBytes += size + KEPT_OVERHEAD_BYTES;
     for (const [oldest, entry] of this.#kept) {
@@ -104,4 +141,18 @@ export class SiteServer {
     this.#kept.delete(key);
     this.#keptBytes -= kept.size + KEPT_OVERHEAD_BYTES;
   }
+}
+
+function asksApi({ asksApi }: SiteRoute, query: string): boolean {
+  return asksApi?.(query) === true;
+}
+
+function digestHeaders(
+  { digestHeader }: SiteRoute,
+  { digest }: FileType,
+  headers: SiteRead['headers'],
+  read: () => Uint8Array,
+): SiteRead['headers'] {
+  if (digestHeader === undefined || headers?.[digestHeader] !== undefined) return headers;
+  return { ...headers, [digestHeader]: digestOf(read(), digest) };
 }

@@ -204,6 +204,7 @@ withData(program.command('settings'))
   .option('--mounts <list>', 'such as x07=/,npm=/npm')
   .option('--x07 <json>', 'settings of the X07 surface')
   .option('--npm <json>', 'settings of the npm surface')
+  .option('--oci <json>', 'settings of the OCI surface')
   .action(async (flags: Flags & Parameters<typeof changeSettings>[1]) =>
     (await import('./settings.ts')).changeSettings(dataOf(flags), flags),
   );

@@ -67,6 +67,8 @@ export interface ServerSettings {
   readonly x07?: Settings['x07'] | undefined;
   /** Settings of the npm surface. Recorded at first start. */
   readonly npm?: Settings['npm'] | undefined;
+  /** Settings of the OCI surface. Recorded at first start. */
+  readonly oci?: Settings['oci'] | undefined;
   /**
    * Asks another registry for npm packages that are not here: the one at this URL, or, with `true`, the one that npm's
    * configuration on this machine names. Default `false`: a program that says nothing reaches nobody.
@@ -107,9 +109,15 @@ export interface RunningServer {
  * @throws LogDamage when the log is not what it must be.
  */
 export async function startServer(settings: ServerSettings): Promise<RunningServer> {
-  const { dataDirectory, ecosystems, mounts, x07, npm, say = () => undefined } = settings;
+  const { dataDirectory, ecosystems, mounts, x07, npm, oci, say = () => undefined } = settings;
   // Before anything is made of it.
-  asSettings({ publicUrl: 'http://localhost', mounts: {}, ...(x07 ? { x07 } : {}), ...(npm ? { npm } : {}) });
+  asSettings({
+    publicUrl: 'http://localhost',
+    mounts: {},
+    ...(x07 ? { x07 } : {}),
+    ...(npm ? { npm } : {}),
+    ...(oci ? { oci } : {}),
+  });
   const { listen, publicUrl, registration } = settings;
   const flags = definedOf({ data: dataDirectory, listen, publicUrl, registration });
   const options = readOptions(flags, {
@@ -118,7 +126,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     CAIRN_NPM_FALLBACK: String(settings.npmFallback ?? false),
     CAIRN_ADMIN_TOKEN: settings.administratorToken,
   });
-  return serve({ ...options, said: { ...options.said, x07, npm } }, say);
+  return serve({ ...options, said: { ...options.said, x07, npm, oci } }, say);
 }
 
 function definedOf<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

@@ -44,6 +44,7 @@ export interface Said {
   readonly mounts: Settings['mounts'] | undefined;
   readonly x07: Settings['x07'] | undefined;
   readonly npm: Settings['npm'] | undefined;
+  readonly oci: Settings['oci'] | undefined;
 }
 
 export interface Flags {
@@ -63,6 +64,7 @@ interface ConfigFile {
   readonly mounts?: Readonly<Record<string, string>>;
   readonly x07?: Settings['x07'];
   readonly npm?: Settings['npm'];
+  readonly oci?: Settings['oci'];
   readonly corsOrigins?: readonly string[];
   readonly registration?: string;
   readonly sigstoreTrustedRoot?: string;
@@ -88,6 +90,11 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
     publicUrl: parsePublicUrl(flags.publicUrl ?? env('CAIRN_PUBLIC_URL') ?? file.publicUrl),
     mounts: list || mounts ? mountsOf(list, mounts ?? {}) : undefined,
     npm: npmSettings(file.npm, env('CAIRN_NPM_ACCESS'), env('CAIRN_NPM_UNPUBLISH_HOURS')),
+    oci: ociSettings(file.oci, {
+      defaultVisibility: env('CAIRN_OCI_VISIBILITY'),
+      namespaces: env('CAIRN_OCI_NAMESPACES'),
+      anonymous: env('CAIRN_OCI_ANONYMOUS'),
+    }),
     x07: verifiedNamespaces ? { ...file.x07, verifiedNamespaces: [...verifiedNamespaces] } : file.x07,
   };
   checkSettings(said);
@@ -120,8 +127,23 @@ function aliasesIn(environment: NodeJS.ProcessEnv): Aliases {
 }
 
 /** Before anything is made of them. @throws SchemaViolation */
-function checkSettings({ publicUrl = 'http://localhost', mounts = {}, x07, npm }: Said): void {
-  asSettings({ publicUrl, mounts, ...(x07 ? { x07 } : {}), ...(npm ? { npm } : {}) });
+function checkSettings({ publicUrl = 'http://localhost', mounts = {}, x07, npm, oci }: Said): void {
+  asSettings({
+    publicUrl,
+    mounts,
+    ...(x07 ? { x07 } : {}),
+    ...(npm ? { npm } : {}),
+    ...(oci ? { oci } : {}),
+  });
+}
+
+/** What is none of the words is for the schema to refuse. */
+function ociSettings(
+  file: Settings['oci'],
+  said: Readonly<Record<keyof NonNullable<Settings['oci']>, string | undefined>>,
+): Settings['oci'] {
+  const given = Object.entries(said).filter(([, word]) => word !== undefined);
+  return given.length === 0 ? file : { ...file, ...(Object.fromEntries(given) as Settings['oci']) };
 }
 
 /** What is no access, and no number of hours, is for the schema to refuse. */
@@ -150,6 +172,7 @@ const configFields: { readonly [Field in keyof ConfigFile]-?: (value: unknown) =
   mounts: (value) => isObject(value) && Object.values(value).every(isText),
   x07: isObject,
   npm: isObject,
+  oci: isObject,
   corsOrigins: (value) => Array.isArray(value) && value.every(isText),
   registration: isText,
   sigstoreTrustedRoot: isText,
@@ -265,11 +288,18 @@ export function mountsOf(
   for (const id of list ?? [])
     if (!Object.hasOwn(ecosystems, id))
       throw wrong(`there is no ecosystem ${id}; there are: ${Object.keys(ecosystems).join(', ')}`);
-  // What stands below another has no place of its own.
-  const placed = allSurfaces.filter(({ below }) => !below);
+  // What stands below another, or beside it, has no place of its own.
+  const placed = allSurfaces.filter(({ below, beside }) => !below && !beside);
   const unknown = Object.keys(places).find((id) => !placed.some((surface) => surface.id === id));
   if (unknown)
     throw wrong(`there is no surface ${unknown}; there are: ${placed.map(({ id }) => id).join(', ')}`);
+  const moved = placed.find(
+    ({ id, isFixed, defaultMount }) => isFixed && (places[id] ?? defaultMount) !== defaultMount,
+  );
+  if (moved)
+    throw wrong(
+      `mounts ${moved.id}=${places[moved.id]}: it can stand at ${moved.defaultMount} only, where its clients look for it`,
+    );
   const wanted = placed.filter((surface) => !list || surface.reads.some((id) => list.includes(id)));
   return Object.fromEntries(
     wanted.map((surface) => [surface.id, places[surface.id] ?? surface.defaultMount]),

@@ -15,6 +15,7 @@ interface SettingsFlags {
   readonly mounts?: string;
   readonly x07?: string;
   readonly npm?: string;
+  readonly oci?: string;
 }
 
 /** Prints the settings, after changing what was given. Every client that stored an old URL will miss it. */
@@ -28,6 +29,7 @@ export async function changeSettings(dataDirectory: string, flags: SettingsFlags
     ...(places ? { mounts: { ...before.mounts, ...knownPlaces(places) } } : {}),
     ...(flags.x07 === undefined ? {} : { x07: parseJson(flags.x07, '--x07') }),
     ...(flags.npm === undefined ? {} : { npm: parseJson(flags.npm, '--npm') }),
+    ...(flags.oci === undefined ? {} : { oci: parseJson(flags.oci, '--oci') }),
   });
   buildRouting(allSurfaces, wanted);
   // From the first version on: clients that are offered keys want every version signed.

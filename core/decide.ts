@@ -40,6 +40,11 @@ export type PackageCommand =
     })
   | (OfName & { readonly kind: 'undeprecate'; readonly version?: string })
   | (OfName & { readonly kind: 'withdraw'; readonly version?: string; readonly reason?: string })
+  | (OfName & {
+      /** A file that no version names; who asks has made sure of that. For the record: the log says who did it. */
+      readonly kind: 'withdraw-artifact';
+      readonly artifact: string;
+    })
   | (OfName & { readonly kind: 'set-ref'; readonly ref: string; readonly target: string })
   | (OfName & {
       /** A name that brings files along, which belong to no version; the package may be new. What it was set to goes. */
@@ -132,6 +137,7 @@ export function decide(command: Command, slices: Slices, at: Circumstances): rea
     case 'deprecate':
     case 'undeprecate':
     case 'withdraw':
+    case 'withdraw-artifact':
     case 'set-ref':
     case 'remove-ref':
     case 'expire':
@@ -155,6 +161,7 @@ const scopeOf: Record<PackageCommand['kind'] | OwnershipCommand['kind'], Scope> 
   deprecate: 'yank',
   undeprecate: 'yank',
   withdraw: 'yank',
+  'withdraw-artifact': 'yank',
   expire: 'admin',
   'set-visibility': 'owner',
   star: 'publish',
@@ -202,7 +209,9 @@ function publish(command: Publish, slices: Slices, at: Circumstances): readonly 
   const { ecosystem, name, version, artifacts, meta, metaDigest, signatures = [], keys = [] } = command;
   const existing = slices.package;
   requireMayPublish(name, slices, at);
-  if (existing?.releases.has(rules.versionKey(version)))
+  const isThere = existing?.releases.has(rules.versionKey(version)) === true;
+  if (isThere && rules.versionIsDigest) return [];
+  if (isThere)
     throw new RegistryError(
       'version-exists',
       `${name} ${version} is already published; publish a new version`,
@@ -233,7 +242,8 @@ function hidingNew(
 }
 
 /** @throws RegistryError `name-taken`, `not-owner` */
-function requireMayPublish(name: string, { package: existing, namespace }: Slices, at: Circumstances): void {
+function requireMayPublish(name: string, slices: Slices, at: Circumstances): void {
+  const { package: existing, namespace } = slices;
   if (existing && existing.name !== name)
     throw new RegistryError(
       'name-taken',
@@ -244,6 +254,18 @@ function requireMayPublish(name: string, { package: existing, namespace }: Slice
   // Where owners own packages, a namespace only says who may add a package to it.
   const holder = (at.rules.ownedBy === 'package' ? existing : undefined) ?? namespace;
   if (holder) requireOwner(holder, at);
+  else if (!namespace) requireMayTakeNamespace(name, slices, at);
+}
+
+/** @throws RegistryError `not-owner` */
+function requireMayTakeNamespace(name: string, { settings }: Slices, { actor, rules }: Circumstances): void {
+  const namespace = rules.namespaceOf?.(name);
+  if (namespace === undefined || !settings || rules.freeNamespaces?.(settings) !== 'own') return;
+  if (namespace === actor.handle || isAdministrator(actor)) return;
+  throw new RegistryError(
+    'not-owner',
+    `${namespace} is not yours: publish below ${actor.handle}/, or ask the operator for ${namespace}`,
+  );
 }
 
 /** What a first publish takes for its publisher: the name, and its namespace where that is free. */
@@ -359,6 +381,9 @@ function pendingTransfer(holder: Ownership, now: string): { to: string } {
 
 type PackageChange = Exclude<PackageCommand, { kind: 'publish' | 'publish-ref' }>;
 
+/** What makes sense of a package without a version. */
+const ofNothing: ReadonlySet<Command['kind']> = new Set(['set-visibility', 'withdraw-artifact']);
+
 /** What is not a matter of who owns the package. */
 const ofAnybody: ReadonlySet<Command['kind']> = new Set(['expire', 'star', 'unstar']);
 
@@ -366,8 +391,7 @@ function changePackage(command: PackageChange, slices: Slices, at: Circumstances
   const target = slices.package;
   const holder = at.rules.ownedBy === 'package' ? target : slices.namespace;
   // A name that is only close to this one is another's.
-  const isNothing =
-    target?.releases.size === 0 && target.refs.size === 0 && command.kind !== 'set-visibility';
+  const isNothing = target?.releases.size === 0 && target.refs.size === 0 && !ofNothing.has(command.kind);
   const isOther = !target || isNothing || target.name !== command.name;
   if (isOther || isHiddenFrom(at.actor, target, holder ?? target))
     throw new RegistryError('package-not-found', `package ${command.name} not found`);
@@ -403,6 +427,8 @@ function changePackage(command: PackageChange, slices: Slices, at: Circumstances
     case 'withdraw':
       if (release ? isWithdrawn(release) : [...target.releases.values()].every(isWithdrawn)) return [];
       return [{ kind: 'withdrawn', ...draft, ...ofVersion, ...ofReason }];
+    case 'withdraw-artifact':
+      return [{ kind: 'withdrawn', ...draft, artifact: command.artifact }];
     case 'set-ref':
       requireRefTarget(target, command.target, at.rules);
       if (target.refs.get(command.ref)?.target === command.target) return [];

@@ -52,6 +52,8 @@ export interface RegistryErrorOptions {
   readonly cause?: unknown;
   /** The ecosystem's own, finer code for its client, such as `X07REG_PKG_DOCS_REQUIRED`. */
   readonly surfaceCode?: string;
+  /** Headers that go with it, where the surface knows them: a challenge, where an upload stands. Names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Methods that would have been allowed; sent as `Allow`. */
   readonly allow?: readonly string[];
   /** When it makes sense to try again; sent as `Retry-After`, whatever the surface. */
@@ -63,6 +65,7 @@ export class RegistryError extends Error {
   override readonly name = 'RegistryError';
   readonly code: ErrorCode;
   readonly surfaceCode: string | undefined;
+  readonly headers: Readonly<Record<string, string>> | undefined;
   readonly allow: readonly string[] | undefined;
   readonly retryAfterSeconds: number | undefined;
 
@@ -70,6 +73,7 @@ export class RegistryError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.surfaceCode = options.surfaceCode;
+    this.headers = options.headers;
     this.allow = options.allow;
     this.retryAfterSeconds = options.retryAfterSeconds;
   }

@@ -1,6 +1,7 @@
 import type { Advisory, Artifact, EcosystemId, RegistryEvent, Signature } from '../schema/types.ts';
 import type { Json } from './canonical-json.ts';
 import { LogDamage } from './errors.ts';
+import type { VersionRules } from './rules.ts';
 
 export type { Advisory, Artifact, Signature };
 
@@ -91,14 +92,14 @@ type PackageEvent = Extract<RegistryEvent, { ecosystem: EcosystemId }>;
 export function reducePackage(
   before: Package | undefined,
   events: readonly RegistryEvent[],
-  versionKey: (version: string) => string,
+  rules: VersionRules,
 ): Package | undefined {
   let state: Mutable<Package> | undefined;
   for (const event of events) {
     if (!('ecosystem' in event)) continue;
     state ??= before ? copy(before, !events.every(leavesReleases)) : create(event);
     const isOfFiles = isOfRefWithFiles(state, event);
-    apply(state, event, versionKey);
+    apply(state, event, rules);
     state.lastSeq = event.seq;
     if (isOfFiles) continue;
     state.changedSeq = event.seq;
@@ -155,6 +156,7 @@ export function foundKeysOf(of: Package): ReadonlyMap<string, readonly object[]>
 function leavesReleases(event: RegistryEvent): boolean {
   const { kind } = event;
   if (kind === 'expired') return event.version === undefined;
+  if (kind === 'withdrawn') return event.artifact !== undefined;
   return kind === 'ref-set' || kind === 'ref-removed' || kind === 'starred' || kind === 'unstarred';
 }
 
@@ -167,13 +169,18 @@ function copy(before: Package, changesReleases: boolean): Mutable<Package> {
   };
 }
 
-function apply(state: Mutable<Package>, event: PackageEvent, versionKey: (version: string) => string): void {
+function apply(state: Mutable<Package>, event: PackageEvent, rules: VersionRules): void {
+  const { versionKey } = rules;
   const change = (version: string, patch: Partial<Release>): void => {
     const key = versionKey(version);
     const release = state.releases.get(key);
     if (!release)
       throw new LogDamage(`line ${event.seq}: ${event.kind} of ${event.name} ${version}, never published`);
     state.releases.set(key, { ...release, ...patch });
+  };
+  const leave = (version: string | undefined): void => {
+    if (rules.versionIsDigest) forget(state, version && versionKey(version));
+    else withdraw(state, event.at, version, change);
   };
   switch (event.kind) {
     case 'published':
@@ -206,7 +213,8 @@ function apply(state: Mutable<Package>, event: PackageEvent, versionKey: (versio
       else change(event.version, { deprecated: undefined });
       return;
     case 'withdrawn':
-      withdraw(state, event.at, event.version, change);
+      // Of a file that no version names: nothing here knows of it.
+      if (event.artifact === undefined) leave(event.version);
       return;
     case 'ref-set':
       state.refs.set(event.ref, {
@@ -222,7 +230,7 @@ function apply(state: Mutable<Package>, event: PackageEvent, versionKey: (versio
       return;
     case 'expired':
       if (event.ref !== undefined) state.refs.delete(event.ref);
-      if (event.version !== undefined) withdraw(state, event.at, event.version, change);
+      if (event.version !== undefined) leave(event.version);
       return;
     case 'starred':
       state.stars = new Set([...state.stars, event.by]);
@@ -271,6 +279,17 @@ function withdraw(
   for (const [name, { artifacts }] of [...state.refs]) if (artifacts.length > 0) state.refs.delete(name);
   for (const release of [...state.releases.values()])
     if (release.withdrawnAt === undefined) change(release.version, tombstone);
+}
+
+/** Of versions that are digests; of all of them when none is named. */
+function forget(state: Mutable<Package>, version: string | undefined): void {
+  if (version === undefined) {
+    state.releases.clear();
+    state.refs.clear();
+    return;
+  }
+  state.releases.delete(version);
+  for (const [name, { target }] of [...state.refs]) if (target === version) state.refs.delete(name);
 }
 
 type OwnershipEvent = Extract<

@@ -1,5 +1,5 @@
 /** The published files: what they are, where they go, and how long anyone may keep them. */
-import type { Digest } from './digest.ts';
+import type { Digest, DigestAlgorithm } from './digest.ts';
 
 /** Why these values: `max-age=0` because npm takes `max-age` literally, `public` because clients send tokens on reads. */
 export const cacheControl = {
@@ -51,12 +51,29 @@ export interface SiteRoute {
   readonly pattern: string;
   readonly contentType: string;
   readonly cache: CachePolicy;
+  /** Where not all files of the route may be kept alike: `cache` is then that of none. */
+  readonly cacheOf?: (params: RouteParams) => CachePolicy;
+  /**
+   * For files whose types differ: what they may be, by the suffix that such a file is stored with, since a directory keeps no
+   * types. Nobody asks for a suffix, and `contentType` is that of none of them.
+   */
+  readonly types?: Readonly<Record<string, FileType>>;
+  /** A header that says the digest of what is answered. */
+  readonly digestHeader?: string;
+  /** Whether a query, as it was sent, asks for more than the file can say: then the API answers. Without it no query matters. */
+  readonly asksApi?: (query: string) => boolean;
   /** `index` when other routes lie below this path: it is stored as `<path>/=index`. */
   readonly stored: 'file' | 'index';
   /** Headers of its own beside type and policy, such as the name to save it under. Names in lower case. */
   readonly headers?: (params: RouteParams) => Readonly<Record<string, string>>;
   /** What was downloaded whenever this is answered whole. */
   readonly counts?: (params: RouteParams) => Download;
+}
+
+export interface FileType {
+  readonly contentType: string;
+  /** By what `digestHeader` names such a file; SHA-256 unless told. */
+  readonly digest?: DigestAlgorithm;
 }
 
 /** Of which package, and which version of it: counted outside the log. */
@@ -75,9 +92,15 @@ export function isSegment(text: string): boolean {
 
 /**
  * The stored path of one file of a route, below the root of the site.
+ * @param type one of `types`, where the route has them
  * @returns undefined when a parameter cannot be a path segment: no such file can exist.
  */
-export function sitePath(mount: string, route: SiteRoute, params: RouteParams): string | undefined {
+export function sitePath(
+  mount: string,
+  route: SiteRoute,
+  params: RouteParams,
+  type?: string,
+): string | undefined {
   const parts: string[] = mount === '/' ? [] : mount.slice(1).split('/');
   for (const part of route.pattern === '' ? [] : route.pattern.split('/')) {
     const values = part.startsWith('{') ? segmentsOf(part, params) : [part];
@@ -85,7 +108,7 @@ export function sitePath(mount: string, route: SiteRoute, params: RouteParams): 
     parts.push(...values);
   }
   if (route.stored === 'index') parts.push(indexName);
-  return parts.join('/');
+  return type === undefined ? parts.join('/') : `${parts.join('/')}.${type}`;
 }
 
 /** What stands for `{name}` or `{+name}`. */
@@ -117,13 +140,18 @@ export function siteFile(
   route: SiteRoute,
   params: RouteParams,
   body: SiteBody | string,
+  type?: string,
 ): SiteFile {
-  const path = sitePath(mount, route, params);
+  const path = sitePath(mount, route, params, type);
   if (path === undefined) throw new TypeError(`${route.pattern} has no path for ${JSON.stringify(params)}`);
   return {
     path,
     body: typeof body === 'string' ? { bytes: Buffer.from(body) } : body,
-    contentType: route.contentType,
-    cache: route.cache,
+    contentType: (type === undefined ? undefined : route.types?.[type]?.contentType) ?? route.contentType,
+    cache: cacheOf(route, params),
   };
+}
+
+export function cacheOf({ cacheOf: ofParams, cache }: SiteRoute, params: RouteParams): CachePolicy {
+  return ofParams?.(params) ?? cache;
 }

@@ -23,6 +23,8 @@ export interface StateView {
    * reads nothing, so that the time of an answer does not tell a stranger which it was.
    */
   privateReaders(ecosystem: EcosystemId, name: string): readonly string[] | undefined;
+  /** Name keys of all private packages of an ecosystem, in no order; whoever shows any of them asks for each who may see it. */
+  privateNames(ecosystem: EcosystemId): readonly string[];
   /** Packages that are, or once were, found by a key of their ecosystem: one of a release, or a ref with files of its own. Private ones too. */
   packagesBy(ecosystem: EcosystemId, key: string): readonly Package[];
   /** Keys that begin so, in ascending order. */
@@ -242,6 +244,13 @@ export class RegistryState implements StateView {
     return ofPackage && (ofNamespace ?? nobody).owners;
   }
 
+  privateNames(ecosystem: EcosystemId): readonly string[] {
+    const prefix = `${ecosystem}/package/`;
+    return [...this.#owners.keys()]
+      .filter((key) => key.startsWith(prefix))
+      .map((key) => key.slice(prefix.length));
+  }
+
   /** Keys of every package of these ecosystems, in ascending order. */
   packageKeys(of: readonly EcosystemId[]): string[] {
     const prefixes = of.map((ecosystem) => `${ecosystem}/package/`);
@@ -291,7 +300,7 @@ export class RegistryState implements StateView {
   reduce(before: Package | undefined, events: readonly RegistryEvent[]): Package | undefined {
     const first = events[0];
     if (!first || !('ecosystem' in first)) return before;
-    return reducePackage(before, events, this.#rulesOf(first.ecosystem).versionKey);
+    return reducePackage(before, events, this.#rulesOf(first.ecosystem));
   }
 
   /** Events from `last` back to the one after `stop`, oldest first. */

@@ -252,6 +252,11 @@ class Batch implements StateView {
     return this.#deps.state.privateReaders(ecosystem, name);
   }
 
+  /** As of before this batch. */
+  privateNames(ecosystem: Package['ecosystem']): readonly string[] {
+    return this.#deps.state.privateNames(ecosystem);
+  }
+
   /** All of a request's events or none. */
   decide(request: WriteRequest): readonly RegistryEvent[] {
     this.#from = this.events.length;

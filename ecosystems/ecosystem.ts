@@ -53,6 +53,13 @@ export interface Surface {
    * `twin` are. Not where `twin` stands at the very same place: then that one answers.
    */
   readonly below?: { readonly surface: string; readonly path: string; readonly twin: string };
+  /** Its clients have fixed where it stands: it cannot be moved. */
+  readonly isFixed?: true;
+  /**
+   * Set for a surface whose clients have fixed where it stands, and that belongs to another: it has no mount of its own, and is on
+   * where that one is.
+   */
+  readonly beside?: { readonly surface: string; readonly mount: string };
   readonly routes: readonly DocumentedRoute[];
   readonly doc: SurfaceDoc;
   /** Other host names under which a part of the surface answers at the root: host to path below the mount. */
@@ -61,6 +68,17 @@ export interface Surface {
   canonicalPath?(path: string): string;
   /** Files of one release. May depend on the release, on ownership and on settings; never on other releases or refs. */
   filesForRelease(release: Release, of: Package, site: SiteContext): Iterable<SiteFile>;
+  /** Releases of one package may say the same file, with the same bytes: it is there as long as one of them says it. */
+  readonly releasesShareFiles?: true;
+  /** What this release has in common with others of its package, which then have files together; undefined: nothing. */
+  groupOf?(release: Release): string | undefined;
+  /** Files that the releases of one group have a part in, in the order of publication. Rendered whenever one of them changed. */
+  filesForGroup?(
+    group: string,
+    releases: readonly Release[],
+    of: Package,
+    site: SiteContext,
+  ): Iterable<SiteFile>;
   /** Files of one movable name. May depend on the ref and on the release it points at. */
   filesForRef?(name: string, ref: Ref, of: Package, site: SiteContext): Iterable<SiteFile>;
   /** Files that list the package: they are rendered whenever anything in it changed. */
@@ -110,9 +128,10 @@ export interface SurfaceDoc {
 
 /** Where a surface stands; undefined while it is off. */
 export function mountOf(
-  { id, below }: Pick<Surface, 'id' | 'below'>,
+  { id, below, beside }: Pick<Surface, 'id' | 'below' | 'beside'>,
   { mounts }: Settings,
 ): string | undefined {
+  if (beside) return mounts[beside.surface] === undefined ? undefined : beside.mount;
   if (!below) return mounts[id];
   const parent = mounts[below.surface];
   if (parent === undefined || mounts[below.twin] === undefined) return undefined;

@@ -146,16 +146,19 @@ function successes(route: DocumentedRoute, success: AnswerDoc): Json {
         etag: { description: 'Names these bytes.', schema: { type: 'string' } },
         'cache-control': { description: 'How long anyone may keep them.', schema: { type: 'string' } },
       };
-      const [type = ''] = route.contentType.split(';');
+      const types = route.types
+        ? [...new Set(Object.values(route.types).map(({ contentType }) => contentType))]
+        : route.contentType.split(';').slice(0, 1);
+      const each = (media: Json): Json => Object.fromEntries(types.map((type) => [type, media]));
       // Where there is no file the API answers, and nobody may keep that.
       const always = 'missFromApi' in route ? requestId : headers;
       return {
         200: {
           description,
           headers: always,
-          content: { [type]: { schema: schema ?? {} }, ...contents(alternatives) },
+          content: { ...each({ schema: schema ?? {} }), ...contents(alternatives) },
         },
-        206: { description: 'The part that was asked for.', headers, content: { [type]: {} } },
+        206: { description: 'The part that was asked for.', headers, content: each({}) },
         304: { description: 'Not changed.', headers },
         416: { description: 'There is no such part.', headers },
       };

@@ -18,11 +18,44 @@ export interface Plan {
 }
 
 /** Every file of a package: what a site made from nothing holds. */
-export function* allFiles(of: Package, { surface, site }: Mounted): Iterable<SiteFile> {
+export function* allFiles(of: Package, mounted: Mounted): Iterable<SiteFile> {
+  const { surface, site } = mounted;
   if (!isShown(of)) return;
-  for (const release of of.releases.values()) yield* surface.filesForRelease(release, of, site);
+  yield* surface.releasesShareFiles ? eachOnce(filesOfReleases(of, mounted)) : filesOfReleases(of, mounted);
   if (surface.filesForRef) for (const [name, ref] of of.refs) yield* surface.filesForRef(name, ref, of, site);
+  yield* filesOfGroups(of, mounted, undefined);
   yield* surface.filesForPackage(of, site);
+}
+
+function* filesOfReleases(of: Package, { surface, site }: Mounted): Iterable<SiteFile> {
+  for (const release of of.releases.values()) yield* surface.filesForRelease(release, of, site);
+}
+
+function* eachOnce(files: Iterable<SiteFile>): Iterable<SiteFile> {
+  const seen = new Set<string>();
+  for (const file of files) {
+    if (seen.has(file.path)) continue;
+    seen.add(file.path);
+    yield file;
+  }
+}
+
+/** Files of these groups, or of all. One pass over the releases, however many groups there are. */
+function* filesOfGroups(
+  of: Package,
+  { surface, site }: Mounted,
+  wanted: ReadonlySet<string> | undefined,
+): Iterable<SiteFile> {
+  if (!surface.groupOf || !surface.filesForGroup || wanted?.size === 0) return;
+  const members = new Map<string, Release[]>();
+  for (const release of of.releases.values()) {
+    const group = surface.groupOf(release);
+    if (group === undefined || (wanted && !wanted.has(group))) continue;
+    const known = members.get(group);
+    if (known) known.push(release);
+    else members.set(group, [release]);
+  }
+  for (const [group, releases] of members) yield* surface.filesForGroup(group, releases, of, site);
 }
 
 /**
@@ -31,18 +64,20 @@ export function* allFiles(of: Package, { surface, site }: Mounted): Iterable<Sit
  */
 export function planPackage(before: Package | undefined, after: Package, mounted: Mounted): Plan {
   const old = new Map<string, SiteFile>();
+  const groups = changedGroups(before, after, mounted.surface);
   if (before && isShown(before))
-    for (const file of changedFiles(before, after, mounted)) old.set(file.path, file);
+    for (const file of changedFiles(before, after, mounted, groups)) old.set(file.path, file);
   const artifacts: SiteFile[] = [];
   const documents: SiteFile[] = [];
   if (isShown(after)) {
-    for (const file of changedFiles(after, before, mounted)) {
+    for (const file of changedFiles(after, before, mounted, groups)) {
       const known = old.get(file.path);
       old.delete(file.path);
       if (known && sameBody(known.body, file.body)) continue;
       (file.cache === 'artifact' ? artifacts : documents).push(file);
     }
   }
+  if (mounted.surface.releasesShareFiles && isShown(after)) keepShared(old, after, mounted);
   // Files that list the package were rendered last and name the others: they go first.
   const gone = [...old.values()].reverse();
   const counted = before && isShown(before) && !isShown(after) ? countedPaths(after, mounted) : [];
@@ -51,6 +86,15 @@ export function planPackage(before: Package | undefined, after: Package, mounted
     ...gone.filter((f) => f.cache === 'artifact'),
   ];
   return { artifacts, documents, removals: [...removals.map(({ path }) => path), ...counted] };
+}
+
+/** What a release has left behind may be another's as well. Only looked for when something is about to go. */
+function keepShared(gone: Map<string, SiteFile>, after: Package, mounted: Mounted): void {
+  if (![...gone.values()].some(({ cache }) => cache === 'artifact')) return;
+  for (const { path } of filesOfReleases(after, mounted)) {
+    gone.delete(path);
+    if (gone.size === 0) return;
+  }
 }
 
 function countedPaths(of: Package, { surface, site }: Mounted): Iterable<string> {
@@ -65,8 +109,10 @@ export function isShown(of: Package): boolean {
 function* changedFiles(
   of: Package,
   other: Package | undefined,
-  { surface, site }: Mounted,
+  mounted: Mounted,
+  groups: ReadonlySet<string>,
 ): Iterable<SiteFile> {
+  const { surface, site } = mounted;
   const everything = !other || !isShown(other) || !sameOwners(of, other);
   for (const [key, release] of of.releases)
     if (everything || !sameRelease(release, other.releases.get(key)))
@@ -74,7 +120,23 @@ function* changedFiles(
   if (surface.filesForRef)
     for (const [name, ref] of of.refs)
       if (everything || !sameRef(of, other, name, ref)) yield* surface.filesForRef(name, ref, of, site);
+  yield* filesOfGroups(of, mounted, everything ? undefined : groups);
   yield* surface.filesForPackage(of, site);
+}
+
+/** Groups that a release has joined, left, or changed in. */
+function changedGroups(before: Package | undefined, after: Package, { groupOf }: Surface): Set<string> {
+  const groups = new Set<string>();
+  if (!groupOf || !before) return groups;
+  const note = (of: Package, other: Package): void => {
+    for (const [key, release] of of.releases) {
+      const group = sameRelease(release, other.releases.get(key)) ? undefined : groupOf(release);
+      if (group !== undefined) groups.add(group);
+    }
+  };
+  note(before, after);
+  note(after, before);
+  return groups;
 }
 
 export function sameOwners(a: Package, b: Package): boolean {

@@ -42,7 +42,7 @@ export type PublishedEvent = Envelope & OfPackage & Published;
 /**
  * Which ecosystem owns the name.
  */
-export type EcosystemId = 'x07' | 'npm' | 'zig';
+export type EcosystemId = 'x07' | 'npm' | 'zig' | 'oci';
 /**
  * Algorithm and lower-case hex of a blob, computed by this registry.
  */
@@ -64,7 +64,7 @@ export type DeprecatedEvent = Envelope & OfPackage & Deprecated;
  */
 export type UndeprecatedEvent = Envelope & OfPackage & Undeprecated;
 /**
- * The bytes of a version (or of every version) are gone; numbers stay burnt and a tombstone stays.
+ * The bytes of a version (or of every version) are gone; numbers stay burnt and a tombstone stays. Where versions are digests nothing is burnt: the version is forgotten, with the movable names that point at it.
  */
 export type WithdrawnEvent = Envelope & OfPackage & Withdrawn;
 /**
@@ -216,6 +216,23 @@ export interface Settings {
      * How long after its publication an owner may remove a version; 0: always. Absent: 72.
      */
     unpublishHours?: number;
+  };
+  /**
+   * Settings of the OCI surface.
+   */
+  oci?: {
+    /**
+     * What a new repository is. Absent: private, as in the server whose protocol of accounts this is.
+     */
+    defaultVisibility?: 'public' | 'private';
+    /**
+     * Which namespaces that nobody has a push may take: the one that is called like its account, or any. Absent: own.
+     */
+    namespaces?: 'own' | 'first-push';
+    /**
+     * What those may do who say nothing of who they are: pull what is public, or push as well, which is for networks whose every user is trusted. Absent: pull.
+     */
+    anonymous?: 'pull' | 'push';
   };
 }
 /**
@@ -398,6 +415,7 @@ export interface Withdrawn {
    * Version, exactly as published.
    */
   version?: string;
+  artifact?: DigestText;
   /**
    * Why, in the words of the person who acted.
    */

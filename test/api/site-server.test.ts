@@ -43,8 +43,10 @@ test('a document is read once, and looked at with every request, however its pat
   const server = createServer((request, response) => {
     const urlPath = request.url ?? '';
     const path = decodeURIComponent(urlPath.slice(1));
-    const read = { urlPath, requestId: 'id', route: document, path };
-    if (site.serveAgain(urlPath, 'id', request, response)) return;
+    const asked = { urlPath, query: '', requestId: 'id' };
+    const paths = [{ path, type: document }];
+    if (site.serveAgain(asked, request, response)) return;
+    const read = { ...asked, route: document, paths, cache: document.cache };
     if (!site.serve(read, request, response)) response.writeHead(404).end();
   }).listen(0, '127.0.0.1');
   t.after(() => server.close());

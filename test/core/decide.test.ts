@@ -621,7 +621,7 @@ for (const [kind, rows] of Object.entries(cases))
   describe(kind, () => {
     for (const { when, given, command, by = ann, rules = x07Rules, gives } of rows)
       test(`${when} -> ${typeof gives === 'string' ? gives : gives.join(', ') || 'nothing to do'}`, () => {
-        const slices = given ? { package: aPackage(given, rules.versionKey) } : {};
+        const slices = given ? { package: aPackage(given, rules) } : {};
         const found = outcome(command, slices, by, rules);
         assert.deepEqual(typeof found === 'string' ? found : found.map((draft) => draft.kind), gives);
         for (const draft of typeof found === 'string' ? [] : found) assert.equal(draft.by, by.handle);
@@ -637,6 +637,7 @@ test('the table has rows for every command, and refusals for all that can be ref
     deprecate: true,
     undeprecate: true,
     withdraw: true,
+    'withdraw-artifact': true,
     'set-ref': true,
     'publish-ref': true,
     'remove-ref': true,
@@ -662,7 +663,7 @@ test('a first publish makes its author the owner', () => {
 });
 
 test('events name the version as it was published, however the client spelled it', () => {
-  const given = { package: aPackage([fact.claimed(), fact.published('1.0.0-rc')], toyRules.versionKey) };
+  const given = { package: aPackage([fact.claimed(), fact.published('1.0.0-rc')], toyRules) };
   const [draft] = decide({ ...of('yank', '1.0.0-RC') }, given, {
     actor: ann,
     rules: toyRules,
@@ -883,7 +884,7 @@ test('what decide gives can always be reduced, and saying it twice changes nothi
       for (const [command, by] of history) {
         const drafts = outcome(command, state ? { package: state } : {}, by, toyRules);
         if (typeof drafts === 'string') continue;
-        state = reducePackage(state, eventsFrom(drafts, seq), toyRules.versionKey);
+        state = reducePackage(state, eventsFrom(drafts, seq), toyRules);
         seq += drafts.length;
         if (!state) assert.deepEqual(drafts, []);
         else if (idempotent.has(command.kind))

@@ -6,7 +6,7 @@ import type { EventDraft } from '../../core/event.ts';
 import { reduceNamespace, reducePackage, type Package } from '../../core/package.ts';
 import { anArtifact, aPackage, eventsFrom, fact } from '../support/registry.ts';
 
-const plain = (version: string): string => version;
+const plain = { versionKey: (version: string): string => version };
 const start = [fact.claimed(), fact.published('1.0.0'), fact.published('2.0.0')];
 
 function after(before: Package, ...drafts: readonly EventDraft[]): Package {

@@ -277,7 +277,7 @@ test('whatever happens, both logs together tell what was decided, and the public
       const [fresh, everybody] = [new RegistryState(world.log, world.rulesOf), stateOfPublicLog(world)];
       for (const name of x07Alphabet.names) {
         const own = events.filter((event) => 'name' in event && event.name === name);
-        const wanted = reducePackage(undefined, own, (version) => version);
+        const wanted = reducePackage(undefined, own, { versionKey: (version) => version });
         for (const state of [world.state, fresh]) assert.deepEqual(state.package('x07', name), wanted);
         const isPrivate = wanted?.visibility === 'private';
         const readers = isPrivate ? wanted.owners : undefined;

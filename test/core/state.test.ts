@@ -136,7 +136,7 @@ test('a package at any length of the log is the fold of its events up to there',
             reducePackage(
               undefined,
               own.filter(({ seq }) => seq < length),
-              toyRules.versionKey,
+              toyRules,
             ),
           );
         assert.deepEqual(world.state.packageByKey(key), world.state.packageAt(key, events.length));

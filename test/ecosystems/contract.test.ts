@@ -14,7 +14,7 @@ import { aPackage, someSettings } from '../support/registry.ts';
 import { examples } from './examples.ts';
 
 for (const { id, rules } of Object.values(ecosystems)) {
-  const example = aPackage(examples[id], rules.versionKey);
+  const example = aPackage(examples[id], rules);
   for (const surface of allSurfaces.filter(({ reads }) => reads.includes(id)))
     describe(`the surface ${surface.id} of ${id}`, () => {
       const contexts = ['/', `/${surface.id}`, '/some/where'].map((mount) => {
@@ -68,7 +68,7 @@ for (const { id, rules } of Object.values(ecosystems)) {
         const prefix = mount === '/' ? '' : mount;
         for (const route of surface.routes)
           table.add(route.from === 'api' ? route.method : 'GET', `${prefix}/${route.pattern}`, route);
-        const asked = `/${path.replace(/\/?=index$/, '')}`;
+        const asked = `/${withoutType(path).replace(/\/?=index$/, '')}`;
         const { canonicalPath = (same: string): string => same } = surface;
         const match = [asked, `${asked}/`]
           .map((at) => (at === prefix ? at : prefix + canonicalPath(at.slice(prefix.length))))
@@ -77,14 +77,29 @@ for (const { id, rules } of Object.values(ecosystems)) {
         return (
           match?.found === 'route' &&
           match.route.from === 'site' &&
-          sitePath(mount, match.route, match.params) === path
+          sitePath(mount, match.route, match.params, typeOf(path)) === path
         );
+      }
+
+      /** Of files that are stored with one: nobody asks for it. */
+      function typeOf(path: string): string | undefined {
+        const ending = path.slice(path.lastIndexOf('.') + 1);
+        const isType = surface.routes.some(
+          (route) => route.from === 'site' && Object.hasOwn(route.types ?? {}, ending),
+        );
+        return isType ? ending : undefined;
+      }
+
+      function withoutType(path: string): string {
+        const type = typeOf(path);
+        return type === undefined ? path : path.slice(0, -type.length - 1);
       }
     });
 }
 
 /** What stands below another has its place from there. */
-function mountsAt({ id, below }: Surface, mount: string): Record<string, string> {
+function mountsAt({ id, below, beside }: Surface, mount: string): Record<string, string> {
+  if (beside) return { [beside.surface]: mount };
   return below ? { [below.surface]: mount, [below.twin]: '/a/place/of/its/own' } : { [id]: mount };
 }
 

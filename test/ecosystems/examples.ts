@@ -43,6 +43,23 @@ const zigPublished = (version: string): EventDraft => {
   };
 };
 
+const oci = { by: 'ann', ecosystem: 'oci', name: 'acme/team/app' } as const;
+const ociDigest = (what: string): string => anArtifact('acme/team/app', what).digest;
+const ociBlob = (what: string): readonly [string, number] => [ociDigest(what), 3];
+const ociPublished = (what: string, meta: object): EventDraft => ({
+  kind: 'published',
+  ...oci,
+  version: ociDigest(what),
+  artifacts: [
+    {
+      ...anArtifact('acme/team/app', what),
+      role: 'manifest',
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    },
+  ],
+  meta: { ...meta },
+});
+
 export const examples: { readonly [Id in EcosystemId]: readonly EventDraft[] } = {
   npm: [
     { kind: 'claimed', ...npm, owner: 'ann' },
@@ -60,6 +77,17 @@ export const examples: { readonly [Id in EcosystemId]: readonly EventDraft[] } =
       artifacts: [{ ...anArtifact('@acme/lib', 'a commit'), role: 'tarball' }],
       meta: { repository: 'https://git.example/acme/lib' },
     },
+  ],
+  oci: [
+    { kind: 'claimed', by: 'ann', ecosystem: 'oci', name: 'acme', of: 'namespace', owner: 'ann' },
+    ociPublished('image', { blobs: [ociBlob('config'), ociBlob('layer')] }),
+    { kind: 'ref-set', ...oci, ref: '1.0', target: ociDigest('image') },
+    ociPublished('signature', {
+      blobs: [ociBlob('config')],
+      subject: ociDigest('image'),
+      artifactType: 'application/vnd.acme.signature',
+      annotations: { made: 'today' },
+    }),
   ],
   zig: [{ kind: 'claimed', ...zig, owner: 'ann' }, zigPublished('1.0.0'), zigPublished('2.0.0')],
   x07: [

@@ -54,7 +54,7 @@ test('a document is the JSON of its parts, in their order, also where versions a
 test('the document before is not made to see that it differs from the one after', () => {
   const before = aPackage([claimed, published('1.0.0')]);
   const events = eventsFrom([published('1.1.0')], before.lastSeq + 1);
-  const after = reducePackage(before, events, rules.versionKey);
+  const after = reducePackage(before, events, rules);
   assert.ok(after);
   const [old, fresh] = [
     documentIn([...filesForPackage(before, site)]),

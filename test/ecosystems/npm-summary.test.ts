@@ -44,7 +44,7 @@ function filed(id: string, advisory: Partial<FiledAdvisory>): EventDraft {
   };
 }
 function packageOf(...drafts: EventDraft[]): Package {
-  return aPackage([{ kind: 'claimed', ...about, owner: 'ann' }, ...drafts], rules.versionKey);
+  return aPackage([{ kind: 'claimed', ...about, owner: 'ann' }, ...drafts], rules);
 }
 function summaryOf(...drafts: EventDraft[]): NpmSummary {
   const summary = summarize(packageOf(...drafts), site);

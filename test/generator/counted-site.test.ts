@@ -78,7 +78,7 @@ test('no file is about a package that is not for everybody, and those that were 
   counters.count(download('@acme/lib'));
   await update();
   assert.equal(filesOf(target, '@acme/lib'), 2);
-  const before = aPackage(examples.npm, rules.versionKey);
+  const before = aPackage(examples.npm, rules);
   const { removals } = planPackage(before, { ...before, visibility: 'private' }, { surface: pantry, site });
   await target.remove(removals);
   assert.equal(filesOf(target, '@acme/lib'), 0);

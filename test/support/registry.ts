@@ -11,6 +11,7 @@ import {
   type RegistryEvent,
 } from '../../core/event.ts';
 import { reducePackage, type Artifact, type Package } from '../../core/package.ts';
+import type { VersionRules } from '../../core/rules.ts';
 import type { Clock, EventLog, Ids, RegistryLog } from '../../core/ports.ts';
 import { PrivateJournal } from '../../core/private-journal.ts';
 import type { RulesOf } from '../../core/rules.ts';
@@ -210,8 +211,11 @@ export function eventsFrom(drafts: readonly EventDraft[], first = 1): RegistryEv
 }
 
 /** A package as events make it; `drafts` say what happened in the words of their kinds. */
-export function aPackage(drafts: readonly EventDraft[], versionKey = (version: string) => version): Package {
-  const made = reducePackage(undefined, eventsFrom(drafts), versionKey);
+export function aPackage(
+  drafts: readonly EventDraft[],
+  rules: VersionRules = { versionKey: (version) => version },
+): Package {
+  const made = reducePackage(undefined, eventsFrom(drafts), rules);
   if (!made) throw new Error('no events, no package');
   return made;
 }

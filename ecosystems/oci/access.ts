@@ -1,0 +1,168 @@
+/** Who may do what to a repository, and how a client is told to ask for it (contract, sections 10 and 14). */
+import { RegistryError } from '../../core/errors.ts';
+import { isAdministrator, type Actor, type Scope } from '../../core/permission.ts';
+import type { Package } from '../../core/package.ts';
+import type { Call } from '../../core/route.ts';
+import type { StateView } from '../../core/state.ts';
+import { checkName, namespaceOf } from './names.ts';
+
+/** In the words of Docker's token specification. */
+export type Action = 'pull' | 'push' | 'delete';
+
+export interface Wanted {
+  readonly name: string;
+  readonly action: Action;
+}
+
+/** What tokens are for; clients hand it from the challenge to the token's endpoint. */
+export const SERVICE = 'oci-registry';
+
+const scopeOf: Record<Action, Scope> = { pull: 'read', push: 'publish', delete: 'yank' };
+
+/** Who pushes where nobody has to say who they are. */
+export const ANYBODY: Actor = {
+  handle: 'anonymous',
+  scopes: new Set(['read', 'publish', 'yank']),
+  limits: undefined,
+  tokenId: undefined,
+};
+
+/**
+ * Who the caller is, once it is sure that they may.
+ * @returns undefined for nobody, who may pull what is public.
+ * @throws RegistryError with a challenge where other credentials would help; `not-owner` where none would.
+ */
+export async function requireAccess(call: Call, view: StateView, wanted: Wanted): Promise<Actor | undefined> {
+  checkName(wanted.name);
+  const caller = identify(call, view, wanted);
+  const access = call.access();
+  if (access) {
+    const isGranted = access.some(
+      ({ type, name, actions }) =>
+        type === 'repository' && name === wanted.name && grants(actions, wanted.action),
+    );
+    if (!isGranted)
+      throw challenge(view, 'this token is not good for that; ask for one that is', {
+        wanted,
+        error: 'insufficient_scope',
+      });
+    const actor = caller && {
+      ...caller,
+      scopes: new Set(access.flatMap(({ actions }) => scopesOf(actions))),
+    };
+    // A token tells of rights as they were: they may have been taken back since.
+    if (mayDo(actor, view, wanted)) return actor;
+  } else if (mayDo(caller, view, wanted)) return caller;
+  if (!caller || caller === ANYBODY)
+    throw challenge(view, `say who you are to ${wanted.action} ${wanted.name}`, { wanted });
+  // The same words whether there is such a repository or not.
+  throw new RegistryError('not-owner', `${caller.handle} may not ${wanted.action} ${wanted.name}`);
+}
+
+/** Who says they are the caller. @throws RegistryError with a challenge when they cannot be. */
+export function identify(call: Call, view: StateView, wanted?: Wanted): Actor | undefined {
+  try {
+    const actor = call.authenticate() ?? (view.settings.oci?.anonymous === 'push' ? ANYBODY : undefined);
+    if (actor?.secondFactor === 'required' && actor.tokenId === undefined)
+      throw new RegistryError(
+        'second-factor-required',
+        'this account has a second factor, which no client can be asked for here: use a token in place of the password',
+      );
+    return actor;
+  } catch (error) {
+    if (!(error instanceof RegistryError) || !isOfCredentials(error)) throw error;
+    throw challenge(view, error.message, {
+      ...(wanted ? { wanted } : {}),
+      error: 'invalid_token',
+      cause: error,
+    });
+  }
+}
+
+function isOfCredentials({ code }: RegistryError): boolean {
+  return code === 'token-invalid' || code === 'token-expired' || code === 'second-factor-required';
+}
+
+/** `delete` of a tag is what `push` is for as well; `*` is everything. */
+function grants(actions: readonly string[], action: Action): boolean {
+  return actions.includes(action) || actions.includes('*');
+}
+
+function scopesOf(actions: readonly string[]): readonly Scope[] {
+  return (['pull', 'push', 'delete'] as const)
+    .filter((action) => grants(actions, action))
+    .map((action) => scopeOf[action]);
+}
+
+interface Challenge {
+  readonly wanted?: Wanted;
+  readonly scope?: string;
+  readonly error?: 'invalid_token' | 'insufficient_scope';
+  readonly cause?: unknown;
+}
+
+/** One challenge, of one scheme, with values that no parser takes for the name of another (contract, section 10.1). */
+export function challenge(
+  { settings }: StateView,
+  message: string,
+  {
+    wanted,
+    scope = wanted && `repository:${wanted.name}:${asked[wanted.action]}`,
+    error,
+    cause,
+  }: Challenge = {},
+): RegistryError {
+  const parts = [
+    `realm="${settings.publicUrl}/auth/token"`,
+    `service="${SERVICE}"`,
+    ...(scope === undefined ? [] : [`scope="${scope}"`]),
+    ...(error === undefined ? [] : [`error="${error}"`]),
+  ];
+  return new RegistryError('unauthenticated', message, {
+    headers: { 'www-authenticate': `Bearer ${parts.join(',')}` },
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** What a request names in its challenge. */
+const asked: Record<Action, string> = { pull: 'pull', push: 'pull,push', delete: 'delete' };
+
+/** By the rights of now, and as far as the credential goes. Looks up the same for what is there and what is not. */
+export function mayDo(actor: Actor | undefined, view: StateView, { name, action }: Wanted): boolean {
+  const namespace = namespaceOf(name);
+  const readers = view.privateReaders('oci', name);
+  const holder = view.namespace('oci', namespace);
+  const of = view.package('oci', name);
+  if (action === 'pull' && of?.visibility === 'public') return true;
+  if (!actor || !actor.scopes.has(scopeOf[action]) || !isWithin(actor, name)) return false;
+  if (isAdministrator(actor)) return true;
+  if (holder?.owners.includes(actor.handle)) return true;
+  const mayWrite = holder?.members.get(actor.handle) === 'write' || of?.members.get(actor.handle) === 'write';
+  if (action === 'push' && mayWrite) return true;
+  if (action === 'pull' && (of ? readers?.includes(actor.handle) : holder?.members.has(actor.handle)))
+    return true;
+  return !holder && action !== 'delete' && mayTake(actor, view, namespace);
+}
+
+function isWithin({ limits }: Actor, name: string): boolean {
+  return (
+    limits?.some(
+      ({ ecosystem, namespace }) =>
+        ecosystem === 'oci' &&
+        (namespace === undefined || namespace === namespaceOf(name) || namespace === name),
+    ) ?? true
+  );
+}
+
+/** Whether a push would take this namespace, which nobody has. */
+function mayTake({ handle }: Actor, { settings }: StateView, namespace: string): boolean {
+  if (settings.oci?.anonymous === 'push' || settings.oci?.namespaces === 'first-push') return true;
+  return namespace === handle;
+}
+
+/** @throws RegistryError `package-not-found`; who calls has made sure that the caller may know. */
+export function requireRepository(view: StateView, name: string): Package {
+  const of = view.package('oci', name);
+  if (of) return of;
+  throw new RegistryError('package-not-found', `there is no repository ${name}`);
+}

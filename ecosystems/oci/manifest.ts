@@ -1,0 +1,164 @@
+/** A manifest as it was pushed: what it names, and nothing changed (contract, sections 1 and 5). */
+import type { Digest } from '../../core/digest.ts';
+import { RegistryError } from '../../core/errors.ts';
+import type { Artifact, Release } from '../../core/package.ts';
+import { allManifestTypes, isForeign, isManifestType, kindOf, type ManifestType } from './media-types.ts';
+import { digestIn, quoted } from './names.ts';
+
+/** What a `published` event keeps. */
+export interface OciMeta {
+  /** Config and layers that must be in the repository: digest and size of each, once. */
+  readonly blobs: readonly (readonly [digest: string, size: number])[];
+  /** What an index lists. */
+  readonly manifests?: readonly string[];
+  readonly subject?: string;
+  /** What a list of referrers says of it. */
+  readonly artifactType?: string;
+  /** Only of those that refer to a subject: nobody asks for others'. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+export interface ParsedManifest {
+  readonly mediaType: ManifestType;
+  readonly meta: OciMeta;
+}
+
+export function metaOf({ meta }: Pick<Release, 'meta'>): OciMeta {
+  return meta as unknown as OciMeta;
+}
+
+/** Its bytes; by SHA-256, also where it is known by another digest. */
+export function manifestArtifact({ artifacts }: Pick<Release, 'artifacts'>): Artifact {
+  const manifest = artifacts.find(({ role }) => role === 'manifest');
+  if (!manifest) throw new TypeError('a manifest without its bytes');
+  return manifest;
+}
+
+/**
+ * @param contentType of the request
+ * @throws RegistryError `invalid-manifest`
+ */
+export function parseManifest(bytes: Uint8Array, contentType: string | undefined): ParsedManifest {
+  const manifest = parseJson(bytes);
+  if (manifest['schemaVersion'] !== 2)
+    throw invalid(`its schemaVersion is ${quoted(String(manifest['schemaVersion']))}, and must be 2`);
+  const mediaType = mediaTypeOf(manifest, contentType);
+  const subject =
+    manifest['subject'] === undefined ? undefined : descriptorIn(manifest['subject'], 'subject');
+  const named = kindOf(mediaType) === 'index' ? namedByIndex(manifest) : namedByImage(manifest);
+  const { artifactType, ...rest } = named;
+  return {
+    mediaType,
+    meta: {
+      ...rest,
+      ...(subject
+        ? {
+            subject: subject.digest,
+            ...(artifactType === undefined ? {} : { artifactType }),
+            ...annotationsIn(manifest),
+          }
+        : {}),
+    },
+  };
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+function parseJson(bytes: Uint8Array): Json {
+  let manifest: unknown;
+  try {
+    manifest = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw invalid(`it is not JSON: ${(error as Error).message}`, error);
+  }
+  if (!isObject(manifest)) throw invalid('it must be a JSON object');
+  return manifest;
+}
+
+function mediaTypeOf(manifest: Json, contentType: string | undefined): ManifestType {
+  const ofHeader = contentType?.split(';')[0]?.trim().toLowerCase() || undefined;
+  const ofBody = manifest['mediaType'];
+  if (ofBody !== undefined && typeof ofBody !== 'string') throw invalid('its mediaType is not a text');
+  if (ofHeader !== undefined && ofBody !== undefined && ofHeader !== ofBody.toLowerCase())
+    throw invalid(`it was sent as ${quoted(ofHeader)}, and says that it is ${quoted(ofBody)}`);
+  const type = ofHeader ?? ofBody?.toLowerCase();
+  if (type === undefined) throw invalid('neither Content-Type nor its mediaType says what it is');
+  if (isManifestType(type)) return type;
+  throw invalid(
+    `${quoted(type)} is no manifest that this registry can read; it can read ${allManifestTypes.join(', ')}`,
+  );
+}
+
+interface Named extends OciMeta {
+  readonly artifactType?: string;
+}
+
+function namedByImage(manifest: Json): Named {
+  const config = descriptorIn(manifest['config'], 'config');
+  const layers = listIn(manifest['layers'] ?? [], 'layers');
+  const blobs = new Map<string, number>([[config.digest, config.size]]);
+  for (const { digest, size, mediaType, isElsewhere } of layers) {
+    if (isElsewhere || isForeign(mediaType)) continue;
+    blobs.set(digest, size);
+  }
+  const artifactType = artifactTypeIn(manifest) ?? config.mediaType;
+  return { blobs: [...blobs], ...(artifactType === '' ? {} : { artifactType }) };
+}
+
+function namedByIndex(manifest: Json): Named {
+  if (manifest['manifests'] === undefined) throw invalid('an index needs a list of manifests, empty or not');
+  const manifests = [...new Set(listIn(manifest['manifests'], 'manifests').map(({ digest }) => digest))];
+  const artifactType = artifactTypeIn(manifest);
+  return {
+    blobs: [],
+    ...(manifests.length > 0 ? { manifests } : {}),
+    ...(artifactType === undefined ? {} : { artifactType }),
+  };
+}
+
+function artifactTypeIn({ artifactType }: Json): string | undefined {
+  if (artifactType === undefined || artifactType === '') return undefined;
+  if (typeof artifactType !== 'string') throw invalid('its artifactType is not a text');
+  return artifactType;
+}
+
+function annotationsIn({ annotations }: Json): Pick<OciMeta, 'annotations'> {
+  if (annotations === undefined || annotations === null) return {};
+  if (!isObject(annotations) || !Object.values(annotations).every((value) => typeof value === 'string'))
+    throw invalid('its annotations must be texts by name');
+  return { annotations: annotations as Readonly<Record<string, string>> };
+}
+
+interface Descriptor {
+  readonly mediaType: string;
+  readonly digest: Digest;
+  readonly size: number;
+  /** It names places to get it from. */
+  readonly isElsewhere: boolean;
+}
+
+function listIn(list: unknown, field: string): readonly Descriptor[] {
+  // Go writes an empty list as null.
+  if (list === null) return [];
+  if (!Array.isArray(list)) throw invalid(`its ${field} are not a list`);
+  return list.map((one: unknown, i) => descriptorIn(one, `${field}[${i}]`));
+}
+
+function descriptorIn(value: unknown, field: string): Descriptor {
+  if (!isObject(value)) throw invalid(`its ${field} is missing, or no descriptor`);
+  const { mediaType = '', digest, size, urls } = value;
+  if (typeof mediaType !== 'string') throw invalid(`the mediaType of its ${field} is not a text`);
+  const known = typeof digest === 'string' ? digestIn(digest) : undefined;
+  if (!known) throw invalid(`its ${field} has no digest that this registry knows: use sha256 or sha512`);
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
+    throw invalid(`the size of its ${field} is not a number of bytes`);
+  return { mediaType, digest: known, size, isElsewhere: Array.isArray(urls) && urls.length > 0 };
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function invalid(fault: string, cause?: unknown): RegistryError {
+  return new RegistryError('invalid-manifest', `this manifest cannot be taken: ${fault}`, { cause });
+}

@@ -1,0 +1,195 @@
+/** Manifests: their bytes as they were pushed, by digest and by tag (contract, sections 3, 5 and 8). */
+import { asDigest, digestOf, splitDigest } from '../../core/digest.ts';
+import { RegistryError } from '../../core/errors.ts';
+import type { Package, Release } from '../../core/package.ts';
+import type { StagedBlob } from '../../core/ports.ts';
+import type { Call, HttpAnswer, Intent } from '../../core/route.ts';
+import type { StateView } from '../../core/state.ts';
+import { ANYBODY, mayDo, identify, requireAccess, requireRepository } from './access.ts';
+import { bytesOf, empty, locationOf } from './answers.ts';
+import { blobSizeIn } from './blobs.ts';
+import { loadContents, noteContents } from './contents.ts';
+import { DIGEST_HEADER } from './headers.ts';
+import { manifestArtifact, metaOf, parseManifest, type OciMeta } from './manifest.ts';
+import { checkDigest, isDigestLike, isTag, quoted } from './names.ts';
+
+/** That of the reference registry; clients read no longer ones. */
+const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+/** With one manifest, in one request. */
+const MAX_TAGS = 32;
+
+/** `{name}/manifests/{reference}`, of private repositories */
+export async function readMissingManifest(call: Call, view: StateView): Promise<HttpAnswer> {
+  const { name = '', reference = '' } = call.params;
+  await requireAccess(call, view, { name, action: 'pull' });
+  const of = requireRepository(view, name);
+  const release = releaseAt(of, reference);
+  if (!release) throw unknownManifest(name, reference);
+  const { digest, size, mediaType } = manifestArtifact(release);
+  const headers = {
+    'content-type': mediaType,
+    [DIGEST_HEADER]: release.version,
+    etag: `"${release.version}"`,
+  };
+  if (call.header('if-none-match') === headers.etag) return empty(304, headers);
+  return bytesOf({ blob: asDigest(digest), size }, headers);
+}
+
+/** `PUT {name}/manifests/{reference}` */
+export async function putManifest(call: Call, view: StateView): Promise<Intent> {
+  const { name = '', reference = '' } = call.params;
+  const actor = (await requireAccess(call, view, { name, action: 'push' })) ?? ANYBODY;
+  const wanted = isDigestLike(reference) ? checkDigest(reference) : undefined;
+  const tags = wanted ? tagsToSet(call) : [checkTag(reference)];
+  const blob = await stageManifest(call);
+  const bytes = await readAll(blob.open());
+  const { mediaType, meta } = parseManifest(bytes, call.header('content-type'));
+  const digest = digestOf(bytes, wanted && splitDigest(wanted).algorithm);
+  if (wanted && wanted !== digest)
+    throw new RegistryError('digest-mismatch', `these are the bytes of ${digest}, and not of ${wanted}`);
+  await loadContents(call, view.package('oci', name));
+  noteContents(digest, meta);
+  const kept = await call.keepMeta(meta);
+  const isPublic = actor.handle === ANYBODY.handle || view.settings.oci?.defaultVisibility === 'public';
+  return {
+    actor,
+    blobs: [blob, ...kept.blobs],
+    plan(now) {
+      requireContents(call, now, name, meta);
+      return [
+        {
+          kind: 'publish',
+          ecosystem: 'oci',
+          name,
+          version: digest,
+          artifacts: [{ role: 'manifest', digest: blob.digest, size: blob.size, mediaType }],
+          ...kept.fields,
+          ...(isPublic ? {} : { visibility: 'private' }),
+        },
+        ...tags.map((ref) => ({ kind: 'set-ref', ecosystem: 'oci', name, ref, target: digest }) as const),
+      ];
+    },
+    answer: () =>
+      empty(201, {
+        ...locationOf(call.mount, name, `manifests/${digest}`),
+        [DIGEST_HEADER]: digest,
+        // Without it a client keeps lists of referrers by itself, under tags.
+        ...(meta.subject === undefined ? {} : { 'oci-subject': meta.subject }),
+        ...(wanted && tags.length > 0 ? { 'oci-tag': tags.join(', ') } : {}),
+      }),
+  };
+}
+
+/** `DELETE {name}/manifests/{reference}`: a tag alone, or a manifest with every tag that points at it */
+export async function deleteManifest(call: Call, view: StateView): Promise<Intent> {
+  const { name = '', reference = '' } = call.params;
+  const isTagged = !isDigestLike(reference);
+  // Whoever may move a tag may take it away.
+  const action = isTagged && mayPush(call, view, name) ? 'push' : 'delete';
+  const actor = (await requireAccess(call, view, { name, action })) ?? ANYBODY;
+  const of = requireRepository(view, name);
+  const release = releaseAt(of, reference);
+  if (!release) throw unknownManifest(name, reference);
+  if (!isTagged) await holdBlobs(call, of, release);
+  return {
+    actor,
+    plan(now) {
+      const known = now.package('oci', name);
+      if (!known || !releaseAt(known, reference)) throw unknownManifest(name, reference);
+      return [
+        isTagged
+          ? { kind: 'remove-ref', ecosystem: 'oci', name, ref: reference }
+          : { kind: 'withdraw', ecosystem: 'oci', name, version: reference },
+      ];
+    },
+    answer: () => empty(202),
+  };
+}
+
+function releaseAt(of: Package, reference: string): Release | undefined {
+  const version = isDigestLike(reference) ? reference : of.refs.get(reference)?.target;
+  return version === undefined ? undefined : of.releases.get(version);
+}
+
+function mayPush(call: Call, view: StateView, name: string): boolean {
+  const access = call.access();
+  if (access) return access.some((one) => one.name === name && one.actions.includes('push'));
+  return mayDo(identify(call, view), view, { name, action: 'push' });
+}
+
+/** What the manifest named stays in the repository for a while: somebody may be about to push another that names it as well. */
+async function holdBlobs(call: Call, { name }: Package, release: Release): Promise<void> {
+  const { meta, metaDigest } = release;
+  const long = meta === undefined && metaDigest !== undefined;
+  const { blobs } = long
+    ? (JSON.parse(await call.readText(asDigest(metaDigest))) as OciMeta)
+    : metaOf(release);
+  for (const [digest] of blobs) await call.uploads.hold(name, asDigest(digest));
+}
+
+/** @throws RegistryError `invalid-manifest` as `MANIFEST_BLOB_UNKNOWN`, or `wrong-length` */
+function requireContents(call: Call, now: StateView, name: string, { blobs, manifests = [] }: OciMeta): void {
+  const of = now.package('oci', name);
+  const missing = [
+    ...blobs.map(([digest]) => digest).filter((digest) => !isHere(call, now, name, digest)),
+    ...manifests.filter((digest) => !of?.releases.has(digest)),
+  ];
+  if (missing.length > 0)
+    throw new RegistryError(
+      'invalid-manifest',
+      `this manifest names what is not in ${name}: push that first: ${missing.slice(0, 10).join(', ')}`,
+      { surfaceCode: 'MANIFEST_BLOB_UNKNOWN' },
+    );
+  for (const [digest, size] of blobs) {
+    const real = call.blobSize(asDigest(digest));
+    if (real !== undefined && real !== size)
+      throw new RegistryError(
+        'wrong-length',
+        `this manifest says that ${digest} has ${size} bytes; it has ${real}`,
+      );
+  }
+}
+
+function isHere(call: Call, now: StateView, name: string, digest: string): boolean {
+  return blobSizeIn(call, now, name, asDigest(digest)) !== undefined;
+}
+
+/** Of a push by digest: `?tag=a&tag=b`. */
+function tagsToSet(call: Call): readonly string[] {
+  const tags = [...new Set(call.query.getAll('tag'))];
+  if (tags.length > MAX_TAGS)
+    throw new RegistryError('bad-request', `${tags.length} tags at once: use ${MAX_TAGS} at most`, {
+      surfaceCode: 'TAGS_TOO_MANY',
+    });
+  return tags.map(checkTag);
+}
+
+function checkTag(text: string): string {
+  if (isTag(text)) return text;
+  throw new RegistryError(
+    'invalid-manifest',
+    `${quoted(text)} is not a tag: use letters, digits, - . and _, not first - or ., 128 at most`,
+  );
+}
+
+async function stageManifest(call: Call): Promise<StagedBlob> {
+  try {
+    return await call.stageBody({ maxBytes: MAX_MANIFEST_BYTES });
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.code !== 'too-large') throw error;
+    throw new RegistryError('too-large', `a manifest has ${MAX_MANIFEST_BYTES} bytes at most`, {
+      cause: error,
+    });
+  }
+}
+
+async function readAll(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of source) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+function unknownManifest(name: string, reference: string): RegistryError {
+  const what = isDigestLike(reference) ? 'manifest' : 'tag';
+  return new RegistryError('ref-not-found', `there is no ${what} ${quoted(reference)} in ${name}`);
+}
