@@ -39,6 +39,12 @@ interface Case {
   readonly gives: readonly EventDraft['kind'][] | ErrorCode;
 }
 
+const withdrawArtifact: Command = {
+  kind: 'withdraw-artifact',
+  ecosystem: 'x07',
+  name: 'foo',
+  artifact: anArtifact('foo', 'x').digest,
+};
 const published = [fact.claimed(), fact.published('1.0.0'), fact.published('2.0.0')];
 const withOffer = (expiresAt: string): EventDraft[] => [...published, fact.transferOffered('bob', expiresAt)];
 const of = (
@@ -278,6 +284,27 @@ const cases: Record<string, readonly Case[]> = {
       given: [...published, fact.deprecated('old')],
       command: of('undeprecate', '1.0.0'),
       gives: [],
+    },
+  ],
+  'withdraw-artifact': [
+    {
+      when: 'of a package with versions',
+      given: published,
+      command: withdrawArtifact,
+      gives: ['withdrawn'],
+    },
+    {
+      when: 'of a package whose versions are all gone',
+      given: [fact.claimed()],
+      command: withdrawArtifact,
+      gives: ['withdrawn'],
+    },
+    {
+      when: 'by a stranger',
+      given: published,
+      command: withdrawArtifact,
+      by: bob,
+      gives: 'not-owner',
     },
   ],
   withdraw: [
@@ -777,6 +804,7 @@ describe('credentials', () => {
     deprecate: 'yank',
     undeprecate: 'yank',
     withdraw: 'yank',
+    'withdraw-artifact': 'yank',
     expire: 'admin',
     star: 'publish',
     unstar: 'publish',

@@ -244,3 +244,35 @@ test('what npm reads does not change when a commit comes or goes', () => {
   const tagged = aPackage([fact.claimed(), fact.published('1.0.0'), fact.refSet('latest', '1.0.0')]);
   assert.equal(tagged.changedSeq, tagged.lastSeq);
 });
+
+test('a version that is a digest is forgotten with its tags when it is withdrawn, and may come back', () => {
+  const digests = { versionKey: (version: string) => version, versionIsDigest: true } as const;
+  const [a, b] = [anArtifact('foo', 'a').digest, anArtifact('foo', 'b').digest];
+  const setRef = (ref: string, target: string): EventDraft => ({
+    kind: 'ref-set',
+    by: 'ann',
+    ecosystem: 'x07',
+    name: 'foo',
+    ref,
+    target,
+  });
+  const events = eventsFrom([
+    fact.claimed(),
+    fact.published(a),
+    fact.published(b),
+    setRef('latest', a),
+    setRef('1.0', a),
+    setRef('next', b),
+    fact.withdrawn(a),
+  ]);
+  const without = reducePackage(undefined, events, digests);
+  assert.deepEqual([...(without?.releases.keys() ?? [])], [b]);
+  assert.deepEqual([...(without?.refs.keys() ?? [])], ['next']);
+  const again = reducePackage(without, eventsFrom([fact.published(a)], 20), digests);
+  assert.equal(again?.releases.get(a)?.withdrawnAt, undefined);
+  assert.deepEqual([...(again?.releases.keys() ?? [])], [b, a]);
+  const nothing = reducePackage(again, eventsFrom([fact.withdrawn()], 30), digests);
+  assert.equal(nothing?.releases.size, 0);
+  assert.equal(nothing.refs.size, 0);
+  assert.equal(nothing.withdrawnAt, undefined);
+});
