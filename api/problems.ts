@@ -28,6 +28,7 @@ export const problems = {
   'version-not-found': { status: 404, title: 'Version not found' },
   'ref-not-found': { status: 404, title: 'Tag not found' },
   'owner-not-found': { status: 404, title: 'Owner not found' },
+  'member-not-found': { status: 404, title: 'Member not found' },
   'account-not-found': { status: 404, title: 'Account not found' },
   'advisory-not-found': { status: 404, title: 'Advisory not found' },
   'transfer-not-found': { status: 404, title: 'Transfer not found' },

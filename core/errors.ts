@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'version-not-found'
   | 'ref-not-found'
   | 'owner-not-found'
+  | 'member-not-found'
   | 'account-not-found'
   | 'advisory-not-found'
   | 'transfer-not-found'

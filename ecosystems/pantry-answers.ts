@@ -94,6 +94,7 @@ const statuses = {
   'version-not-found': 404,
   'ref-not-found': 404,
   'owner-not-found': 404,
+  'member-not-found': 404,
   'account-not-found': 404,
   'advisory-not-found': 404,
   'transfer-not-found': 404,

@@ -1,10 +1,11 @@
 /** Who may do what to a repository, and how a client is told to ask for it (contract, sections 10 and 14). */
 import { RegistryError } from '../../core/errors.ts';
-import { isAdministrator, type Actor, type Scope } from '../../core/permission.ts';
+import { isOwner, mayWrite, readersOf } from '../../core/access.ts';
+import { isAdministrator, isGoodFor, type Actor, type Scope } from '../../core/permission.ts';
 import type { Package } from '../../core/package.ts';
 import type { Call } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
-import { checkName, namespaceOf } from './names.ts';
+import { checkName, namespaceOf, rules } from './names.ts';
 
 /** In the words of Docker's token specification. */
 export type Action = 'pull' | 'push' | 'delete';
@@ -130,34 +131,27 @@ const asked: Record<Action, string> = { pull: 'pull', push: 'pull,push', delete:
 /** By the rights of now, and as far as the credential goes. Looks up the same for what is there and what is not. */
 export function mayDo(actor: Actor | undefined, view: StateView, { name, action }: Wanted): boolean {
   const namespace = namespaceOf(name);
+  const place = { ecosystem: 'oci', name, namespace } as const;
   const readers = view.privateReaders('oci', name);
-  const holder = view.namespace('oci', namespace);
-  const of = view.package('oci', name);
-  if (action === 'pull' && of?.visibility === 'public') return true;
-  if (!actor || !actor.scopes.has(scopeOf[action]) || !isWithin(actor, name)) return false;
+  const holders = { package: view.package('oci', name), namespace: view.namespace('oci', namespace) };
+  if (action === 'pull' && holders.package?.visibility === 'public') return true;
+  if (!actor || !isGoodFor(actor, scopeOf[action], place)) return false;
   if (isAdministrator(actor)) return true;
-  if (holder?.owners.includes(actor.handle)) return true;
-  const mayWrite = holder?.members.get(actor.handle) === 'write' || of?.members.get(actor.handle) === 'write';
-  if (action === 'push' && mayWrite) return true;
-  if (action === 'pull' && (of ? readers?.includes(actor.handle) : holder?.members.has(actor.handle)))
-    return true;
-  return !holder && action !== 'delete' && mayTake(actor, view, namespace);
-}
-
-function isWithin({ limits }: Actor, name: string): boolean {
-  return (
-    limits?.some(
-      ({ ecosystem, namespace }) =>
-        ecosystem === 'oci' &&
-        (namespace === undefined || namespace === namespaceOf(name) || namespace === name),
-    ) ?? true
-  );
+  // A repository that nobody has pushed to yet is there for those who may push to it.
+  if (!holders.namespace) return action !== 'delete' && mayTake(actor, view, namespace);
+  switch (action) {
+    case 'pull':
+      return (readers ?? readersOf(holders)).includes(actor.handle);
+    case 'push':
+      return mayWrite(actor, holders, rules);
+    case 'delete':
+      return isOwner(actor, holders, rules);
+  }
 }
 
 /** Whether a push would take this namespace, which nobody has. */
 function mayTake({ handle }: Actor, { settings }: StateView, namespace: string): boolean {
-  if (settings.oci?.anonymous === 'push' || settings.oci?.namespaces === 'first-push') return true;
-  return namespace === handle;
+  return rules.freeNamespaces?.(settings) !== 'own' || namespace === handle;
 }
 
 /** @throws RegistryError `package-not-found`; who calls has made sure that the caller may know. */

@@ -31,6 +31,7 @@ const statuses = {
   'version-not-found': { status: 404, code: 'NOT_FOUND' },
   'ref-not-found': { status: 404, code: 'NOT_FOUND' },
   'owner-not-found': { status: 404, code: 'NOT_FOUND' },
+  'member-not-found': { status: 404, code: 'NOT_FOUND' },
   'account-not-found': { status: 404, code: 'NOT_FOUND' },
   'advisory-not-found': { status: 404, code: 'NOT_FOUND' },
   'transfer-not-found': { status: 404, code: 'NOT_FOUND' },

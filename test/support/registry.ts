@@ -10,7 +10,7 @@ import {
   type PrivateEvent,
   type RegistryEvent,
 } from '../../core/event.ts';
-import { reducePackage, type Artifact, type Package } from '../../core/package.ts';
+import { reducePackage, type Artifact, type MemberAccess, type Package } from '../../core/package.ts';
 import type { VersionRules } from '../../core/rules.ts';
 import type { Clock, EventLog, Ids, RegistryLog } from '../../core/ports.ts';
 import { PrivateJournal } from '../../core/private-journal.ts';
@@ -240,6 +240,12 @@ export const fact = {
   }),
   refSet: (ref: string, target: string): EventDraft => ({ kind: 'ref-set', ...about, ref, target }),
   ownerAdded: (owner: string): EventDraft => ({ kind: 'owner-added', ...about, owner }),
+  memberSet: (member: string, access: MemberAccess): EventDraft => ({
+    kind: 'member-set',
+    ...about,
+    member,
+    access,
+  }),
   transferOffered: (to: string, expiresAt = '2027-01-01T00:00:00.000Z'): EventDraft => ({
     kind: 'transfer-offered',
     ...about,
