@@ -136,7 +136,7 @@ export class AccessTokens {
     const actor = this.#actorOf(claims, read.key, from);
     if (!actor) return 'invalid';
     const scopes = new Set(claims.scopes?.filter((scope) => actor.scopes.has(scope)));
-    return { actor: { ...actor, scopes, byAccessToken: true }, access: claims.access };
+    return { actor: { ...actor, scopes, byAccessToken: { scopes: actor.scopes } }, access: claims.access };
   }
 
   /** Of keys by which a token may be good now. */

@@ -15,8 +15,11 @@ export interface Actor {
    * no second factor. A surface asks for it by `Call.requireSecondFactor`.
    */
   readonly secondFactor?: 'required' | 'given';
-  /** An access token said so (`core/access-tokens.ts`), and not the credential itself that it was made with. */
-  readonly byAccessToken?: true;
+  /**
+   * An access token said so (`core/access-tokens.ts`), and not the credential itself that it was made with: what that one is
+   * good for today.
+   */
+  readonly byAccessToken?: { readonly scopes: ReadonlySet<Scope> };
 }
 
 export const allScopes: readonly Scope[] = ['read', 'publish', 'yank', 'owner', 'tokens', 'admin'];

@@ -36,24 +36,15 @@ export const ANYBODY: Actor = {
 export async function requireAccess(call: Call, view: StateView, wanted: Wanted): Promise<Actor | undefined> {
   checkName(wanted.name);
   const caller = identify(call, view, wanted);
-  const access = call.access();
-  if (access) {
-    const isGranted = access.some(
-      ({ type, name, actions }) =>
-        type === 'repository' && name === wanted.name && grants(actions, wanted.action),
-    );
-    if (!isGranted)
-      throw challenge(view, 'this token is not good for that; ask for one that is', {
-        wanted,
-        error: 'insufficient_scope',
-      });
-    const actor = caller && {
-      ...caller,
-      scopes: new Set(access.flatMap(({ actions }) => scopesOf(actions))),
-    };
-    // A token tells of rights as they were: they may have been taken back since.
-    if (mayDo(actor, view, wanted)) return actor;
-  } else if (mayDo(caller, view, wanted)) return caller;
+  const granted = grantedFor(call, wanted.name);
+  if (granted && !granted.some((one) => one === wanted.action || one === '*'))
+    throw challenge(view, 'this token is not good for that; ask for one that is', {
+      wanted,
+      error: 'insufficient_scope',
+    });
+  // A token tells of rights as they were: they may have been taken back since.
+  const actor = caller && granted ? withGranted(caller, granted) : caller;
+  if (mayDo(actor, view, wanted)) return actor;
   if (!caller || caller === ANYBODY)
     throw challenge(view, `say who you are to ${wanted.action} ${wanted.name}`, { wanted });
   // The same words whether there is such a repository or not.
@@ -84,15 +75,22 @@ function isOfCredentials({ code }: RegistryError): boolean {
   return code === 'token-invalid' || code === 'token-expired' || code === 'second-factor-required';
 }
 
-/** `delete` of a tag is what `push` is for as well; `*` is everything. */
-function grants(actions: readonly string[], action: Action): boolean {
-  return actions.includes(action) || actions.includes('*');
+/** What the token of a request is good for in one repository; undefined where it came without a token of that kind. */
+export function grantedFor(call: Call, repository: string): readonly string[] | undefined {
+  return call
+    .access()
+    ?.filter(({ type, name }) => type === 'repository' && name === repository)
+    .flatMap(({ actions }) => actions);
 }
 
-function scopesOf(actions: readonly string[]): readonly Scope[] {
-  return (['pull', 'push', 'delete'] as const)
-    .filter((action) => grants(actions, action))
-    .map((action) => scopeOf[action]);
+/** The actor as far as such a token goes: what it grants, of what the credential is good for today. */
+export function withGranted(actor: Actor, actions: readonly string[]): Actor {
+  const { scopes } = actor.byAccessToken ?? actor;
+  const granted = (['pull', 'push', 'delete'] as const)
+    .filter((action) => actions.includes(action) || actions.includes('*'))
+    .map((action) => scopeOf[action])
+    .filter((scope) => scopes.has(scope));
+  return { ...actor, scopes: new Set([...granted, ...(scopes.has('admin') ? (['admin'] as const) : [])]) };
 }
 
 interface Challenge {

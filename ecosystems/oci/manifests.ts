@@ -5,7 +5,7 @@ import type { Package, Release } from '../../core/package.ts';
 import type { StagedBlob } from '../../core/ports.ts';
 import type { Call, HttpAnswer, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
-import { ANYBODY, mayDo, identify, requireAccess, requireRepository } from './access.ts';
+import { ANYBODY, grantedFor, mayDo, identify, requireAccess, requireRepository } from './access.ts';
 import { bytesOf, empty, locationOf } from './answers.ts';
 import { blobSizeIn } from './blobs.ts';
 import { loadContents, noteContents } from './contents.ts';
@@ -112,8 +112,8 @@ function releaseAt(of: Package, reference: string): Release | undefined {
 }
 
 function mayPush(call: Call, view: StateView, name: string): boolean {
-  const access = call.access();
-  if (access) return access.some((one) => one.name === name && one.actions.includes('push'));
+  const granted = grantedFor(call, name);
+  if (granted) return granted.includes('push');
   return mayDo(identify(call, view), view, { name, action: 'push' });
 }
 

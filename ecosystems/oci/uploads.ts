@@ -4,7 +4,7 @@ import { RegistryError } from '../../core/errors.ts';
 import type { Upload } from '../../core/ports.ts';
 import type { Call, HttpAnswer } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
-import { identify, mayDo, requireAccess } from './access.ts';
+import { grantedFor, identify, mayDo, requireAccess, withGranted } from './access.ts';
 import { empty, locationOf } from './answers.ts';
 import { blobSizeIn } from './blobs.ts';
 import { loadContents } from './contents.ts';
@@ -107,17 +107,11 @@ async function mountBlob(
   return undefined;
 }
 
-/** As far as the token goes, where it is one that says so: it has to name the other repository as well. */
+/** As far as the token goes, where it is one that says so: it has to name the other repository as well, unless all may pull that. */
 function mayPull(call: Call, view: StateView, name: string): boolean {
-  const access = call.access();
-  const isOpen = view.package('oci', name)?.visibility === 'public';
-  if (access && !isOpen && !access.some((one) => one.name === name && one.actions.includes('pull')))
-    return false;
   const actor = identify(call, view);
-  return mayDo(access && actor ? { ...actor, scopes: new Set(['read']) } : actor, view, {
-    name,
-    action: 'pull',
-  });
+  const granted = grantedFor(call, name);
+  return mayDo(actor && granted ? withGranted(actor, granted) : actor, view, { name, action: 'pull' });
 }
 
 interface Chunk {

@@ -78,7 +78,7 @@ test('what it is good for comes back, without the scopes of the credential and w
   const { tokenId } = await bench.book.addToken('narrow', { ...ofAnn, limits });
   const token = await bench.issue(bench.book.actorOf('narrow'));
   assert.deepEqual(await bench.verify(token), {
-    actor: { handle: 'ann', scopes: new Set(), limits, tokenId, byAccessToken: true },
+    actor: { handle: 'ann', scopes: new Set(), limits, tokenId, byAccessToken: { scopes: new Set(ofAnn.scopes) } },
     access: pull,
   });
 });
