@@ -15,6 +15,8 @@ export interface Actor {
    * no second factor. A surface asks for it by `Call.requireSecondFactor`.
    */
   readonly secondFactor?: 'required' | 'given';
+  /** An access token said so (`core/access-tokens.ts`), and not the credential itself that it was made with. */
+  readonly byAccessToken?: true;
 }
 
 export const allScopes: readonly Scope[] = ['read', 'publish', 'yank', 'owner', 'tokens', 'admin'];

@@ -2,6 +2,7 @@
  * What the core needs from the world. Each port says what it promises; each has a version in memory and one shared
  * contract test that every version passes.
  */
+import type { KeyObject } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { RegistryKey } from '../schema/types.ts';
 import type {
@@ -37,6 +38,25 @@ export interface Keyring {
    * @throws RegistryError `storage-failed` when the private half is not there, or is another key's.
    */
   sign(key: RegistryKey, message: Uint8Array): Uint8Array;
+}
+
+/** A key that signs access tokens: Ed25519. */
+export interface AccessKey {
+  /** 16 hex digits, never the same twice. */
+  readonly id: string;
+  readonly madeAtMs: number;
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
+
+/** Keys of access tokens, which come and go: `RotatingKeys` says when. One process has them at a time. */
+export interface AccessKeys {
+  /** The oldest first. */
+  readonly all: readonly AccessKey[];
+  /** A new one; durable when it returns. After a failure it is not in `all`, and may be after a restart. */
+  create(madeAtMs: number): Promise<AccessKey>;
+  /** Durable when it returns; a missing one is fine. */
+  remove(id: string): Promise<void>;
 }
 
 /** An append-only list of events with one writer. Sequence numbers start at 0 and have no gaps. */

@@ -2,12 +2,14 @@
  * The stores in memory: for tests, and stricter than any disk. A site refuses to change an artifact, and each can be
  * told to fail at its nth write, both ways: lost, or landed and reported lost.
  */
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { digestOf, type Digest } from '../core/digest.ts';
 import { LogDamage, RegistryError } from '../core/errors.ts';
 import type { TokenUse } from '../core/account-book.ts';
 import type { LineCodec, LogLine } from '../core/event.ts';
 import type {
+  AccessKey,
+  AccessKeys,
   BlobStore,
   EventLog,
   SiteBuild,
@@ -94,6 +96,40 @@ export class MemoryLog<E extends LogLine> implements EventLog<E> {
 
 function headOf(lines: readonly string[]): string {
   return lines.length === 0 ? '' : createHash('sha256').update(lines.join('\n')).digest('hex');
+}
+
+export class MemoryAccessKeys implements AccessKeys {
+  readonly faults = new Faults();
+  #stored: readonly AccessKey[];
+  #seen: readonly AccessKey[];
+
+  /** Holds what another one holds, as after a restart. */
+  constructor(like?: MemoryAccessKeys) {
+    this.#seen = this.#stored = like ? like.#stored : [];
+  }
+
+  get all(): readonly AccessKey[] {
+    return this.#seen;
+  }
+
+  async create(madeAtMs: number): Promise<AccessKey> {
+    const pair = generateKeyPairSync('ed25519');
+    const spki = pair.publicKey.export({ type: 'spki', format: 'der' });
+    const key = { ...pair, madeAtMs, id: createHash('sha256').update(spki).digest('hex').slice(0, 16) };
+    await Promise.resolve();
+    this.faults.run(() => {
+      this.#stored = [...this.#stored, key].sort((a, b) => a.madeAtMs - b.madeAtMs);
+    });
+    this.#seen = this.#stored;
+    return key;
+  }
+
+  async remove(id: string): Promise<void> {
+    this.faults.run(() => {
+      this.#stored = this.#stored.filter((key) => key.id !== id);
+    });
+    this.#seen = this.#stored;
+  }
 }
 
 export class MemoryBlobs implements BlobStore {
