@@ -21,7 +21,7 @@ import {
 import { sitePath } from '../core/site.ts';
 import type { RegistryState } from '../core/state.ts';
 import type { Writer } from '../core/writer.ts';
-import type { Surface } from '../ecosystems/ecosystem.ts';
+import { siteOf, type Surface } from '../ecosystems/ecosystem.ts';
 import { openCall, type CallDeps } from './call.ts';
 import { Directory } from './directory.ts';
 import { renderProblem } from './problems.ts';
@@ -235,15 +235,25 @@ async function answerCall(
   const { route, mount, surface } = mounted;
   const directory = directories.get(surface);
   if (!directory) throw new Error(`${surface.id} has no directory`);
+  const audience = surface.takesAccessTokens?.audience(siteOf({ mount }, deps.state));
   const session = await deps.auth.open({
     authorization: request.headers.authorization,
     address: addressOf(request),
     takesBasic: surface.takesBasic ?? false,
     takesBareTokens: surface.takesBareTokens ?? false,
+    audience,
   });
   const { call, discard } = openCall(
     request,
-    { head: context.head, mount, params, query: new URLSearchParams(context.query), directory, session },
+    {
+      head: context.head,
+      mount,
+      params,
+      query: new URLSearchParams(context.query),
+      directory,
+      session,
+      audience,
+    },
     deps,
   );
   try {
@@ -390,8 +400,8 @@ function observe(response: ServerResponse, context: Context, deps: AppDeps): voi
   });
 }
 
-/** A token that this registry made, wherever it stands. */
-const tokens = /[a-z0-9]+_[0-9a-f]{64}/g;
+/** A token that this registry made, of either kind, wherever it stands. */
+const tokens = /[a-z0-9]+_[0-9a-f]{64}|eyJ[\w-]+\.[\w-]+\.[\w-]+/g;
 
 /** Some paths hold a token: what a pattern calls `{secret}`, and what looks like one, is not written down. */
 function pathToLog({ head, matched }: Context): string {

@@ -1,6 +1,7 @@
 /** One API request, as its handler sees it. */
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import type { AccessTokens } from '../core/access-tokens.ts';
 import { uuidFrom } from '../core/accounts.ts';
 import { canonicalJson } from '../core/canonical-json.ts';
 import { RegistryError } from '../core/errors.ts';
@@ -21,6 +22,7 @@ export interface CallDeps {
   readonly blobs: BlobStore;
   readonly auth: Authenticator;
   readonly accounts: CallAccounts;
+  readonly accessTokens: AccessTokens;
   readonly keyring: Keyring;
   readonly clock: Clock;
   readonly logIns: LogInSessions;
@@ -37,14 +39,17 @@ export interface Matched {
   readonly query: URLSearchParams;
   readonly directory: Directory;
   readonly session: Session;
+  /** Whom access tokens are made for; undefined where the surface takes none. */
+  readonly audience: string | undefined;
 }
 
 /** A call, and the way to drop whatever it staged and nobody committed. */
 export function openCall(
   request: IncomingMessage,
-  { directory, session, ...matched }: Matched,
-  { blobs, auth, accounts, keyring, clock, logIns, ids, sigstoreRoot, upstream, counters }: CallDeps,
+  { directory, session, audience, ...matched }: Matched,
+  deps: CallDeps,
 ): { call: Call; discard(): Promise<void> } {
+  const { blobs, auth, accounts, accessTokens, keyring, clock, logIns, ids, counters } = deps;
   const staged: StagedBlob[] = [];
   const keep = (blob: StagedBlob): StagedBlob => {
     staged.push(blob);
@@ -60,6 +65,13 @@ export function openCall(
     },
     now: () => new Date(clock.now()).toISOString(),
     authenticate: () => session.authenticate(),
+    access: () => session.access(),
+    authenticateAs: (wanted) => session.authenticateAs(wanted),
+    async issueToken(wanted) {
+      if (audience === undefined) throw new Error('this surface takes no access tokens');
+      return accessTokens.issue({ ...wanted, audience });
+    },
+    accessKeys: () => accessTokens.publicKeys(),
     requireSecondFactor: (code, purpose) => session.requireSecondFactor(code, purpose),
     logIn: (wanted) => session.logIn(wanted),
     async stageBody({ maxBytes }) {
@@ -90,7 +102,7 @@ export function openCall(
     readText: async (digest) => Buffer.from(await blobs.read(digest)).toString('utf8'),
     accounts,
     logIns,
-    upstream,
+    upstream: deps.upstream,
     counters,
     requireBootstrapSecret: () => auth.requireBootstrapSecret(request.headers.authorization),
     hydrate: (of) => hydrate(of, blobs),
@@ -102,7 +114,7 @@ export function openCall(
           kind: key.kind,
           value: Buffer.from(keyring.sign(key, Buffer.from(message))).toString('base64'),
         })),
-    sigstoreRoot,
+    sigstoreRoot: deps.sigstoreRoot,
     summaries: () => directory.all(),
     newId: () => uuidFrom(ids.next()),
   };

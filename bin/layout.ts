@@ -3,13 +3,14 @@ import { join } from 'node:path';
 /** Where everything lies below a data directory. Scripts rely on these names. */
 export function layout(
   dataDirectory: string,
-): Record<'log' | 'privateLog' | 'blobs' | 'site' | 'keys' | 'tokenUse' | 'counters', string> {
+): Record<'log' | 'privateLog' | 'blobs' | 'site' | 'keys' | 'accessKeys' | 'tokenUse' | 'counters', string> {
   return {
     log: join(dataDirectory, 'log.git'),
     privateLog: join(dataDirectory, 'private.git'),
     blobs: join(dataDirectory, 'blobs'),
     site: join(dataDirectory, 'site'),
     keys: join(dataDirectory, 'keys'),
+    accessKeys: join(dataDirectory, 'keys', 'access'),
     tokenUse: join(dataDirectory, 'token-use.json'),
     counters: join(dataDirectory, 'counters'),
   };

@@ -23,6 +23,7 @@ import { isOutsideLog } from '../generator/counted-site.ts';
 import { Publisher } from '../generator/publisher.ts';
 import type { Settings } from '../schema/types.ts';
 import { asSettings } from '../schema/validate.ts';
+import { AccessKeyDirectory } from '../stores/access-key-directory.ts';
 import { BlobDirectory } from '../stores/blob-directory.ts';
 import { CounterFile } from '../stores/counter-file.ts';
 import { openLogReader, openLogWriter } from '../stores/git-log.ts';
@@ -48,6 +49,8 @@ export interface Registry {
   readonly state: RegistryState;
   readonly accounts: AccountBook;
   readonly keys: KeyDirectory;
+  /** Keys of access tokens, which no event names. */
+  readonly accessKeys: AccessKeyDirectory;
   readonly blobs: BlobDirectory;
   readonly site: SiteDirectory;
   readonly generator: Generator;
@@ -115,6 +118,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
         reservedHandles.includes(handle) || handle === state.settings.x07?.officialOwner,
     });
     const keys = new KeyDirectory(paths.keys);
+    const accessKeys = new AccessKeyDirectory(paths.accessKeys);
     const generator = new Generator({ log, state, target: site, blobs, surfaces: allSurfaces });
     const publisher = new Publisher({
       generator,
@@ -138,6 +142,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       state,
       accounts,
       keys,
+      accessKeys,
       blobs,
       site,
       generator,

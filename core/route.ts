@@ -1,4 +1,5 @@
 /** One table of routes decides what a request means: to the embedded server, to the API, to a generated edge configuration. */
+import type { Access, IssuedToken, JsonWebKeySet, WantedAccess } from './access-tokens.ts';
 import type { AccountBook } from './account-book.ts';
 import type { Command } from './decide.ts';
 import type { Digest } from './digest.ts';
@@ -35,11 +36,31 @@ export interface Call {
   readonly params: RouteParams;
   readonly query: URLSearchParams;
   /**
-   * By a token, or by Basic credentials where the surface takes those. Undefined without credentials. A bad credential
-   * is refused only where one is asked for.
-   * @throws RegistryError `token-invalid`, `too-many-attempts`
+   * By a token, or by Basic credentials where the surface takes those. Undefined without credentials, and for an access
+   * token that was made for nobody. A bad credential is refused only where one is asked for.
+   * @throws RegistryError `token-invalid`, `token-expired`, `too-many-attempts`
    */
   authenticate(): Actor | undefined;
+  /**
+   * What the access token of the request is good for, where the surface takes those. Undefined without one, whatever else
+   * was sent; empty for a good one that opens nothing.
+   * @throws RegistryError as `authenticate` does.
+   */
+  access(): readonly Access[] | undefined;
+  /**
+   * Who has this password, or this token of that account, as a body says. The credentials of the request itself play no
+   * part.
+   * @throws RegistryError `token-invalid` for a wrong secret and an unknown handle alike, `too-many-attempts`
+   */
+  authenticateAs(wanted: { readonly handle: string; readonly secret: string }): Promise<Actor>;
+  /**
+   * An access token for this surface, which has to take them. What the actor may do is for the handler to find out.
+   * @throws RegistryError `second-factor-required` for a password of an account that has a second factor, `token-invalid`
+   * for an actor who came by an access token.
+   */
+  issueToken(wanted: WantedAccess): Promise<IssuedToken>;
+  /** What access tokens are verified with; empty before the first. */
+  accessKeys(): JsonWebKeySet;
   /**
    * Passes when the account of `authenticate` has no second factor, when it is not asked for this, or when this is a
    * good code of it: then `authenticate` says `given` from here on. `account` is what changes the account itself: there
