@@ -233,9 +233,7 @@ function parseLifetime(said: string | number): number {
   const seconds = typeof said === 'number' || /^\d+$/.test(said) ? Number(said) : NaN;
   const [from, to] = [SHORTEST_LIFETIME_SECONDS, LONGEST_LIFETIME_SECONDS];
   if (Number.isInteger(seconds) && seconds >= from && seconds <= to) return seconds;
-  throw wrong(
-    `access tokens of ${said} seconds: CAIRN_ACCESS_TOKEN_SECONDS is a whole number from ${from} to ${to}`,
-  );
+  throw wrong(`CAIRN_ACCESS_TOKEN_SECONDS=${said}: use a whole number from ${from} to ${to}`);
 }
 
 function parseListen(text: string): { host: string; port: number } {

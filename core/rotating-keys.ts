@@ -1,7 +1,7 @@
 /** Which key signs access tokens now, which still verify, and when each goes. */
 import type { AccessKey, AccessKeys, Clock } from './ports.ts';
 
-export const DAY_MS = 24 * 60 * 60_000;
+const DAY_MS = 24 * 60 * 60_000;
 /** No token is good for longer. */
 export const LONGEST_LIFETIME_SECONDS = 60 * 60;
 /** How far clocks may be apart: a token counts so long before its time, and after its end. */

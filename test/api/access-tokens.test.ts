@@ -100,7 +100,7 @@ test('a bad token is refused where somebody asks for it, and only there', async 
     'of the old kind, and unknown': `cairn_${'6'.repeat(64)}`,
   };
   for (const [name, text] of Object.entries(bad)) {
-    for (const path of ['access', 'whoami', 'token'])
+    for (const path of ['access', 'access-alone', 'whoami', 'token'])
       assertRefused(await askAs(app, text, `/signed/${path}`), 401, 'token_invalid');
     assert.equal((await askAs(app, text, '/signed/public')).status, 200, name);
   }
@@ -112,8 +112,9 @@ test('a bad token is refused where somebody asks for it, and only there', async 
 
 test('bad Basic credentials are refused where access is asked for', async (t) => {
   const app = await withAnn(t);
-  const answer = await app.ask('/signed/access', { headers: basic('ann', 'not the password') });
-  assertRefused(answer, 401, 'token_invalid');
+  const headers = basic('ann', 'not the password');
+  for (const path of ['access', 'access-alone'])
+    assertRefused(await app.ask(`/signed/${path}`, { headers }), 401, 'token_invalid');
 });
 
 test('a surface that takes no access tokens knows none', async (t) => {

@@ -43,7 +43,7 @@ async function annByPassword({ book }: TokenBench): Promise<Actor> {
 }
 
 function assertGood(verified: VerifiedToken | 'expired' | 'invalid', message?: string): VerifiedToken {
-  assert.ok(typeof verified !== 'string', `${message ?? 'the token'} is ${String(verified)}`);
+  if (typeof verified === 'string') assert.fail(`${message ?? 'the token'} is ${verified}`);
   return verified;
 }
 
@@ -78,7 +78,13 @@ test('what it is good for comes back, without the scopes of the credential and w
   const { tokenId } = await bench.book.addToken('narrow', { ...ofAnn, limits });
   const token = await bench.issue(bench.book.actorOf('narrow'));
   assert.deepEqual(await bench.verify(token), {
-    actor: { handle: 'ann', scopes: new Set(), limits, tokenId, byAccessToken: { scopes: new Set(ofAnn.scopes) } },
+    actor: {
+      handle: 'ann',
+      scopes: new Set(),
+      limits,
+      tokenId,
+      byAccessToken: { scopes: new Set(ofAnn.scopes) },
+    },
     access: pull,
   });
 });
@@ -95,6 +101,16 @@ test('a token that carries the scopes is good for all that its credential is goo
     assertGood(byPassword).actor?.scopes,
     new Set(['read', 'publish', 'yank', 'owner', 'tokens']),
   );
+});
+
+test('a token never has scopes that its credential has not', async () => {
+  const bench = openBench();
+  const token = await bench.issue(await annByToken(bench), { carriesScopes: true });
+  const [key] = bench.keys.all;
+  const more = await new SignJWT({ ...decodeJwt(token), scopes: ['admin', 'publish', 'yank'] })
+    .setProtectedHeader({ alg: 'EdDSA', typ: 'JWT', kid: String(key?.id) })
+    .sign(key?.privateKey ?? assert.fail());
+  assert.deepEqual(assertGood(await bench.verify(more)).actor?.scopes, new Set(['publish']));
 });
 
 test('nobody may have a token as well', async () => {

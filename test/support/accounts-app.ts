@@ -81,6 +81,7 @@ const tokenHandlers: Readonly<Record<string, ApiRoute['handle']>> = {
   ...handlers,
   'GET access': async (call) =>
     json({ access: call.access() ?? 'none', handle: call.authenticate()?.handle }),
+  'GET access-alone': async (call) => json({ access: call.access() ?? 'none' }),
   'GET access/{secret}': async () => fine,
   'GET token': async (call) => answerToken(call, call.authenticate()),
   'POST token': async (call) => {
