@@ -218,7 +218,7 @@ interface AppParts {
 }
 
 function appFor({ registry, upstream, options, log, metrics, isStopping }: AppParts): RequestListener {
-  const { state, writer, blobs, site, publisher, accounts, keys } = registry;
+  const { state, writer, blobs, uploads, site, publisher, accounts, keys } = registry;
   const { administratorToken, bootstrapSecret, corsOrigins, sigstoreRoot } = options;
   const health = (): Health => {
     const { seq, failure } = publisher.status;
@@ -236,6 +236,7 @@ function appFor({ registry, upstream, options, log, metrics, isStopping }: AppPa
     state,
     writer,
     blobs,
+    uploads,
     accounts,
     keyring: keys,
     ids: randomIds,

@@ -47,7 +47,7 @@ async function publishOnce(
   registry: Registry,
   command: (line: string) => void,
 ): Promise<{ request: string; response: string }> {
-  const { state, writer, blobs, site, publisher, accounts } = registry;
+  const { state, writer, blobs, uploads, site, publisher, accounts } = registry;
   const app = createApp({
     surfaces: allSurfaces,
     state,
@@ -58,6 +58,7 @@ async function publishOnce(
       },
     }),
     blobs,
+    uploads,
     site: siteReader(site.root),
     auth: authenticator({
       accounts,
