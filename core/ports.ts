@@ -214,6 +214,8 @@ export interface UploadStore {
   hold(place: string, digest: Digest): Promise<HeldBlob>;
   /** Synchronous: asked for while a write is decided. */
   held(place: string, digest: Digest): HeldBlob | undefined;
+  /** Every place that holds it, in no order. */
+  placesOf(digest: Digest): Promise<readonly string[]>;
   /**
    * Says whether it was held; durable when it returns. `held` knows it from the call on, before anything is waited for.
    */

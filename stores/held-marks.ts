@@ -101,6 +101,15 @@ export class HeldMarks {
     }
   }
 
+  async placesOf(digest: Digest): Promise<readonly string[]> {
+    const places: string[] = [];
+    for await (const segment of namesIn(this.#root)) {
+      const place = isSegment(segment) ? placeOfSegment(segment) : undefined;
+      if (place !== undefined && this.held(place, digest)) places.push(place);
+    }
+    return places;
+  }
+
   #pathOf(place: string, digest: Digest): string {
     return join(this.#root, placeSegment(place), digest);
   }

@@ -310,6 +310,11 @@ export class MemoryUploads implements UploadStore {
     return { ...mark, size };
   }
 
+  async placesOf(digest: Digest): Promise<readonly string[]> {
+    const marks = [...this.#held.values()].filter((mark) => mark.digest === digest);
+    return marks.map(({ place }) => place).filter((place) => this.held(place, digest));
+  }
+
   held(place: string, digest: Digest): HeldBlob | undefined {
     const mark = this.#held.get(markOf(place, digest));
     const size = this.#blobs.sizeOf(digest);

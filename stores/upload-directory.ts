@@ -219,6 +219,10 @@ export class UploadDirectory implements UploadStore {
     return this.#marks.held(place, digest);
   }
 
+  placesOf(digest: Digest): Promise<readonly string[]> {
+    return this.#marks.placesOf(digest);
+  }
+
   release(place: string, digest: Digest): Promise<boolean> {
     return this.#marks.release(place, digest);
   }
