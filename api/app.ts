@@ -22,6 +22,7 @@ import { cacheOf, sitePath, type RouteParams, type SiteRoute } from '../core/sit
 import type { RegistryState } from '../core/state.ts';
 import type { Writer } from '../core/writer.ts';
 import { siteOf, type Surface } from '../ecosystems/ecosystem.ts';
+import { partOf } from './byte-range.ts';
 import { openCall, type CallDeps } from './call.ts';
 import { Directory } from './directory.ts';
 import { renderProblem } from './problems.ts';
@@ -361,14 +362,14 @@ async function sendStreamed(
 ): Promise<void> {
   const { status, headers, body = '' } = answer;
   if (typeof body === 'string') return send(response, answer);
-  const length = 'blob' in body ? { 'content-length': body.size } : {};
-  response.writeHead(status, { ...headers, ...length });
-  if (response.req.method === 'HEAD') {
+  const part = 'blob' in body ? partOf(response.req, { ...answer, body }) : undefined;
+  response.writeHead(part?.status ?? status, { ...headers, ...part?.headers });
+  if (response.req.method === 'HEAD' || part?.status === 416) {
     if (!('blob' in body)) await close(body);
     return void response.end();
   }
   try {
-    await pipeline('blob' in body ? blobs.open(body.blob) : body, response);
+    await pipeline('blob' in body ? blobs.open(body.blob, part?.range) : body, response);
   } catch (error) {
     if (!('blob' in body)) await close(body);
     // The connection is closed by now, which tells the client that something is missing; who hung up knows it.

@@ -8,7 +8,16 @@ import { RegistryError } from '../core/errors.ts';
 import { gunzip } from '../core/gunzip.ts';
 import { hydrate } from '../core/hydrate.ts';
 import type { LogInSessions } from '../core/log-in-sessions.ts';
-import type { BlobStore, Clock, Counters, Ids, Keyring, StagedBlob, Upstream } from '../core/ports.ts';
+import type {
+  BlobStore,
+  Clock,
+  Counters,
+  Ids,
+  Keyring,
+  StagedBlob,
+  UploadStore,
+  Upstream,
+} from '../core/ports.ts';
 import type { Call, CallAccounts, KeptMeta, RequestHead } from '../core/route.ts';
 import type { RouteParams } from '../core/site.ts';
 import type { Authenticator, Session } from './auth.ts';
@@ -20,6 +29,7 @@ const MAX_INLINE_META_BYTES = 8 * 1024;
 
 export interface CallDeps {
   readonly blobs: BlobStore;
+  readonly uploads: UploadStore;
   readonly auth: Authenticator;
   readonly accounts: CallAccounts;
   readonly accessTokens: AccessTokens;
@@ -49,7 +59,7 @@ export function openCall(
   { directory, session, audience, ...matched }: Matched,
   deps: CallDeps,
 ): { call: Call; discard(): Promise<void> } {
-  const { blobs, auth, accounts, accessTokens, keyring, clock, logIns, ids, counters } = deps;
+  const { blobs, uploads, auth, accounts, accessTokens, keyring, clock, logIns, ids, counters } = deps;
   const staged: StagedBlob[] = [];
   const keep = (blob: StagedBlob): StagedBlob => {
     staged.push(blob);
@@ -74,10 +84,11 @@ export function openCall(
     accessKeys: () => accessTokens.publicKeys(),
     requireSecondFactor: (code, purpose) => session.requireSecondFactor(code, purpose),
     logIn: (wanted) => session.logIn(wanted),
-    async stageBody({ maxBytes }) {
+    async stageBody(limits) {
+      const { maxBytes } = limits;
       if (Number(request.headers['content-length'] ?? 0) > maxBytes)
         throw new RegistryError('too-large', `the upload is over the limit of ${maxBytes} bytes`);
-      return keep(await blobs.stage(bodyOf(request), { maxBytes }));
+      return keep(await blobs.stage(bodyOf(request), limits));
     },
     body: ({ maxBytes }) => decodedBody(request, maxBytes),
     stage: async (source, limits) => keep(await blobs.stage(source, limits)),
@@ -98,8 +109,10 @@ export function openCall(
       return { fields: { metaDigest: blob.digest }, blobs: [blob] };
     },
     stageText,
-    openBlob: (digest) => blobs.open(digest),
+    openBlob: (digest, range) => blobs.open(digest, range),
+    blobSize: (digest) => blobs.sizeOf(digest),
     readText: async (digest) => Buffer.from(await blobs.read(digest)).toString('utf8'),
+    uploads,
     accounts,
     logIns,
     upstream: deps.upstream,

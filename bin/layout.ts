@@ -3,11 +3,15 @@ import { join } from 'node:path';
 /** Where everything lies below a data directory. Scripts rely on these names. */
 export function layout(
   dataDirectory: string,
-): Record<'log' | 'privateLog' | 'blobs' | 'site' | 'keys' | 'accessKeys' | 'tokenUse' | 'counters', string> {
+): Record<
+  'log' | 'privateLog' | 'blobs' | 'uploads' | 'site' | 'keys' | 'accessKeys' | 'tokenUse' | 'counters',
+  string
+> {
   return {
     log: join(dataDirectory, 'log.git'),
     privateLog: join(dataDirectory, 'private.git'),
     blobs: join(dataDirectory, 'blobs'),
+    uploads: join(dataDirectory, 'uploads'),
     site: join(dataDirectory, 'site'),
     keys: join(dataDirectory, 'keys'),
     accessKeys: join(dataDirectory, 'keys', 'access'),

@@ -12,7 +12,7 @@ import {
   type RegistryEvent,
 } from '../core/event.ts';
 import { LogDamage } from '../core/errors.ts';
-import type { Clock, Counters, EventLog, Ids, RegistryLog } from '../core/ports.ts';
+import type { Clock, Counters, EventLog, Ids, RegistryLog, UploadStore } from '../core/ports.ts';
 import { PrivateJournal } from '../core/private-journal.ts';
 import { RegistryState } from '../core/state.ts';
 import { Writer, type WriterDeps } from '../core/writer.ts';
@@ -31,6 +31,7 @@ import { KeyDirectory } from '../stores/key-directory.ts';
 import { SealedLog } from '../stores/sealed-log.ts';
 import { SiteDirectory } from '../stores/site-directory.ts';
 import { TokenUseFile } from '../stores/token-use.ts';
+import { UploadDirectory } from '../stores/upload-directory.ts';
 import { layout } from './layout.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
@@ -52,6 +53,7 @@ export interface Registry {
   /** Keys of access tokens, which no event names. */
   readonly accessKeys: AccessKeyDirectory;
   readonly blobs: BlobDirectory;
+  readonly uploads: UploadStore;
   readonly site: SiteDirectory;
   readonly generator: Generator;
   readonly writer: Writer;
@@ -100,6 +102,8 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
     const log = new SealedLog(publicLog, journal);
     const blobs = new BlobDirectory(paths.blobs);
     await blobs.clearIncoming();
+    const uploads = new UploadDirectory({ root: paths.uploads, blobs, clock, ids });
+    await uploads.prepare();
     const state = new RegistryState(log, rulesOf);
     const site = new SiteDirectory({
       root: paths.site,
@@ -144,6 +148,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       keys,
       accessKeys,
       blobs,
+      uploads,
       site,
       generator,
       writer,

@@ -221,7 +221,7 @@ interface AppParts {
 }
 
 function appFor({ registry, upstream, options, log, metrics, isStopping }: AppParts): RequestListener {
-  const { state, writer, blobs, site, publisher, accounts, keys } = registry;
+  const { state, writer, blobs, uploads, site, publisher, accounts, keys } = registry;
   const { administratorToken, bootstrapSecret, corsOrigins, sigstoreRoot } = options;
   const accessTokens = accessTokensOf(registry, options, log);
   const health = (): Health => {
@@ -240,6 +240,7 @@ function appFor({ registry, upstream, options, log, metrics, isStopping }: AppPa
     state,
     writer,
     blobs,
+    uploads,
     accounts,
     accessTokens,
     keyring: keys,

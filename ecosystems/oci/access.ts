@@ -95,7 +95,6 @@ export function withGranted(actor: Actor, actions: readonly string[]): Actor {
 
 interface Challenge {
   readonly wanted?: Wanted;
-  readonly scope?: string;
   readonly error?: 'invalid_token' | 'insufficient_scope';
   readonly cause?: unknown;
 }
@@ -104,17 +103,12 @@ interface Challenge {
 export function challenge(
   { settings }: StateView,
   message: string,
-  {
-    wanted,
-    scope = wanted && `repository:${wanted.name}:${asked[wanted.action]}`,
-    error,
-    cause,
-  }: Challenge = {},
+  { wanted, error, cause }: Challenge = {},
 ): RegistryError {
   const parts = [
     `realm="${settings.publicUrl}/auth/token"`,
     `service="${SERVICE}"`,
-    ...(scope === undefined ? [] : [`scope="${scope}"`]),
+    ...(wanted ? [`scope="repository:${wanted.name}:${asked[wanted.action]}"`] : []),
     ...(error === undefined ? [] : [`error="${error}"`]),
   ];
   return new RegistryError('unauthenticated', message, {
@@ -136,7 +130,7 @@ export function mayDo(actor: Actor | undefined, view: StateView, { name, action 
   if (!actor || !isGoodFor(actor, scopeOf[action], place)) return false;
   if (isAdministrator(actor)) return true;
   // A repository that nobody has pushed to yet is there for those who may push to it.
-  if (!holders.namespace) return action !== 'delete' && mayTake(actor, view, namespace);
+  if (!holders.namespace) return mayTake(actor, view, namespace);
   switch (action) {
     case 'pull':
       return (readers ?? readersOf(holders)).includes(actor.handle);

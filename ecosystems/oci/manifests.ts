@@ -2,6 +2,7 @@
 import { asDigest, digestOf, splitDigest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import type { Package, Release } from '../../core/package.ts';
+import type { Actor } from '../../core/permission.ts';
 import type { StagedBlob } from '../../core/ports.ts';
 import type { Call, HttpAnswer, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
@@ -86,7 +87,9 @@ export async function deleteManifest(call: Call, view: StateView): Promise<Inten
   const isTagged = !isDigestLike(reference);
   // Whoever may move a tag may take it away.
   const action = isTagged && mayPush(call, view, name) ? 'push' : 'delete';
-  const actor = (await requireAccess(call, view, { name, action })) ?? ANYBODY;
+  const caller = (await requireAccess(call, view, { name, action })) ?? ANYBODY;
+  // What deletes manifests may take away their tags, which is less.
+  const actor: Actor = isTagged ? { ...caller, scopes: new Set([...caller.scopes, 'publish']) } : caller;
   const of = requireRepository(view, name);
   const release = releaseAt(of, reference);
   if (!release) throw unknownManifest(name, reference);

@@ -48,7 +48,7 @@ async function publishOnce(
   registry: Registry,
   command: (line: string) => void,
 ): Promise<{ request: string; response: string }> {
-  const { state, writer, blobs, site, publisher, accounts } = registry;
+  const { state, writer, blobs, uploads, site, publisher, accounts } = registry;
   const accessTokens = accessTokensOf({
     accounts,
     clock: stillClock(),
@@ -65,6 +65,7 @@ async function publishOnce(
       },
     }),
     blobs,
+    uploads,
     site: siteReader(site.root),
     auth: authenticator({
       accounts,

@@ -55,7 +55,7 @@ export function ociApi(server: { url: string; data: string }): OciApi {
   async function token(scopes: readonly string[], credentials?: Credentials): Promise<string> {
     const query = new URLSearchParams([
       ['service', 'oci-registry'],
-      ...scopes.map((scope) => ['scope', scope]),
+      ...scopes.map((scope): [string, string] => ['scope', scope]),
     ]);
     const answer = await ask({
       path: `auth/token?${query.toString()}`,
