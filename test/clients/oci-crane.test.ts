@@ -31,7 +31,7 @@ describe('crane', { skip: noWorkshop }, () => {
 
   test('copies between repositories without sending anything again', async (t) => {
     const recorder = await record(t, shop.server);
-    const { ok, host, folder } = await shop.aDesk(t, recorder.url);
+    const { ok, host, folder } = await shop.aDesk(t, recorder);
     writeLayout(join(folder, 'one'), { one: shop.image });
     await ok('crane', 'push', 'one', `${host}/acme/crane-from:1`);
     const from = recorder.exchanges.length;

@@ -122,7 +122,7 @@ describe('buildah', { skip: noWorkshop }, () => {
 
   test('builds on an image that it pulls, pushes the result, and sends the layers below it no second time', async (t) => {
     const recorder = await record(t, shop.server);
-    const { ok, host, folder } = await shop.aDesk(t, recorder.url);
+    const { ok, host, folder } = await shop.aDesk(t, recorder);
     await ok('skopeo', 'copy', '--preserve-digests', 'oci:made:one', `docker://${host}/acme/base:1`);
     const from = recorder.exchanges.length;
     await ok('buildah', 'from', '--name', 'work', `${host}/acme/base:1`);

@@ -64,7 +64,7 @@ describe('skopeo', { skip: noWorkshop }, () => {
 
   test('copies between repositories without sending a layer again', async (t) => {
     const recorder = await record(t, shop.server);
-    const { ok, host } = await shop.aDesk(t, recorder.url);
+    const { ok, host } = await shop.aDesk(t, recorder);
     const at = `docker://${host}/acme`;
     await ok('skopeo', 'copy', '--preserve-digests', 'oci:made:one', `${at}/mount-from:1`);
     const from = recorder.exchanges.length;
@@ -75,7 +75,7 @@ describe('skopeo', { skip: noWorkshop }, () => {
 
   test('sends nothing again that is there already', async (t) => {
     const recorder = await record(t, shop.server);
-    const { ok, host } = await shop.aDesk(t, recorder.url);
+    const { ok, host } = await shop.aDesk(t, recorder);
     await ok('skopeo', 'copy', 'oci:made:one', `docker://${host}/acme/again:1`);
     const from = recorder.exchanges.length;
     await ok('skopeo', 'copy', 'oci:made:one', `docker://${host}/acme/again:2`);

@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { closing } from '../support/closing.ts';
+import { noDocker, startDockerDaemon } from '../support/docker-daemon.ts';
 import { noNginx } from '../support/nginx.ts';
 import { openOciDesk, type OciDesk } from '../support/oci-clients.ts';
 import { judge, readingOnly } from '../support/oci-conformance.ts';
@@ -105,6 +106,16 @@ describe('containers from the site alone', { skip: noWorkshop ?? noNginx }, () =
       await ok('buildah', 'run', '--isolation', 'chroot', 'work', 'cat', '/etc/greeting'),
       greeting,
     );
+  });
+
+  test('docker runs it, and containerd pulls the images of every platform', { skip: noDocker }, async (t) => {
+    const { ok } = await openOciDesk(t, [host], await startDockerDaemon(t));
+    for (const tag of ['one', 'docker'])
+      assert.equal(await ok('docker', ...runAlone, '--quiet', `${host}/acme/app:${tag}`), greeting);
+    await ok('docker', 'pull', '--quiet', '--platform', 'linux/arm64', `${host}/acme/app:all`);
+    const at = `${host}/acme/app:all`;
+    await ok('ctr', 'images', 'pull', '--plain-http', '--all-platforms', at);
+    assert.ok((await ok('ctr', 'images', 'list', `name==${at}`)).includes(shop.index.top.descriptor.digest));
   });
 
   test('crane pulls it, finds it well-formed, and lists tags and repositories', async (t) => {

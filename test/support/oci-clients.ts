@@ -7,12 +7,14 @@ import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import type { DockerDaemon } from './docker-daemon.ts';
 import { goProgram, noGo } from './go-programs.ts';
 import { noBusybox } from './oci-image.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 export const ociPrograms = ['skopeo', 'podman', 'buildah', 'crane', 'oras'] as const;
-export type OciProgram = (typeof ociPrograms)[number];
+/** The last two for desks with an engine of Docker. */
+export type OciProgram = (typeof ociPrograms)[number] | keyof DockerDaemon['commands'];
 
 /** Why they cannot be tried here; undefined when they can. */
 export const noOciClients: string | undefined = (() => {
@@ -48,7 +50,11 @@ export interface OciDesk {
 /** What takes longer hangs. */
 const PATIENCE_MS = 120_000;
 
-export async function openOciDesk(t: Pick<TestContext, 'after'>, hosts: readonly string[]): Promise<OciDesk> {
+export async function openOciDesk(
+  t: Pick<TestContext, 'after'>,
+  hosts: readonly string[],
+  daemon?: DockerDaemon,
+): Promise<OciDesk> {
   const home = await temporaryDirectory(t);
   const at = (name: string): string => join(home, name);
   for (const name of ['docker', 'desk', 'tmp', '.config/containers'])
@@ -68,7 +74,7 @@ export async function openOciDesk(t: Pick<TestContext, 'after'>, hosts: readonly
   // Else root's skopeo remembers for the whole machine where it saw which layer, and packed how.
   const more: Partial<Record<OciProgram, object>> = { skopeo: { _CONTAINERS_ROOTLESS_UID: '1000' } };
   const run: OciDesk['run'] = async (program, words, input = '') => {
-    const [file, ...before] = await commandOf(program, home);
+    const [file, ...before] = await commandOf(program, home, daemon);
     const child = spawn(file, [...before, ...words], { cwd: at('desk'), env: { ...env, ...more[program] } });
     let [stdout, output] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => ((stdout += text), (output += text)));
@@ -102,7 +108,11 @@ export async function openOciDesk(t: Pick<TestContext, 'after'>, hosts: readonly
 }
 
 /** With a storage that needs nothing of the kernel. */
-async function commandOf(program: OciProgram, home: string): Promise<[string, ...string[]]> {
+async function commandOf(
+  program: OciProgram,
+  home: string,
+  daemon: DockerDaemon | undefined,
+): Promise<readonly [string, ...string[]]> {
   const storage = [
     '--storage-driver',
     'vfs',
@@ -115,6 +125,10 @@ async function commandOf(program: OciProgram, home: string): Promise<[string, ..
     case 'crane':
     case 'oras':
       return [await goProgram(program)];
+    case 'docker':
+    case 'ctr':
+      if (!daemon) throw new Error(`this desk has no engine for ${program}`);
+      return daemon.commands[program];
     case 'skopeo':
       return ['skopeo'];
     case 'buildah':

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { send } from './http.ts';
+import type { DockerDaemon } from './docker-daemon.ts';
 import { noOciClients, openOciDesk, type Login, type OciDesk } from './oci-clients.ts';
 import {
   digestOf,
@@ -35,6 +36,12 @@ export interface Desk extends OciDesk {
   readonly host: string;
 }
 
+interface Place {
+  /** Such as a recorder's; the registry's own otherwise. */
+  readonly url?: string;
+  readonly daemon?: DockerDaemon;
+}
+
 export interface OciWorkshop {
   readonly server: OciServer;
   /** Can be run, and has four layers, the last of which takes a file away. */
@@ -43,8 +50,8 @@ export interface OciWorkshop {
   readonly layers: readonly Descriptor[];
   /** Small images for three platforms. */
   readonly index: OciContent;
-  /** Its folder has a layout `made`, with the image as `one` and the index as `all`. The URL may be of a recorder. */
-  aDesk(t: Pick<TestContext, 'after'>, url?: string): Promise<Desk>;
+  /** Its folder has a layout `made`, with the image as `one` and the index as `all`. */
+  aDesk(t: Pick<TestContext, 'after'>, place?: Place): Promise<Desk>;
   stored(repository: string, reference: string): Promise<Stored>;
 }
 
@@ -69,9 +76,9 @@ export async function openWorkshop(t: Pick<TestContext, 'after'>): Promise<OciWo
     image,
     layers: image.below.slice(1).map(({ descriptor }) => descriptor),
     index,
-    async aDesk(during, url = server.url) {
+    async aDesk(during, { url = server.url, daemon } = {}) {
       const { host } = new URL(url);
-      const desk = await openOciDesk(during, [host]);
+      const desk = await openOciDesk(during, [host], daemon);
       writeLayout(join(desk.folder, 'made'), { one: image, all: index });
       // The others read what these two write down.
       for (const program of ['skopeo', 'crane'] as const) {
