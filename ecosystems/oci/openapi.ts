@@ -1,7 +1,7 @@
 /** What the API's document says of each route of the OCI surfaces. */
 import type { RouteDoc } from '../../core/route-doc.ts';
 import type { SurfaceDoc } from '../ecosystem.ts';
-import { count, list, object, text, time } from '../schema-words.ts';
+import { count, flag, list, object, text, time } from '../schema-words.ts';
 import { allManifestTypes } from './media-types.ts';
 
 const digest = { type: 'string', pattern: '^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$' } as const;
@@ -214,7 +214,7 @@ export const docsOfTokens = {
       scope: { description: 'Such as repository:acme/app:pull,push; may come more than once.', schema: text },
       account: { description: 'Means nothing.', schema: text },
       client_id: { description: 'Means nothing.', schema: text },
-      offline_token: { description: 'Means nothing: no token lasts longer.', schema: text },
+      offline_token: { description: 'Means nothing: no token lasts longer.', schema: flag },
     },
     success: { description: 'The token.', schema: aToken },
     refusals: { 400: 'Too many scopes.', 401: 'A wrong password or token.' },
@@ -238,7 +238,11 @@ export const docsOfTokens = {
       ),
     },
     success: { description: 'The token.', schema: aToken },
-    refusals: { 400: 'Another grant than password.', 401: 'A wrong password or token.' },
+    refusals: {
+      400: 'Not a form, another grant than password, or too many scopes.',
+      401: 'A wrong password or token.',
+      413: 'Over 64 KiB.',
+    },
   },
   keys: {
     id: 'keys',
