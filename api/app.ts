@@ -89,9 +89,7 @@ export function createApp(deps: AppDeps): RequestListener {
     settings: () => deps.state.settings,
     metrics: () => deps.metrics.render(),
   });
-  const directories = new Map(
-    [...deps.surfaces, own].map((surface) => [surface, new Directory(surface, deps)]),
-  );
+  const directories = directoriesOf([...deps.surfaces, own], deps);
   const api = expressApp(deps, contexts, directories);
   let current: { settings: unknown; routing: Routing; site: SiteServer } | undefined;
 
@@ -213,6 +211,17 @@ function bringsBody({ headers }: IncomingMessage): boolean {
 }
 
 type Directories = ReadonlyMap<Surface, Directory>;
+
+/** What stands beside another surface lists the packages of that one. */
+function directoriesOf(surfaces: readonly Surface[], deps: AppDeps): Directories {
+  const own = new Map(surfaces.map((surface) => [surface.id, new Directory(surface, deps)]));
+  return new Map(
+    surfaces.flatMap((surface) => {
+      const directory = own.get(surface.beside?.surface ?? surface.id);
+      return directory ? [[surface, directory] as const] : [];
+    }),
+  );
+}
 
 function expressApp(
   deps: AppDeps,

@@ -47,7 +47,7 @@ export function namedBlobSize(of: Package | undefined, digest: string): number |
 function contentsOf(of: Package): Contents {
   const known = remembered.get(of.name);
   if (known?.releases === of.releases) return known;
-  const blobs: Contents['blobs'] = known?.blobs ?? new Map();
+  const blobs = known?.blobs ?? new Map<string, { size: number; count: number }>();
   for (const [version, release] of known?.releases ?? [])
     if (of.releases.get(version) !== release) count(blobs, release, -1);
   for (const [version, release] of of.releases)
