@@ -19,7 +19,16 @@ import { promisify } from 'node:util';
 import { uuidFrom } from '../core/accounts.ts';
 import { asDigest, splitDigest, type Digest } from '../core/digest.ts';
 import type { RegistryError } from '../core/errors.ts';
-import type { Clock, Expiry, HeldBlob, Ids, Pending, Upload, UploadLimits, UploadStore } from '../core/ports.ts';
+import type {
+  Clock,
+  Expiry,
+  HeldBlob,
+  Ids,
+  Pending,
+  Upload,
+  UploadLimits,
+  UploadStore,
+} from '../core/ports.ts';
 import type { BlobDirectory } from './blob-directory.ts';
 import { hashOfFile, pour } from './byte-streams.ts';
 import {
@@ -134,7 +143,8 @@ export class UploadDirectory implements UploadStore {
           const poured = await pour(source, { file, position: upload.size, maxBytes, hash });
           const refusal = refusalOf(poured, limits);
           if (refusal) await ftruncate(file, upload.size);
-          // Stopping before this leaves some of the bytes, from the first on: they are gone on from, or sent again.
+          // Killed before this, some of the bytes are there, from the first on, and gone on from. After a power cut they may
+          // be no more than a length: then the digest will not be right, and the client begins again.
           await sync(file);
           return { poured, refusal };
         } finally {
