@@ -129,7 +129,8 @@ export function createApp(deps: AppDeps): RequestListener {
           const paths = pathsOf(mount, route, match.params);
           const headers = route.headers?.(match.params);
           const cache = cacheOf(route, match.params);
-          const read = { urlPath: path, query: context.query, requestId, route, paths, cache, headers };
+          const etag = route.etag?.(match.params);
+          const read = { urlPath: path, query: context.query, requestId, route, paths, cache, etag, headers };
           if (site.serve(read, request, response)) {
             if (route.counts && method === 'GET' && response.statusCode === 200)
               deps.counters.count({ category: 'download', ...route.counts(match.params), ours: 'version' });
