@@ -251,6 +251,8 @@ export const docsOfTokens = {
   },
 } satisfies Record<string, RouteDoc>;
 
+const tooLong = 'Over 16 KiB.';
+
 export const docsOfAccounts = {
   createUser: {
     id: 'createUser',
@@ -264,6 +266,7 @@ export const docsOfAccounts = {
       400: 'Not a name, or not a password.',
       403: 'Nobody can register here, or not with this invitation.',
       409: 'The name is taken.',
+      413: tooLong,
     },
   },
   listRepo: {
@@ -289,7 +292,7 @@ export const docsOfAccounts = {
         ),
       }),
     },
-    refusals: { 401: unauthorized },
+    refusals: { 401: unauthorized, 403: 'A token that does not read.' },
   },
   putVisibility: {
     id: 'putVisibility',
@@ -304,7 +307,8 @@ export const docsOfAccounts = {
       400: 'Not a name, or not a visibility.',
       401: unauthorized,
       403: 'Not an owner.',
-      404: 'There is no such repository.',
+      404: 'There is no such repository, as far as the caller may know.',
+      413: tooLong,
     },
   },
   listMembers: {
@@ -318,7 +322,7 @@ export const docsOfAccounts = {
         members: list(object({ username: text, access: { enum: ['read', 'write'] } })),
       }),
     },
-    refusals: { 401: unauthorized, 403: 'Not an owner.' },
+    refusals: { 401: unauthorized, 403: 'Not an owner.', 404: 'Nothing has been pushed there yet.' },
   },
   putMember: {
     id: 'putMember',
@@ -330,7 +334,8 @@ export const docsOfAccounts = {
       400: 'Not read or write.',
       401: unauthorized,
       403: 'Not an owner.',
-      404: 'There is no such namespace or account.',
+      404: 'There is no such account, or nothing has been pushed there yet.',
+      413: tooLong,
     },
   },
   deleteMember: {
