@@ -45,6 +45,8 @@ export class Generator {
   #shownSeq = -1;
   /** A head of which this process knows that its log carries on from it: asking git again would cost two processes. */
   #knownHead: string | undefined;
+  /** Something was hidden whose name the roots may still tell. */
+  #isNamingHidden = false;
 
   constructor(deps: GeneratorDeps) {
     this.#deps = deps;
@@ -60,10 +62,19 @@ export class Generator {
 
   /**
    * Brings the documents of packages up to the log this process has seen, or everything when there is nothing to
-   * carry on from. Returns how far the site is. Durable; safe to repeat.
+   * carry on from; and the roots as well where they may name what is for everybody no longer. Returns how far the site is.
+   * Durable; safe to repeat.
    * @throws ForeignSite
    */
   async update(): Promise<number> {
+    const seq = await this.#updateDocuments();
+    // Stopping before this leaves roots that are behind, which every start brings up before it answers anybody.
+    if (this.#isNamingHidden) await this.updateRoots();
+    this.#isNamingHidden = false;
+    return seq;
+  }
+
+  async #updateDocuments(): Promise<number> {
     const { state, target } = this.#deps;
     for (;;) {
       const release = await target.hold('progress');
@@ -152,6 +163,7 @@ export class Generator {
       const after = await hydrate(reduced, blobs);
       shown.set(key, after);
       changes.push({ before, after });
+      if (before?.visibility === 'public' && after.visibility === 'private') this.#isNamingHidden = true;
       for (const mounted of surfaces)
         if (mounted.surface.reads.includes(after.ecosystem)) plans.push(planPackage(before, after, mounted));
     }
