@@ -1,4 +1,6 @@
 import type { EcosystemId } from '../schema/types.ts';
+import { namedBlobs, type NamedBlob, type NamedBlobsDeps } from '../core/named-blobs.ts';
+import type { Package } from '../core/package.ts';
 import type { RulesOf } from '../core/rules.ts';
 import type { Ecosystem } from './ecosystem.ts';
 import { npm } from './npm/index.ts';
@@ -10,3 +12,8 @@ import { zig } from './zig/index.ts';
 export const ecosystems: { readonly [Id in EcosystemId]: Ecosystem<Id> } = { x07, npm, zig, oci };
 
 export const rulesOf: RulesOf = (ecosystem) => ecosystems[ecosystem].rules;
+
+/** As `namedBlobs`, with what its ecosystem knows of manifests. */
+export function namedBlobsOf(of: Package, read: NamedBlobsDeps['read']): AsyncIterable<NamedBlob> {
+  return namedBlobs(of, { ...ecosystems[of.ecosystem], read });
+}
