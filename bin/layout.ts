@@ -3,7 +3,7 @@ import { join } from 'node:path';
 /** Where everything lies below a data directory. Scripts rely on these names. */
 export function layout(
   dataDirectory: string,
-): Record<'log' | 'privateLog' | 'blobs' | 'site' | 'keys' | 'tokenUse' | 'counters', string> {
+): Record<'log' | 'privateLog' | 'blobs' | 'site' | 'keys' | 'tokenUse' | 'counters' | 'unneeded', string> {
   return {
     log: join(dataDirectory, 'log.git'),
     privateLog: join(dataDirectory, 'private.git'),
@@ -12,5 +12,6 @@ export function layout(
     keys: join(dataDirectory, 'keys'),
     tokenUse: join(dataDirectory, 'token-use.json'),
     counters: join(dataDirectory, 'counters'),
+    unneeded: join(dataDirectory, 'unneeded-blobs.ndjson'),
   };
 }

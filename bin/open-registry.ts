@@ -30,6 +30,7 @@ import { KeyDirectory } from '../stores/key-directory.ts';
 import { SealedLog } from '../stores/sealed-log.ts';
 import { SiteDirectory } from '../stores/site-directory.ts';
 import { TokenUseFile } from '../stores/token-use.ts';
+import { GarbageCollector } from './garbage.ts';
 import { layout } from './layout.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
@@ -54,6 +55,7 @@ export interface Registry {
   readonly writer: Writer;
   readonly publisher: Publisher;
   readonly counters: Counters;
+  readonly garbage: GarbageCollector;
   close(): Promise<void>;
 }
 
@@ -132,6 +134,17 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       onAppended: () => publisher.notify(),
       ...(onBatch ? { onBatch } : {}),
     });
+    const garbage = new GarbageCollector({
+      log,
+      state,
+      writer,
+      publisher,
+      site,
+      blobs,
+      uploads,
+      clock,
+      notes: paths.unneeded,
+    });
     const opened = privateLog;
     return {
       log,
@@ -144,7 +157,9 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       writer,
       publisher,
       counters: counted.counters,
+      garbage,
       async close() {
+        await garbage.stop();
         await writer.close();
         await publisher.close();
         await counted.close();

@@ -7,10 +7,15 @@ export type DigestAlgorithm = 'sha256' | 'sha512';
 
 const grammar = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 
-/** @throws TypeError unless `text` is a digest as this registry writes them. */
+/** Whether `text` is a digest as this registry writes them. */
+export function isDigest(text: string): text is Digest {
+  return grammar.test(text);
+}
+
+/** @throws TypeError unless it is one. */
 export function asDigest(text: string): Digest {
-  if (!grammar.test(text)) throw new TypeError(`not a digest: ${text.slice(0, 80)}`);
-  return text as Digest;
+  if (!isDigest(text)) throw new TypeError(`not a digest: ${text.slice(0, 80)}`);
+  return text;
 }
 
 export function digestOf(bytes: Uint8Array | string, algorithm: DigestAlgorithm = 'sha256'): Digest {

@@ -38,6 +38,15 @@ export class BlobDirectory implements BlobStore {
     this.directories = new DurableDirectories(root);
   }
 
+  get root(): string {
+    return this.#root;
+  }
+
+  /** Where received bytes wait, and where those go that nobody needs any more. */
+  get incoming(): string {
+    return join(this.#root, 'incoming');
+  }
+
   /** The only process that receives uploads calls this: what an earlier one left half received is removed. */
   async clearIncoming(): Promise<void> {
     const incoming = join(this.#root, 'incoming');
