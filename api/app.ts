@@ -21,7 +21,8 @@ import {
 import { cacheOf, sitePath, type RouteParams, type SiteRoute } from '../core/site.ts';
 import type { RegistryState } from '../core/state.ts';
 import type { Writer } from '../core/writer.ts';
-import type { Surface } from '../ecosystems/ecosystem.ts';
+import { siteOf, type Surface } from '../ecosystems/ecosystem.ts';
+import { partOf } from './byte-range.ts';
 import { openCall, type CallDeps } from './call.ts';
 import { Directory } from './directory.ts';
 import { renderProblem } from './problems.ts';
@@ -248,15 +249,25 @@ async function answerCall(
   const { route, mount, surface } = mounted;
   const directory = directories.get(surface);
   if (!directory) throw new Error(`${surface.id} has no directory`);
+  const audience = surface.takesAccessTokens?.audience(siteOf({ mount }, deps.state));
   const session = await deps.auth.open({
     authorization: request.headers.authorization,
     address: addressOf(request),
     takesBasic: surface.takesBasic ?? false,
     takesBareTokens: surface.takesBareTokens ?? false,
+    audience,
   });
   const { call, discard } = openCall(
     request,
-    { head: context.head, mount, params, query: new URLSearchParams(context.query), directory, session },
+    {
+      head: context.head,
+      mount,
+      params,
+      query: new URLSearchParams(context.query),
+      directory,
+      session,
+      audience,
+    },
     deps,
   );
   try {
@@ -351,14 +362,14 @@ async function sendStreamed(
 ): Promise<void> {
   const { status, headers, body = '' } = answer;
   if (typeof body === 'string') return send(response, answer);
-  const length = 'blob' in body ? { 'content-length': body.size } : {};
-  response.writeHead(status, { ...headers, ...length });
-  if (response.req.method === 'HEAD') {
+  const part = 'blob' in body ? partOf(response.req, { ...answer, body }) : undefined;
+  response.writeHead(part?.status ?? status, { ...headers, ...part?.headers });
+  if (response.req.method === 'HEAD' || part?.status === 416) {
     if (!('blob' in body)) await close(body);
     return void response.end();
   }
   try {
-    await pipeline('blob' in body ? blobs.open(body.blob) : body, response);
+    await pipeline('blob' in body ? blobs.open(body.blob, part?.range) : body, response);
   } catch (error) {
     if (!('blob' in body)) await close(body);
     // The connection is closed by now, which tells the client that something is missing; who hung up knows it.
@@ -403,8 +414,8 @@ function observe(response: ServerResponse, context: Context, deps: AppDeps): voi
   });
 }
 
-/** A token that this registry made, wherever it stands. */
-const tokens = /[a-z0-9]+_[0-9a-f]{64}/g;
+/** A token that this registry made, of either kind, wherever it stands. */
+const tokens = /[a-z0-9]+_[0-9a-f]{64}|eyJ[\w-]+\.[\w-]+\.[\w-]+/g;
 
 /** Some paths hold a token: what a pattern calls `{secret}`, and what looks like one, is not written down. */
 function pathToLog({ head, matched }: Context): string {

@@ -1,11 +1,14 @@
-/** Who sends a request: tokens, passwords and second factors. */
+/** Who sends a request: tokens of both kinds, passwords and second factors. */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Access, AccessTokens } from '../core/access-tokens.ts';
 import type { AccountBook } from '../core/account-book.ts';
 import { RegistryError } from '../core/errors.ts';
 import { GuessLimits } from '../core/guess-limits.ts';
 import { operator, requireScope, secondFactorRequired, type Actor } from '../core/permission.ts';
 import type { Clock } from '../core/ports.ts';
 import type { Call } from '../core/route.ts';
+import { looksSigned } from '../core/signed-claims.ts';
+import { bareToken, basicOf, bearerOf, isBasic, type Pair } from './credentials.ts';
 import { PasswordCache } from './password-cache.ts';
 
 /** The account of the token that the environment gives. */
@@ -30,13 +33,26 @@ export interface Credentials {
   readonly takesBasic: boolean;
   /** Whether the surface takes a token without a scheme before it. */
   readonly takesBareTokens: boolean;
+  /** Whom access tokens have to be made for; undefined where the surface takes none. */
+  readonly audience: string | undefined;
 }
 
 /** What one request may find out about who sends it; promises as in `Call`. */
-export type Session = Pick<Call, 'authenticate' | 'requireSecondFactor' | 'logIn'>;
+export type Session = Pick<
+  Call,
+  'authenticate' | 'access' | 'authenticateAs' | 'requireSecondFactor' | 'logIn'
+>;
+
+interface Sender {
+  /** Whenever a handler asks; refuses what is bad. */
+  actor(): Actor | undefined;
+  /** Of an access token. */
+  readonly access?: readonly Access[];
+}
 
 export interface AuthDeps {
   readonly accounts: AccountBook;
+  readonly accessTokens: AccessTokens;
   readonly clock: Clock;
   /** An administrator's token from the environment: good without set-up, never stored. */
   readonly administratorToken: string | undefined;
@@ -45,7 +61,7 @@ export interface AuthDeps {
 }
 
 export function authenticator(deps: AuthDeps): Authenticator {
-  const { accounts, clock, administratorToken, bootstrapSecret } = deps;
+  const { accounts, accessTokens, clock, administratorToken, bootstrapSecret } = deps;
   const administrator = administratorToken === undefined ? undefined : sha256(administratorToken);
   const limits = new GuessLimits(clock);
   const cache = new PasswordCache(clock);
@@ -76,50 +92,81 @@ export function authenticator(deps: AuthDeps): Authenticator {
       throw new RegistryError('second-factor-required', 'this code is wrong, too old, or was used already');
   }
 
-  /** How to tell the actor of a request, whenever a handler asks. */
-  async function actorBy({
-    authorization,
-    address,
-    takesBasic,
-    takesBareTokens,
-  }: Credentials): Promise<() => Actor | undefined> {
-    const token = bearerOf(authorization) ?? (takesBareTokens ? bareToken(authorization) : undefined);
-    if (token !== undefined)
-      return () => {
+  /**
+   * How to tell who has this pair: a password is checked now, a token whenever it is asked for.
+   * @throws RegistryError `token-invalid`, `too-many-attempts`
+   */
+  async function actorByPair({ handle, secret }: Pair, address: string | undefined): Promise<() => Actor> {
+    if (byToken(secret, { address, handle }))
+      return () => byToken(secret, { address, handle }) ?? wrongPassword();
+    const hash = accounts.passwordHash(handle);
+    const isRight = await cache.check([handle, secret], hash, () => isPassword(handle, secret, address));
+    return isRight ? () => accounts.actorByPassword(handle) : wrongPassword();
+  }
+
+  function senderByToken(token: string, address: string | undefined): Sender {
+    return {
+      actor() {
         const actor = byToken(token, { address });
         if (actor) return actor;
         if (accounts.isExpired(token)) throw new RegistryError('token-expired', 'this token has expired');
         throw new RegistryError('token-invalid', 'this token is unknown or revoked');
-      };
-    if (!takesBasic || authorization === undefined || !basicScheme.test(authorization))
-      return () => undefined;
-    const basic = basicOf(authorization);
-    if (!basic) return refuse(new RegistryError('token-invalid', 'these are no Basic credentials'));
-    const { handle, secret } = basic;
+      },
+    };
+  }
+
+  async function senderByAccessToken(
+    token: string,
+    audience: string,
+    address: string | undefined,
+  ): Promise<Sender> {
+    const verified = await accessTokens.verify(token, audience, { address });
+    if (typeof verified === 'string') return refuseAccessToken(verified);
+    return { actor: () => verified.actor, access: verified.access };
+  }
+
+  async function senderOf(request: Credentials): Promise<Sender> {
+    const { authorization, address, takesBasic, takesBareTokens, audience } = request;
+    const token = bearerOf(authorization) ?? (takesBareTokens ? bareToken(authorization) : undefined);
+    if (token !== undefined && audience !== undefined && looksSigned(token))
+      return senderByAccessToken(token, audience, address);
+    if (token !== undefined) return senderByToken(token, address);
+    if (!takesBasic || !isBasic(authorization)) return { actor: () => undefined };
+    const pair = basicOf(authorization);
+    if (!pair) throw new RegistryError('token-invalid', 'these are no Basic credentials');
+    return { actor: await actorByPair(pair, address) };
+  }
+
+  /** What is wrong with credentials is said to a handler that asks for them, and to no other. */
+  async function senderOrRefusal(request: Credentials): Promise<Sender> {
     try {
-      if (byToken(secret, { address, handle }))
-        return () => byToken(secret, { address, handle }) ?? wrongPassword();
-      const hash = accounts.passwordHash(handle);
-      if (!(await cache.check(authorization, hash, () => isPassword(handle, secret, address))))
-        wrongPassword();
+      return await senderOf(request);
     } catch (error) {
-      if (error instanceof RegistryError) return refuse(error);
-      throw error;
+      if (!(error instanceof RegistryError)) throw error;
+      return {
+        actor() {
+          throw error;
+        },
+      };
     }
-    return () => accounts.actorByPassword(handle);
   }
 
   return {
     async open(request) {
-      const actor = await actorBy(request);
+      const sender = await senderOrRefusal(request);
       const { address } = request;
       let isGiven = false;
       const authenticate = (): Actor | undefined => {
-        const found = actor();
+        const found = sender.actor();
         return found && isGiven ? { ...found, secondFactor: 'given' } : found;
       };
       return {
         authenticate,
+        access() {
+          sender.actor();
+          return sender.access;
+        },
+        authenticateAs: async (pair) => (await actorByPair(pair, address))(),
         async requireSecondFactor(code, purpose = 'writes') {
           const { handle, secondFactor } = authenticate() ?? requireScope(undefined, 'read');
           if (isGiven || secondFactor === undefined) return;
@@ -151,33 +198,18 @@ export function authenticator(deps: AuthDeps): Authenticator {
   };
 }
 
-function refuse(error: RegistryError): () => never {
-  return () => {
-    throw error;
-  };
+function refuseAccessToken(fault: 'expired' | 'invalid'): never {
+  if (fault === 'expired')
+    throw new RegistryError('token-expired', 'this access token has expired; ask for another one');
+  throw new RegistryError(
+    'token-invalid',
+    'this access token is not, or no longer, good here; ask for another one',
+  );
 }
 
 /** The same words whether there is such an account or not. */
 function wrongPassword(): never {
   throw new RegistryError('token-invalid', 'the handle, or its password or token, is wrong');
-}
-
-function bearerOf(header: string | undefined): string | undefined {
-  return header?.startsWith('Bearer ') ? header.slice('Bearer '.length).trim() : undefined;
-}
-
-function bareToken(header: string | undefined): string | undefined {
-  const text = header?.trim();
-  return text === undefined || text === '' || /\s/.test(text) ? undefined : text;
-}
-
-const basicScheme = /^basic +/i;
-
-/** RFC 7617. */
-function basicOf(header: string): { handle: string; secret: string } | undefined {
-  const text = Buffer.from(header.replace(basicScheme, ''), 'base64').toString('utf8');
-  const colon = text.indexOf(':');
-  return colon === -1 ? undefined : { handle: text.slice(0, colon), secret: text.slice(colon + 1) };
 }
 
 /** Hashes of equal length are compared in constant time; the book looks tokens up by their hash. */

@@ -1,13 +1,23 @@
 /** One API request, as its handler sees it. */
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import type { AccessTokens } from '../core/access-tokens.ts';
 import { uuidFrom } from '../core/accounts.ts';
 import { canonicalJson } from '../core/canonical-json.ts';
 import { RegistryError } from '../core/errors.ts';
 import { gunzip } from '../core/gunzip.ts';
 import { hydrate } from '../core/hydrate.ts';
 import type { LogInSessions } from '../core/log-in-sessions.ts';
-import type { BlobStore, Clock, Counters, Ids, Keyring, StagedBlob, Upstream } from '../core/ports.ts';
+import type {
+  BlobStore,
+  Clock,
+  Counters,
+  Ids,
+  Keyring,
+  StagedBlob,
+  UploadStore,
+  Upstream,
+} from '../core/ports.ts';
 import type { Call, CallAccounts, KeptMeta, RequestHead } from '../core/route.ts';
 import type { RouteParams } from '../core/site.ts';
 import type { Authenticator, Session } from './auth.ts';
@@ -19,8 +29,10 @@ const MAX_INLINE_META_BYTES = 8 * 1024;
 
 export interface CallDeps {
   readonly blobs: BlobStore;
+  readonly uploads: UploadStore;
   readonly auth: Authenticator;
   readonly accounts: CallAccounts;
+  readonly accessTokens: AccessTokens;
   readonly keyring: Keyring;
   readonly clock: Clock;
   readonly logIns: LogInSessions;
@@ -37,14 +49,17 @@ export interface Matched {
   readonly query: URLSearchParams;
   readonly directory: Directory;
   readonly session: Session;
+  /** Whom access tokens are made for; undefined where the surface takes none. */
+  readonly audience: string | undefined;
 }
 
 /** A call, and the way to drop whatever it staged and nobody committed. */
 export function openCall(
   request: IncomingMessage,
-  { directory, session, ...matched }: Matched,
-  { blobs, auth, accounts, keyring, clock, logIns, ids, sigstoreRoot, upstream, counters }: CallDeps,
+  { directory, session, audience, ...matched }: Matched,
+  deps: CallDeps,
 ): { call: Call; discard(): Promise<void> } {
+  const { blobs, uploads, auth, accounts, accessTokens, keyring, clock, logIns, ids, counters } = deps;
   const staged: StagedBlob[] = [];
   const keep = (blob: StagedBlob): StagedBlob => {
     staged.push(blob);
@@ -60,12 +75,20 @@ export function openCall(
     },
     now: () => new Date(clock.now()).toISOString(),
     authenticate: () => session.authenticate(),
+    access: () => session.access(),
+    authenticateAs: (wanted) => session.authenticateAs(wanted),
+    async issueToken(wanted) {
+      if (audience === undefined) throw new Error('this surface takes no access tokens');
+      return accessTokens.issue({ ...wanted, audience });
+    },
+    accessKeys: () => accessTokens.publicKeys(),
     requireSecondFactor: (code, purpose) => session.requireSecondFactor(code, purpose),
     logIn: (wanted) => session.logIn(wanted),
-    async stageBody({ maxBytes }) {
+    async stageBody(limits) {
+      const { maxBytes } = limits;
       if (Number(request.headers['content-length'] ?? 0) > maxBytes)
         throw new RegistryError('too-large', `the upload is over the limit of ${maxBytes} bytes`);
-      return keep(await blobs.stage(bodyOf(request), { maxBytes }));
+      return keep(await blobs.stage(bodyOf(request), limits));
     },
     body: ({ maxBytes }) => decodedBody(request, maxBytes),
     stage: async (source, limits) => keep(await blobs.stage(source, limits)),
@@ -86,11 +109,13 @@ export function openCall(
       return { fields: { metaDigest: blob.digest }, blobs: [blob] };
     },
     stageText,
-    openBlob: (digest) => blobs.open(digest),
+    openBlob: (digest, range) => blobs.open(digest, range),
+    blobSize: (digest) => blobs.sizeOf(digest),
     readText: async (digest) => Buffer.from(await blobs.read(digest)).toString('utf8'),
+    uploads,
     accounts,
     logIns,
-    upstream,
+    upstream: deps.upstream,
     counters,
     requireBootstrapSecret: () => auth.requireBootstrapSecret(request.headers.authorization),
     hydrate: (of) => hydrate(of, blobs),
@@ -102,7 +127,7 @@ export function openCall(
           kind: key.kind,
           value: Buffer.from(keyring.sign(key, Buffer.from(message))).toString('base64'),
         })),
-    sigstoreRoot,
+    sigstoreRoot: deps.sigstoreRoot,
     summaries: () => directory.all(),
     newId: () => uuidFrom(ids.next()),
   };

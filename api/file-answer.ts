@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream';
 import type { FoundFile } from '../core/ports.ts';
 import { cacheControl, type CachePolicy, type SiteRoute } from '../core/site.ts';
+import { rangeOf } from './byte-range.ts';
 
 export interface ServedFile {
   readonly route: SiteRoute;
@@ -18,7 +19,7 @@ export interface ServedFile {
 
 /** Answers a GET or HEAD. */
 export function answerFile(
-  { contentType, cache, headers: ofRoute, file, etag, size, body }: ServedFile,
+  { route, contentType, cache, headers: ofRoute, file, etag, size, body }: ServedFile,
   requestId: string,
   request: IncomingMessage,
   response: ServerResponse,
@@ -40,7 +41,8 @@ export function answerFile(
     return;
   }
   headers.push('content-type', contentType);
-  const range = rangeOf(request, etag, size);
+  const refusesBackward = route.refusesBackwardRanges === true;
+  const range = rangeOf(request, { etag, size, refusesBackward });
   if (range === 'unsatisfiable') {
     headers.push('content-range', `bytes */${size}`);
     response.writeHead(416, headers).end();
@@ -71,26 +73,4 @@ function noneMatches(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
   if (header.trim() === '*') return true;
   return header.split(',').some((candidate) => candidate.trim().replace(/^W\//, '') === etag);
-}
-
-/** One range, as RFC 9110 section 14.1.2 has it; several at once may be ignored, and are. */
-function rangeOf(
-  request: IncomingMessage,
-  etag: string,
-  size: number,
-): { start: number; end: number } | 'unsatisfiable' | undefined {
-  const { range, 'if-range': ifRange } = request.headers;
-  if (range === undefined) return undefined;
-  const asked = /^bytes=(\d*)-(\d*)$/.exec(range);
-  if (!asked || request.method === 'HEAD' || (ifRange !== undefined && ifRange !== etag)) return undefined;
-  const [, first = '', last = ''] = asked;
-  if (first === '' && last === '') return undefined;
-  if (first === '') {
-    const length = Math.min(Number(last), size);
-    return length === 0 ? 'unsatisfiable' : { start: size - length, end: size - 1 };
-  }
-  const start = Number(first);
-  const end = last === '' ? size - 1 : Math.min(Number(last), size - 1);
-  if (last !== '' && Number(last) < start) return undefined;
-  return start >= size ? 'unsatisfiable' : { start, end };
 }

@@ -1,4 +1,4 @@
-/** Basic credentials that were good a moment ago: a client sends them with every request, and the hash is slow on purpose. */
+/** Pairs of handle and password that were good a moment ago: a client sends them with every request, and the hash is slow on purpose. */
 import { createHmac, randomBytes } from 'node:crypto';
 import type { PasswordHash } from '../core/passwords.ts';
 import type { Clock } from '../core/ports.ts';
@@ -27,11 +27,11 @@ export class PasswordCache {
    * @param hash of the account's password as it is now; another one forgets what was known.
    */
   async check(
-    header: string,
+    pair: readonly [handle: string, password: string],
     hash: PasswordHash | undefined,
     verify: () => Promise<boolean>,
   ): Promise<boolean> {
-    const key = createHmac('sha256', this.#secret).update(header).digest('base64');
+    const key = createHmac('sha256', this.#secret).update(JSON.stringify(pair)).digest('base64');
     const known = this.#known.get(key);
     if (known && known.hash === hash && known.untilMs > this.#clock.now()) return true;
     this.#known.delete(key);

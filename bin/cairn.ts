@@ -6,6 +6,7 @@ import type { claim } from './claim.ts';
 import type { doctor } from './doctor.ts';
 import { ExitCode, exitCodeOf, explain } from './exit-codes.ts';
 import type { gc } from './gc.ts';
+import type { listMembers, removeMember, setMember } from './member.ts';
 import { readOptions, type Flags } from './options.ts';
 import type { RegenFlags } from './regen.ts';
 import type { changeSettings } from './settings.ts';
@@ -124,6 +125,38 @@ withData(program.command('claim'))
   .option('--json', 'print the events, one per line')
   .action(async (name: string, flags: Flags & Parameters<typeof claim>[2]) =>
     (await import('./claim.ts')).claim(dataOf(flags), name, flags),
+  );
+
+const member = program
+  .command('member')
+  .description('members: whom the owners of a name let in, to read what is private or to publish as well');
+withData(member.command('set'))
+  .description('let an account in, or change what it may do')
+  .argument('<name>', 'such as npm/@acme/lib, or npm/@acme for all that is in it')
+  .argument('<handle>', 'the account')
+  .addOption(
+    new Option('--access <word>', 'read what is private, or publish as well')
+      .choices(['read', 'write'])
+      .makeOptionMandatory(),
+  )
+  .option('--json', 'print the events, one per line')
+  .action(async (name: string, handle: string, flags: Flags & Parameters<typeof setMember>[3]) =>
+    (await import('./member.ts')).setMember(dataOf(flags), name, handle, flags),
+  );
+withData(member.command('remove'))
+  .description('put a member out')
+  .argument('<name>', 'such as npm/@acme/lib')
+  .argument('<handle>', 'as member list shows it')
+  .option('--json', 'print the events, one per line')
+  .action(async (name: string, handle: string, flags: Flags & Parameters<typeof removeMember>[3]) =>
+    (await import('./member.ts')).removeMember(dataOf(flags), name, handle, flags),
+  );
+withData(member.command('list'))
+  .description('list the members of a package and of the namespace that it is in, or of a namespace')
+  .argument('<name>', 'such as npm/@acme/lib')
+  .option('--json', 'print one JSON object per line')
+  .action(async (name: string, flags: Flags & Parameters<typeof listMembers>[2]) =>
+    (await import('./member.ts')).listMembers(dataOf(flags), name, flags),
   );
 
 const token = program.command('token').description('tokens: who may do what');

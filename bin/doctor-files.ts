@@ -1,6 +1,7 @@
 /** What `cairn doctor` can tell without reading a log: the disk, who may read what, what killed processes left. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { findAccessKeys } from '../stores/access-key-directory.ts';
 import { unfitDisk } from '../stores/disk-check.ts';
 import { temporaryFolder } from '../stores/site-files.ts';
 import { layout } from './layout.ts';
@@ -16,7 +17,8 @@ export function* checkFiles(dataDirectory: string): Iterable<Finding> {
   const paths = layout(dataDirectory);
   yield checkDisk(dataDirectory);
   yield checkSecrecy('private log', [paths.privateLog]);
-  yield checkSecrecy('keys', [paths.keys, ...filesIn(paths.keys)]);
+  yield checkSecrecy('keys', [paths.keys, ...filesIn(paths.keys), ...filesIn(paths.accessKeys)]);
+  yield* checkAccessKeys(paths.accessKeys);
   yield* checkLeftovers(dataDirectory);
 }
 
@@ -41,13 +43,13 @@ function checkSecrecy(about: string, paths: readonly string[]): Finding {
 const OLD_MS = 3_600_000;
 
 function* checkLeftovers(dataDirectory: string): Iterable<Finding> {
-  const { blobs, site, log, privateLog, keys } = layout(dataDirectory);
+  const { blobs, site, log, privateLog, keys, accessKeys } = layout(dataDirectory);
   const old = (directory: string, isTemporary: (name: string) => boolean = () => true): string[] =>
     filesIn(directory).filter(
       (path) =>
         isTemporary(path.slice(directory.length + 1)) && systemClock.now() - statSync(path).mtimeMs > OLD_MS,
     );
-  const places: readonly (readonly [about: string, what: string, found: string[]])[] = [
+  const places: readonly (readonly [about: string, what: string, found: readonly string[]])[] = [
     ['blobs', 'half-received uploads', old(join(blobs, 'incoming'))],
     ['site', 'half-written files', old(join(site, temporaryFolder))],
     ['disk', 'probes', old(dataDirectory, (name) => name.startsWith('.probe.'))],
@@ -57,7 +59,8 @@ function* checkLeftovers(dataDirectory: string): Iterable<Finding> {
       'half-written packs',
       old(join(privateLog, 'objects/pack'), (name) => name.startsWith('tmp_')),
     ],
-    ['keys', 'half-written keys', filesIn(keys).filter((path) => statSync(path).size === 0)],
+    ['keys', 'half-written keys', filesIn(keys).filter((path) => isEmptyFile(path))],
+    ['keys', 'half-written keys of access tokens', findAccessKeys(accessKeys).halfWritten],
   ];
   for (const [about, what, found] of places)
     if (found.length > 0)
@@ -66,6 +69,21 @@ function* checkLeftovers(dataDirectory: string): Iterable<Finding> {
         about,
         message: `${found.length} ${what} that a killed process left, such as ${found[0]}; the next start removes them, or remove them by hand`,
       };
+}
+
+function* checkAccessKeys(directory: string): Iterable<Finding> {
+  const { damaged } = findAccessKeys(directory);
+  if (damaged.length === 0) return;
+  yield {
+    severity: 'warning',
+    about: 'keys',
+    message: `${damaged.length} keys of access tokens cannot be read: ${damaged.join(', ')}. What they signed is refused, and clients ask for another token; remove them`,
+  };
+}
+
+function isEmptyFile(path: string): boolean {
+  const found = statSync(path);
+  return found.isFile() && found.size === 0;
 }
 
 function filesIn(directory: string): string[] {

@@ -24,7 +24,7 @@ const words: readonly (readonly [unit: Unit, word: string])[] = [
 /** In the largest unit of which there are two, or one: `8 days`. */
 export function durationInWords(ms: number): string {
   const [unit, word] = words.find(([one]) => ms >= 2 * units[one]) ?? ['s', 'second'];
-  const count = Math.floor(ms / units[unit as Unit]);
+  const count = Math.floor(ms / units[unit]);
   return `${count} ${word}${count === 1 ? '' : 's'}`;
 }
 

@@ -3,6 +3,7 @@
  * may do that: it sees every blob that comes and every event before it counts.
  */
 import { DigestSet } from '../core/digest-set.ts';
+import type { Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
 import {
   endOfPushes,
@@ -79,7 +80,7 @@ export class GarbageCollector {
     const { blobs, uploads, clock } = this.#deps;
     const now = clock.now();
     // Before anything is looked at. Whatever is brought or held from here on is needed, this time.
-    const touched = blobs.watch();
+    const watch = blobs.watch();
     try {
       const expired = await uploads.expire({ beforeMs: endOfPushes(now, wish) });
       const needed = new DigestSet();
@@ -91,7 +92,7 @@ export class GarbageCollector {
         this.#progress = { doing: 'looking at packages', done, of };
       });
       const noted = await this.#note(step);
-      const removed = await this.#sweep({ ...step, touched: touched.digests, length, due: noted.due.blobs });
+      const removed = await this.#sweep({ ...step, renewed: watch.renewed, length, due: noted.due.blobs });
       return {
         removed,
         waiting: noted.waiting,
@@ -100,7 +101,7 @@ export class GarbageCollector {
         expired: expired.length,
       };
     } finally {
-      touched.stop();
+      watch.stop();
     }
   }
 
@@ -151,7 +152,7 @@ export class GarbageCollector {
   }
 
   /** Stopping in the middle leaves notes of what is gone: the next run finds no such blob, and drops them. */
-  async #sweep({ now, wish, needed, turn, touched, length, due }: Sweep): Promise<Amount> {
+  async #sweep({ now, wish, needed, turn, renewed, length, due }: Sweep): Promise<Amount> {
     const { log, blobs, notes } = this.#deps;
     const removed = new Sum();
     let seen = length;
@@ -165,7 +166,7 @@ export class GarbageCollector {
         }
         // From the last look at the log to the last blob of the batch nothing is waited for: nobody can come in between.
         for (const { digest } of batch) {
-          if (touched.has(digest) || needed.has(digest)) continue;
+          if (renewed.has(digest) || needed.has(digest)) continue;
           const freed = remover.takeOut(digest);
           if (freed !== undefined) removed.add(freed);
         }
@@ -189,7 +190,7 @@ interface Step {
 
 interface Sweep extends Step {
   /** Blobs that somebody brought, or held, since the run began. */
-  readonly touched: ReadonlySet<string>;
+  readonly renewed: ReadonlySet<Digest>;
   /** Of the log that `needed` goes for. */
   readonly length: number;
   readonly due: number;

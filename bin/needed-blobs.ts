@@ -1,5 +1,5 @@
 /** Which blobs somebody needs, and since when others have been needed by nobody. */
-import { DigestSet } from '../core/digest-set.ts';
+import type { DigestSet } from '../core/digest-set.ts';
 import type { UploadStore } from '../core/ports.ts';
 import type { RegistryState } from '../core/state.ts';
 import { allEcosystems, namedBlobsOf } from '../ecosystems/index.ts';
@@ -92,9 +92,9 @@ class Notes {
 
   async of(digest: string): Promise<UnneededBlob | undefined> {
     while (!this.#isOver && (this.#next === undefined || this.#next.digest < digest)) {
-      const { value, done } = await this.#notes.next();
-      this.#isOver = done === true;
-      this.#next = done ? undefined : value;
+      const next = await this.#notes.next();
+      this.#isOver = next.done === true;
+      this.#next = next.done ? undefined : next.value;
     }
     return this.#next?.digest === digest ? this.#next : undefined;
   }

@@ -12,7 +12,7 @@ import {
   type RegistryEvent,
 } from '../core/event.ts';
 import { LogDamage } from '../core/errors.ts';
-import type { Clock, Counters, EventLog, Ids, RegistryLog } from '../core/ports.ts';
+import type { Clock, Counters, EventLog, Ids, RegistryLog, UploadStore } from '../core/ports.ts';
 import { PrivateJournal } from '../core/private-journal.ts';
 import { RegistryState } from '../core/state.ts';
 import { Writer, type WriterDeps } from '../core/writer.ts';
@@ -23,6 +23,7 @@ import { isOutsideLog } from '../generator/counted-site.ts';
 import { Publisher } from '../generator/publisher.ts';
 import type { Settings } from '../schema/types.ts';
 import { asSettings } from '../schema/validate.ts';
+import { AccessKeyDirectory } from '../stores/access-key-directory.ts';
 import { BlobDirectory } from '../stores/blob-directory.ts';
 import { CounterFile } from '../stores/counter-file.ts';
 import { openLogReader, openLogWriter } from '../stores/git-log.ts';
@@ -30,6 +31,7 @@ import { KeyDirectory } from '../stores/key-directory.ts';
 import { SealedLog } from '../stores/sealed-log.ts';
 import { SiteDirectory } from '../stores/site-directory.ts';
 import { TokenUseFile } from '../stores/token-use.ts';
+import { UploadDirectory } from '../stores/upload-directory.ts';
 import { GarbageCollector } from './garbage.ts';
 import { layout } from './layout.ts';
 
@@ -49,7 +51,10 @@ export interface Registry {
   readonly state: RegistryState;
   readonly accounts: AccountBook;
   readonly keys: KeyDirectory;
+  /** Keys of access tokens, which no event names. */
+  readonly accessKeys: AccessKeyDirectory;
   readonly blobs: BlobDirectory;
+  readonly uploads: UploadStore;
   readonly site: SiteDirectory;
   readonly generator: Generator;
   readonly writer: Writer;
@@ -99,6 +104,8 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
     const log = new SealedLog(publicLog, journal);
     const blobs = new BlobDirectory(paths.blobs);
     await blobs.clearIncoming();
+    const uploads = new UploadDirectory({ root: paths.uploads, blobs, clock, ids });
+    await uploads.prepare();
     const state = new RegistryState(log, rulesOf);
     const site = new SiteDirectory({
       root: paths.site,
@@ -117,6 +124,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
         reservedHandles.includes(handle) || handle === state.settings.x07?.officialOwner,
     });
     const keys = new KeyDirectory(paths.keys);
+    const accessKeys = new AccessKeyDirectory(paths.accessKeys);
     const generator = new Generator({ log, state, target: site, blobs, surfaces: allSurfaces });
     const publisher = new Publisher({
       generator,
@@ -151,7 +159,9 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       state,
       accounts,
       keys,
+      accessKeys,
       blobs,
+      uploads,
       site,
       generator,
       writer,

@@ -1,9 +1,11 @@
 /** Where settings come from: flags, then the environment, then the configuration file, then defaults. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { SHORTEST_LIFETIME_SECONDS } from '../core/access-tokens.ts';
 import type { Registration } from '../core/account-book.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { Upstream } from '../core/ports.ts';
+import { LONGEST_LIFETIME_SECONDS } from '../core/rotating-keys.ts';
 import type { Settings } from '../schema/types.ts';
 import { asSettings } from '../schema/validate.ts';
 import type { Aliases } from '../ecosystems/ecosystem.ts';
@@ -23,6 +25,8 @@ export interface Options {
   /** Origins whose pages may read the API; `*` for all. */
   readonly corsOrigins: readonly string[];
   readonly registration: Registration;
+  /** How long an access token is good. */
+  readonly accessTokenSeconds: number;
   /** What provenance is verified against, JSON; undefined for the root of the public Sigstore instance. */
   readonly sigstoreRoot: string | undefined;
   readonly npmFallback: NpmFallback;
@@ -67,6 +71,7 @@ interface ConfigFile {
   readonly oci?: Settings['oci'];
   readonly corsOrigins?: readonly string[];
   readonly registration?: string;
+  readonly accessTokenSeconds?: number;
   readonly sigstoreTrustedRoot?: string;
   readonly npmFallback?: string | boolean;
   readonly npmFallbackTarballs?: string;
@@ -108,6 +113,7 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
     registration: parseRegistration(
       flags.registration ?? env('CAIRN_REGISTRATION') ?? file.registration ?? 'closed',
     ),
+    accessTokenSeconds: parseLifetime(env('CAIRN_ACCESS_TOKEN_SECONDS') ?? file.accessTokenSeconds ?? 300),
     sigstoreRoot: readTrustedRoot(env('CAIRN_SIGSTORE_TRUSTED_ROOT') ?? file.sigstoreTrustedRoot),
     npmFallback: {
       upstream: parseFallback(flags.npmFallback ?? env('CAIRN_NPM_FALLBACK') ?? file.npmFallback ?? true),
@@ -175,6 +181,7 @@ const configFields: { readonly [Field in keyof ConfigFile]-?: (value: unknown) =
   oci: isObject,
   corsOrigins: (value) => Array.isArray(value) && value.every(isText),
   registration: isText,
+  accessTokenSeconds: (value) => typeof value === 'number',
   sigstoreTrustedRoot: isText,
   npmFallback: (value) => isText(value) || typeof value === 'boolean',
   npmFallbackTarballs: isText,
@@ -220,6 +227,13 @@ function parseRegistration(text: string): Registration {
   const known = registrations.find((one) => one === text);
   if (known) return known;
   throw wrong(`--registration ${text}: use one of ${registrations.join(', ')}`);
+}
+
+function parseLifetime(said: string | number): number {
+  const seconds = typeof said === 'number' || /^\d+$/.test(said) ? Number(said) : NaN;
+  const [from, to] = [SHORTEST_LIFETIME_SECONDS, LONGEST_LIFETIME_SECONDS];
+  if (Number.isInteger(seconds) && seconds >= from && seconds <= to) return seconds;
+  throw wrong(`CAIRN_ACCESS_TOKEN_SECONDS=${said}: use a whole number from ${from} to ${to}`);
 }
 
 function parseListen(text: string): { host: string; port: number } {

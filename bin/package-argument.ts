@@ -15,6 +15,18 @@ export function parsePackage(text: string): { ecosystem: EcosystemId; name: stri
   return { ecosystem: ecosystem as EcosystemId, name };
 }
 
+/** `npm/@acme/lib`, or `npm/@acme` for the namespace. @throws RegistryError `bad-request` for what can be neither. */
+export function parseSubject(text: string): { ecosystem: EcosystemId; name: string; of?: 'namespace' } {
+  const { ecosystem, name } = parsePackage(text);
+  const { isName, isNamespace } = ecosystems[ecosystem].rules;
+  if (isNamespace?.(name)) return { ecosystem, name, of: 'namespace' };
+  if (isName?.(name) ?? true) return { ecosystem, name };
+  throw new RegistryError(
+    'bad-request',
+    `${JSON.stringify(name)} cannot be the name of ${isNamespace ? 'a package or a scope' : 'a package'} of ${ecosystem}`,
+  );
+}
+
 /** `x07/acme-hello@1.0.0`: the version starts at the last `@`, because names may hold one. @throws RegistryError */
 export function parseRelease(text: string): { ecosystem: EcosystemId; name: string; version: string } {
   const at = text.lastIndexOf('@');

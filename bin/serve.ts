@@ -13,10 +13,12 @@ import { createControlServer } from '../api/control.ts';
 import { createMetrics, type Metrics } from '../api/metrics.ts';
 import type { Health } from '../api/own-surface.ts';
 import { buildRouting } from '../api/routing.ts';
+import { AccessTokens } from '../core/access-tokens.ts';
 import { canonicalJson } from '../core/canonical-json.ts';
 import { LogDamage, RegistryError } from '../core/errors.ts';
 import { LogInSessions } from '../core/log-in-sessions.ts';
 import { allScopes } from '../core/permission.ts';
+import { RotatingKeys } from '../core/rotating-keys.ts';
 import { allSurfaces } from '../surfaces/index.ts';
 import type { Settings } from '../schema/types.ts';
 import { refuseUnfitDisk } from '../stores/disk-check.ts';
@@ -219,8 +221,9 @@ interface AppParts {
 }
 
 function appFor({ registry, upstream, options, log, metrics, isStopping }: AppParts): RequestListener {
-  const { state, writer, blobs, site, publisher, accounts, keys } = registry;
+  const { state, writer, blobs, uploads, site, publisher, accounts, keys } = registry;
   const { administratorToken, bootstrapSecret, corsOrigins, sigstoreRoot } = options;
+  const accessTokens = accessTokensOf(registry, options, log);
   const health = (): Health => {
     const { seq, failure } = publisher.status;
     const problems = [
@@ -237,7 +240,9 @@ function appFor({ registry, upstream, options, log, metrics, isStopping }: AppPa
     state,
     writer,
     blobs,
+    uploads,
     accounts,
+    accessTokens,
     keyring: keys,
     ids: randomIds,
     clock: systemClock,
@@ -245,7 +250,7 @@ function appFor({ registry, upstream, options, log, metrics, isStopping }: AppPa
     upstream,
     counters: registry.counters,
     site: siteReader(site.root),
-    auth: authenticator({ accounts, clock: systemClock, administratorToken, bootstrapSecret }),
+    auth: authenticator({ accounts, accessTokens, clock: systemClock, administratorToken, bootstrapSecret }),
     metrics,
     corsOrigins,
     sigstoreRoot,
@@ -256,6 +261,27 @@ function appFor({ registry, upstream, options, log, metrics, isStopping }: AppPa
     onRequest: (record) =>
       log[record.method === 'GET' || record.method === 'HEAD' ? 'debug' : 'info'](record, 'request'),
     onError: (error, requestId) => log.error({ err: error, requestId }, 'request failed'),
+  });
+}
+
+function accessTokensOf(
+  { accessKeys, accounts, state }: Registry,
+  { accessTokenSeconds, administratorToken: token }: Options,
+  log: pino.Logger,
+): AccessTokens {
+  return new AccessTokens({
+    keys: new RotatingKeys({
+      keys: accessKeys,
+      clock: systemClock,
+      onTrouble: (error) =>
+        log.error({ err: error }, 'keys of access tokens cannot be changed; the last one goes on signing'),
+    }),
+    accounts,
+    clock: systemClock,
+    ids: randomIds,
+    issuer: () => state.settings.publicUrl,
+    lifetimeSeconds: accessTokenSeconds,
+    administrator: token === undefined ? undefined : { handle: ADMINISTRATOR, token },
   });
 }
 

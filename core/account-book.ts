@@ -38,6 +38,12 @@ export interface TokenUse {
   lastUsedAt(tokenId: string): string | undefined;
 }
 
+/** Where a request comes from, and whose token it has to be. */
+export interface TokenSource {
+  readonly address?: string | undefined;
+  readonly handle?: string;
+}
+
 export interface CreatedToken {
   /** Shown to its holder now, and kept nowhere. */
   readonly token: string;
@@ -144,12 +150,16 @@ export class AccountBook {
 
   /**
    * The actor behind a token, or undefined when it is unknown, revoked or expired.
-   * @param from where the request comes from, and whose the token has to be.
    * @throws RegistryError `token-invalid` when it is good, and not from that address.
    */
-  actorOf(token: string, from: { address?: string | undefined; handle?: string } = {}): Actor | undefined {
+  actorOf(token: string, from: TokenSource = {}): Actor | undefined {
     const tokenId = this.#state.byDigest.get(tokenDigest(token));
-    const known = tokenId === undefined ? undefined : this.#state.tokens.get(tokenId);
+    return tokenId === undefined ? undefined : this.actorByTokenId(tokenId, from);
+  }
+
+  /** As `actorOf`, by the token's id: nobody has checked here that the token itself was sent. */
+  actorByTokenId(tokenId: string, from: TokenSource = {}): Actor | undefined {
+    const known = this.#state.tokens.get(tokenId);
     if (!known || known.revokedAt !== undefined) return undefined;
     if (from.handle !== undefined && from.handle !== known.handle) return undefined;
     if (known.expiresAt !== undefined && Date.parse(known.expiresAt) <= this.#deps.clock.now())

@@ -3,10 +3,20 @@
  * Pure: the time is an argument, nothing is read, nothing is written. A command that changes nothing gives no events.
  */
 import type { EcosystemId, Settings } from '../schema/types.ts';
+import { holderOf, isOwner, mayWrite, readersOf, type Holders } from './access.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { RegistryError } from './errors.ts';
 import type { EventDraft } from './event.ts';
-import type { Advisory, Artifact, Namespace, Ownership, Package, Release, Signature } from './package.ts';
+import type {
+  Advisory,
+  Artifact,
+  MemberAccess,
+  Namespace,
+  Ownership,
+  Package,
+  Release,
+  Signature,
+} from './package.ts';
 import { isAdministrator, requireScope, type Actor, type Scope } from './permission.ts';
 import type { Rules } from './rules.ts';
 
@@ -66,6 +76,8 @@ export type OwnershipCommand =
   | (OfSubject & { readonly kind: 'claim'; readonly owner: string })
   | (OfSubject & { readonly kind: 'add-owner'; readonly owner: string })
   | (OfSubject & { readonly kind: 'remove-owner'; readonly owner: string })
+  | (OfSubject & { readonly kind: 'set-member'; readonly member: string; readonly access: MemberAccess })
+  | (OfSubject & { readonly kind: 'remove-member'; readonly member: string })
   | (OfSubject & { readonly kind: 'offer-transfer'; readonly to: string; readonly expiresAt: string })
   | (OfSubject & { readonly kind: 'accept-transfer' })
   | (OfSubject & { readonly kind: 'cancel-transfer' });
@@ -80,7 +92,7 @@ export interface SettingsCommand {
 export type Command = PackageCommand | OwnershipCommand | SettingsCommand;
 
 /** The slices of state a decision reads, and nothing beyond them. */
-export interface Slices {
+export interface Slices extends Holders {
   readonly package?: Package | undefined;
   /** The namespace of the package, or the one the command is about. */
   readonly namespace?: Namespace | undefined;
@@ -107,18 +119,17 @@ export interface Circumstances {
   readonly rules: Rules;
   /** RFC 3339, UTC. */
   readonly now: string;
-  /** Whether somebody of this name is known here: nobody else can be made an owner. */
+  /** Whether somebody of this name is known here: nobody else can be made an owner or a member. */
   readonly isAccount: (handle: string) => boolean;
 }
 
 /** @throws RegistryError with the first rule that the command breaks. */
 export function decide(command: Command, slices: Slices, at: Circumstances): readonly EventDraft[] {
   if (command.kind === 'change-settings') return changeSettings(command, slices, at);
-  requireScope(at.actor, scopeOf[command.kind], {
-    ecosystem: command.ecosystem,
-    name: command.name,
-    namespace: at.rules.namespaceOf?.(command.name),
-  });
+  const { ecosystem, name } = command;
+  const isOfNamespace = 'of' in command && command.of === 'namespace';
+  const namespace = isOfNamespace ? name : at.rules.namespaceOf?.(name);
+  requireScope(at.actor, scopeOf[command.kind], { ecosystem, name, namespace });
   switch (command.kind) {
     case 'publish':
       return publish(command, slices, at);
@@ -132,6 +143,9 @@ export function decide(command: Command, slices: Slices, at: Circumstances): rea
     case 'accept-transfer':
     case 'cancel-transfer':
       return changeOwnership(command, slices, at);
+    case 'set-member':
+    case 'remove-member':
+      return changeMembers(command, slices, at);
     case 'yank':
     case 'unyank':
     case 'deprecate':
@@ -170,6 +184,8 @@ const scopeOf: Record<PackageCommand['kind'] | OwnershipCommand['kind'], Scope> 
   'withdraw-advisory': 'owner',
   'add-owner': 'owner',
   'remove-owner': 'owner',
+  'set-member': 'owner',
+  'remove-member': 'owner',
   'offer-transfer': 'owner',
   'accept-transfer': 'owner',
   'cancel-transfer': 'owner',
@@ -251,9 +267,7 @@ function requireMayPublish(name: string, slices: Slices, at: Circumstances): voi
         ? `${name} is too close to a name that is taken`
         : `${name} is too close to ${existing.name}, which exists`,
     );
-  // Where owners own packages, a namespace only says who may add a package to it.
-  const holder = (at.rules.ownedBy === 'package' ? existing : undefined) ?? namespace;
-  if (holder) requireOwner(holder, at);
+  if (holderOf(slices, at.rules)) requireWriter(slices, at);
   else if (!namespace) requireMayTakeNamespace(name, slices, at);
 }
 
@@ -268,20 +282,27 @@ function requireMayTakeNamespace(name: string, { settings }: Slices, { actor, ru
   );
 }
 
-/** What a first publish takes for its publisher: the name, and its namespace where that is free. */
+/**
+ * What a first publish takes for its publisher: the name, and its namespace where that is free. A member of a namespace
+ * takes it for the owners: whoever is let in to write owns nothing by it, and keeps nothing when put out again.
+ */
 function claimsOf(
   { ecosystem, name }: OfName,
   slices: Slices,
   { actor, rules }: Circumstances,
 ): EventDraft[] {
-  const claimed = { kind: 'claimed', by: actor.handle, ecosystem, owner: actor.handle } as const;
+  const { handle } = actor;
+  const draft = { by: handle, ecosystem, name } as const;
   const namespace = rules.namespaceOf?.(name);
-  return [
-    ...(namespace === undefined || slices.namespace
-      ? []
-      : [{ ...claimed, name: namespace, of: 'namespace' as const }]),
-    ...(rules.ownedBy === 'namespace' || slices.package ? [] : [{ ...claimed, name }]),
-  ];
+  const claims: EventDraft[] = [];
+  if (namespace !== undefined && !slices.namespace)
+    claims.push({ kind: 'claimed', ...draft, name: namespace, of: 'namespace', owner: handle });
+  if (rules.ownedBy === 'namespace' || slices.package) return claims;
+  const isForOthers = slices.namespace && !isAdministrator(actor) && !isOwner(actor, slices, rules);
+  const [owner = handle, ...others] = isForOthers ? slices.namespace.owners : [];
+  claims.push({ kind: 'claimed', ...draft, owner });
+  for (const other of others) claims.push({ kind: 'owner-added', ...draft, owner: other });
+  return claims;
 }
 
 function publishRef(
@@ -318,24 +339,56 @@ function claim(
   return [{ kind: 'claimed', by: at.actor.handle, ecosystem, name, ...(of ? { of } : {}), owner }];
 }
 
-function requireOwner(holder: Ownership, { actor }: Circumstances): void {
-  if (isAdministrator(actor) || holder.owners.includes(actor.handle)) return;
+function requireOwner(holder: Ownership | undefined, { actor }: Circumstances): void {
+  if (isAdministrator(actor) || holder?.owners.includes(actor.handle)) return;
   throw new RegistryError('not-owner', 'not a package owner');
 }
 
-/** To those who may not see it, a private package is one that does not exist. */
-function isHiddenFrom(actor: Actor, of: Package | undefined, holder: Ownership): boolean {
-  if (of?.visibility !== 'private' || isAdministrator(actor)) return false;
-  return !holder.owners.includes(actor.handle) && holder.transfer?.to !== actor.handle;
+function requireWriter(holders: Holders, { actor, rules }: Circumstances): void {
+  if (!mayWrite(actor, holders, rules)) throw new RegistryError('not-owner', 'not a package owner');
 }
 
-type OwnershipChange = Exclude<OwnershipCommand, { kind: 'claim' }>;
+/** To those who may not see it, a private package is one that does not exist. Whom it is offered to has to see it. */
+function isHiddenFrom({ actor }: Circumstances, slices: Slices): boolean {
+  const { package: of } = slices;
+  if (of?.visibility !== 'private' || isAdministrator(actor)) return false;
+  return !readersOf(slices).includes(actor.handle) && of.transfer?.to !== actor.handle;
+}
+
+/** What an ownership command is about. @throws RegistryError `package-not-found` */
+function subjectIn({ name, of }: OfSubject, slices: Slices, at: Circumstances): Package | Namespace {
+  const subject = of === 'namespace' ? slices.namespace : slices.package;
+  // A name that is only close to this one is another's.
+  const isOther = subject?.name !== name;
+  if (!subject || isOther || (of !== 'namespace' && isHiddenFrom(at, slices)))
+    throw new RegistryError('package-not-found', `${name} is not known here`);
+  return subject;
+}
+
+type MemberChange = Extract<OwnershipCommand, { kind: 'set-member' | 'remove-member' }>;
+
+function changeMembers(command: MemberChange, slices: Slices, at: Circumstances): readonly EventDraft[] {
+  const { ecosystem, name, of, member } = command;
+  const { members } = subjectIn(command, slices, at);
+  // Those of a package are its namespace's affair where that owns what is in it.
+  requireOwner(holderOf(slices, at.rules), at);
+  const draft = { by: at.actor.handle, ecosystem, name, ...(of ? { of } : {}), member };
+  if (command.kind === 'set-member') {
+    const { access } = command;
+    requireAccount(member, at);
+    return members.get(member) === access ? [] : [{ kind: 'member-set', ...draft, access }];
+  }
+  // Not whether there is such an account: a member whose account is gone must be removable.
+  if (!members.has(member))
+    throw new RegistryError('member-not-found', `${member} is not a member of ${name}`);
+  return [{ kind: 'member-removed', ...draft }];
+}
+
+type OwnershipChange = Exclude<OwnershipCommand, MemberChange | { kind: 'claim' }>;
 
 function changeOwnership(command: OwnershipChange, slices: Slices, at: Circumstances): readonly EventDraft[] {
   const { ecosystem, name, of } = command;
-  const holder: Ownership | undefined = of === 'namespace' ? slices.namespace : slices.package;
-  if (!holder || (of !== 'namespace' && isHiddenFrom(at.actor, slices.package, holder)))
-    throw new RegistryError('package-not-found', `${name} is not known here`);
+  const holder = subjectIn(command, slices, at);
   const draft = { by: at.actor.handle, ecosystem, name, ...(of ? { of } : {}) };
   if (command.kind === 'accept-transfer') {
     const offer = pendingTransfer(holder, at.now);
@@ -386,19 +439,21 @@ const ofNothing: ReadonlySet<Command['kind']> = new Set(['set-visibility', 'with
 
 /** What is not a matter of who owns the package. */
 const ofAnybody: ReadonlySet<Command['kind']> = new Set(['expire', 'star', 'unstar']);
+/** What members do who write: names move with what is published. */
+const ofWriters: ReadonlySet<Command['kind']> = new Set(['set-ref', 'remove-ref']);
 
 function changePackage(command: PackageChange, slices: Slices, at: Circumstances): readonly EventDraft[] {
   const target = slices.package;
-  const holder = at.rules.ownedBy === 'package' ? target : slices.namespace;
   // A name that is only close to this one is another's.
   const isNothing = target?.releases.size === 0 && target.refs.size === 0 && !ofNothing.has(command.kind);
   const isOther = !target || isNothing || target.name !== command.name;
-  if (isOther || isHiddenFrom(at.actor, target, holder ?? target))
+  if (isOther || isHiddenFrom(at, slices))
     throw new RegistryError('package-not-found', `package ${command.name} not found`);
   const versioned = 'version' in command && command.version !== undefined;
   if (command.kind === 'file-advisory') requireVersionsIn(command.advisory, target, at.rules);
   const release = versioned ? existingRelease(target, command.version, at.rules) : undefined;
-  if (!ofAnybody.has(command.kind)) requireOwner(holder ?? target, at);
+  if (ofWriters.has(command.kind)) requireWriter(slices, at);
+  else if (!ofAnybody.has(command.kind)) requireOwner(holderOf(slices, at.rules), at);
   const draft = { by: at.actor.handle, ecosystem: command.ecosystem, name: target.name };
   // What the client sent is replaced by the version as published: two spellings can share a version key.
   const ofVersion = release ? { version: release.version } : {};

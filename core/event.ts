@@ -104,11 +104,26 @@ export function describeEvent(event: LogLine): string {
   const e = event as LogLine &
     Partial<
       Record<
-        'ecosystem' | 'name' | 'version' | 'ref' | 'owner' | 'to' | 'handle' | 'tokenId' | 'target',
+        | 'ecosystem'
+        | 'name'
+        | 'version'
+        | 'ref'
+        | 'owner'
+        | 'member'
+        | 'access'
+        | 'to'
+        | 'handle'
+        | 'tokenId'
+        | 'target',
         string
       >
     >;
   const thing = e.ecosystem && e.name ? `${e.ecosystem}/${e.name}` : (e.handle ?? e.tokenId ?? '');
-  const detail = [e.version, e.ref && `${e.ref}${e.target ? ` -> ${e.target}` : ''}`, e.owner ?? e.to];
+  const detail = [
+    e.version,
+    e.ref && `${e.ref}${e.target ? ` -> ${e.target}` : ''}`,
+    e.owner ?? e.member ?? e.to,
+    e.access,
+  ];
   return [event.kind, thing, ...detail].filter(Boolean).join(' ');
 }

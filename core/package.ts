@@ -1,9 +1,16 @@
-import type { Advisory, Artifact, EcosystemId, RegistryEvent, Signature } from '../schema/types.ts';
+import type {
+  Advisory,
+  Artifact,
+  EcosystemId,
+  MemberAccess,
+  RegistryEvent,
+  Signature,
+} from '../schema/types.ts';
 import type { Json } from './canonical-json.ts';
 import { LogDamage } from './errors.ts';
 import type { VersionRules } from './rules.ts';
 
-export type { Advisory, Artifact, Signature };
+export type { Advisory, Artifact, MemberAccess, Signature };
 
 /** One published version. A change to it is a new object, so that identity tells what changed. */
 export interface Release {
@@ -52,7 +59,14 @@ export interface FiledAdvisory extends Advisory {
 export interface Ownership {
   readonly owners: readonly string[];
   readonly transfer: { readonly to: string; readonly expiresAt: string } | undefined;
+  /** Whom the owners let in, by handle. What it opens is said in `access.ts`. */
+  readonly members: ReadonlyMap<string, MemberAccess>;
 }
+
+const noMembers: ReadonlyMap<string, MemberAccess> = new Map();
+
+/** What nobody has claimed. */
+export const nobody: Ownership = { owners: [], transfer: undefined, members: noMembers };
 
 export interface Namespace extends Ownership {
   readonly ecosystem: EcosystemId;
@@ -65,7 +79,10 @@ export interface Package extends Ownership {
   readonly ecosystem: EcosystemId;
   readonly name: string;
   readonly createdAt: string;
-  /** When, and by which event, more changed than names that bring files of their own along: commits come and go all day. */
+  /**
+   * When, and by which event, more changed than what no document shows: members, and names that bring files of their own
+   * along. Commits come and go all day.
+   */
   readonly changedAt: string;
   readonly changedSeq: number;
   readonly lastSeq: number;
@@ -82,7 +99,14 @@ export interface Package extends Ownership {
   readonly withdrawnAt: string | undefined;
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] extends ReadonlyMap<infer A, infer B> ? Map<A, B> : T[K] };
+/** What is of the ownership is only ever replaced. */
+type Mutable<T> = {
+  -readonly [K in keyof T]: K extends keyof Ownership
+    ? T[K]
+    : T[K] extends ReadonlyMap<infer A, infer B>
+      ? Map<A, B>
+      : T[K];
+};
 type PackageEvent = Extract<RegistryEvent, { ecosystem: EcosystemId }>;
 
 /**
@@ -98,14 +122,18 @@ export function reducePackage(
   for (const event of events) {
     if (!('ecosystem' in event)) continue;
     state ??= before ? copy(before, !events.every(leavesReleases)) : create(event);
-    const isOfFiles = isOfRefWithFiles(state, event);
+    const isQuiet = isOfMembers(event) || isOfRefWithFiles(state, event);
     apply(state, event, rules);
     state.lastSeq = event.seq;
-    if (isOfFiles) continue;
+    if (isQuiet) continue;
     state.changedSeq = event.seq;
     state.changedAt = event.at;
   }
   return state ?? before;
+}
+
+function isOfMembers({ kind }: RegistryEvent): boolean {
+  return kind === 'member-set' || kind === 'member-removed';
 }
 
 function isOfRefWithFiles({ refs }: Pick<Package, 'refs'>, event: PackageEvent): boolean {
@@ -122,8 +150,7 @@ function create(event: PackageEvent): Mutable<Package> {
     changedAt: event.at,
     changedSeq: event.seq,
     lastSeq: event.seq,
-    owners: [],
-    transfer: undefined,
+    ...nobody,
     visibility: 'public',
     releases: new Map(),
     refs: new Map(),
@@ -157,6 +184,7 @@ function leavesReleases(event: RegistryEvent): boolean {
   const { kind } = event;
   if (kind === 'expired') return event.version === undefined;
   if (kind === 'withdrawn') return event.artifact !== undefined;
+  if (isOfMembers(event)) return true;
   return kind === 'ref-set' || kind === 'ref-removed' || kind === 'starred' || kind === 'unstarred';
 }
 
@@ -258,6 +286,8 @@ function apply(state: Mutable<Package>, event: PackageEvent, rules: VersionRules
     case 'claimed':
     case 'owner-added':
     case 'owner-removed':
+    case 'member-set':
+    case 'member-removed':
     case 'transfer-offered':
     case 'transfer-accepted':
     case 'transfer-cancelled':
@@ -294,7 +324,7 @@ function forget(state: Mutable<Package>, version: string | undefined): void {
 
 type OwnershipEvent = Extract<
   PackageEvent,
-  { kind: 'claimed' | 'owner-added' | 'owner-removed' | `transfer-${string}` }
+  { kind: 'claimed' | `owner-${string}` | `member-${string}` | `transfer-${string}` }
 >;
 
 /** Who may act for a name after one more event about it; the same object when the event is not about that. */
@@ -306,6 +336,8 @@ const ownershipKinds: Record<OwnershipEvent['kind'], true> = {
   claimed: true,
   'owner-added': true,
   'owner-removed': true,
+  'member-set': true,
+  'member-removed': true,
   'transfer-offered': true,
   'transfer-accepted': true,
   'transfer-cancelled': true,
@@ -318,21 +350,30 @@ function isOfOwnership(event: RegistryEvent): event is OwnershipEvent {
 function ownershipAfter(before: Ownership, event: OwnershipEvent): Ownership {
   switch (event.kind) {
     case 'claimed':
-      return { owners: [event.owner], transfer: undefined };
+      return { ...nobody, owners: [event.owner] };
     case 'owner-added':
       return { ...before, owners: [...new Set([...before.owners, event.owner])].sort() };
     case 'owner-removed':
       return { ...before, owners: before.owners.filter((owner) => owner !== event.owner) };
+    case 'member-set':
+      return { ...before, members: new Map([...before.members, [event.member, event.access]]) };
+    case 'member-removed':
+      return { ...before, members: without(before.members, event.member) };
     case 'transfer-offered':
       return { ...before, transfer: { to: event.to, expiresAt: event.expiresAt } };
     case 'transfer-accepted':
-      return { owners: before.transfer ? [before.transfer.to] : before.owners, transfer: undefined };
+      // Whom the former owners let in is out: the new one has not chosen them.
+      return before.transfer ? { ...nobody, owners: [before.transfer.to] } : before;
     case 'transfer-cancelled':
       return { ...before, transfer: undefined };
   }
 }
 
-/** Folds events of one namespace. A namespace only ever has owners. */
+function without<K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> {
+  return new Map([...map].filter(([each]) => each !== key));
+}
+
+/** Folds events of one namespace. A namespace only ever has owners and members. */
 export function reduceNamespace(
   before: Namespace | undefined,
   events: readonly RegistryEvent[],
@@ -343,8 +384,7 @@ export function reduceNamespace(
     const base: Namespace = state ?? {
       ecosystem: event.ecosystem,
       name: event.name,
-      owners: [],
-      transfer: undefined,
+      ...nobody,
       lastSeq: event.seq,
     };
     state = { ...base, ...ownershipAfter(base, event), lastSeq: event.seq };

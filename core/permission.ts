@@ -15,6 +15,11 @@ export interface Actor {
    * no second factor. A surface asks for it by `Call.requireSecondFactor`.
    */
   readonly secondFactor?: 'required' | 'given';
+  /**
+   * An access token said so (`core/access-tokens.ts`), and not the credential itself that it was made with: what that one is
+   * good for today.
+   */
+  readonly byAccessToken?: { readonly scopes: ReadonlySet<Scope> };
 }
 
 export const allScopes: readonly Scope[] = ['read', 'publish', 'yank', 'owner', 'tokens', 'admin'];
@@ -27,7 +32,8 @@ export function operator(handle: string): Actor {
   return { handle, scopes: new Set(allScopes), limits: undefined, tokenId: undefined };
 }
 
-interface Place {
+/** What is asked for: a name, and the namespace that it is in. */
+export interface Place {
   readonly ecosystem: EcosystemId;
   readonly name: string;
   readonly namespace?: string | undefined;
@@ -49,9 +55,14 @@ export function requireScope(
   if (scope !== 'read' && actor.secondFactor === 'required' && actor.tokenId === undefined)
     throw secondFactorRequired();
   if (!actor.scopes.has(scope)) throw new RegistryError('scope-missing', `missing scope: ${scopeWord}`);
-  if (place && actor.limits && !actor.limits.some((limit) => covers(limit, place)))
+  if (place && !isGoodFor(actor, scope, place))
     throw new RegistryError('scope-missing', `this token is not valid for ${place.ecosystem}/${place.name}`);
   return actor;
+}
+
+/** Whether a credential has the scope, and is good for that place. */
+export function isGoodFor({ scopes, limits }: Actor, scope: Scope, place: Place): boolean {
+  return scopes.has(scope) && (limits?.some((limit) => covers(limit, place)) ?? true);
 }
 
 export function secondFactorRequired(): RegistryError {

@@ -2,6 +2,7 @@
  * What the core needs from the world. Each port says what it promises; each has a version in memory and one shared
  * contract test that every version passes.
  */
+import type { KeyObject } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { RegistryKey } from '../schema/types.ts';
 import type {
@@ -12,7 +13,7 @@ import type {
   RequestedVersion,
   TimelineDay,
 } from './count.ts';
-import type { Digest } from './digest.ts';
+import type { Digest, DigestAlgorithm } from './digest.ts';
 import type { LogLine, RegistryEvent } from './event.ts';
 import type { Opening } from './sealing.ts';
 import type { SiteFile } from './site.ts';
@@ -37,6 +38,25 @@ export interface Keyring {
    * @throws RegistryError `storage-failed` when the private half is not there, or is another key's.
    */
   sign(key: RegistryKey, message: Uint8Array): Uint8Array;
+}
+
+/** A key that signs access tokens: Ed25519. */
+export interface AccessKey {
+  /** 16 hex digits, never the same twice. */
+  readonly id: string;
+  readonly madeAtMs: number;
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
+
+/** Keys of access tokens, which come and go: `RotatingKeys` says when. One process has them at a time. */
+export interface AccessKeys {
+  /** The oldest first. */
+  readonly all: readonly AccessKey[];
+  /** A new one; durable when it returns. After a failure it is not in `all`, and may be after a restart. */
+  create(madeAtMs: number): Promise<AccessKey>;
+  /** Durable when it returns; a missing one is fine. */
+  remove(id: string): Promise<void>;
 }
 
 /** An append-only list of events with one writer. Sequence numbers start at 0 and have no gaps. */
@@ -82,18 +102,131 @@ export interface StagedBlob {
   discard(): Promise<void>;
 }
 
+export interface StageLimits {
+  readonly maxBytes: number;
+  /** Of the digest it is stored by; `sha256` unless told. */
+  readonly algorithm?: DigestAlgorithm;
+}
+
 /** Bytes by the digest of what they are. Nothing in it ever changes. */
 export interface BlobStore {
   /**
    * Receives bytes in bounded memory and hashes them.
    * @throws RegistryError `too-large` as soon as more than `maxBytes` arrived; then nothing is left behind.
    */
-  stage(source: AsyncIterable<Uint8Array>, limits: { readonly maxBytes: number }): Promise<StagedBlob>;
+  stage(source: AsyncIterable<Uint8Array>, limits: StageLimits): Promise<StagedBlob>;
   has(digest: Digest): Promise<boolean>;
+  /** In bytes; undefined when it is not there. Synchronous: asked for while a write is decided. */
+  sizeOf(digest: Digest): number | undefined;
   /** For small blobs only: the whole content. @throws RegistryError `not-found` */
   read(digest: Digest): Promise<Uint8Array>;
-  /** The content in pieces. @throws RegistryError `not-found` */
-  open(digest: Digest): AsyncIterable<Uint8Array>;
+  /** The content, or a part of it that lies within, in pieces. @throws RegistryError `not-found` */
+  open(digest: Digest, range?: ByteRange): AsyncIterable<Uint8Array>;
+}
+
+/** Bytes `start` to `end`, both included. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A blob that comes in several requests: how far it is. */
+export interface Upload {
+  /** A UUID that nobody can guess. */
+  readonly id: string;
+  /** What the blob is for, such as the OCI repository `acme/app`. */
+  readonly place: string;
+  /** A handle; empty for nobody. */
+  readonly by: string;
+  /** Bytes that are there. */
+  readonly size: number;
+  /** When it last changed; milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** A blob that is in the blob store, and in a place though no event names it there. */
+export interface HeldBlob {
+  readonly place: string;
+  readonly digest: Digest;
+  readonly size: number;
+  /** Since when, or when it was last held anew; milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** What may become part of a release, and is none yet. */
+export type Pending = ({ readonly kind: 'upload' } & Upload) | ({ readonly kind: 'held' } & HeldBlob);
+
+export interface UploadLimits {
+  /** Of the whole blob. */
+  readonly maxBytes: number;
+  /** How many bytes the client has promised to send now. */
+  readonly length?: number | undefined;
+}
+
+export interface Expiry {
+  /** Milliseconds since 1970: what changed then, or later, stays. */
+  readonly beforeMs: number;
+  /** Only tells. */
+  readonly dryRun?: boolean;
+}
+
+/**
+ * Blobs on their way in, over several requests and restarts, and those that no event names yet. Beside the log.
+ * A place has no `=`, and can be a segment of a path once its slashes are gone: a TypeError otherwise.
+ */
+export interface UploadStore {
+  /** Durable when it returns. */
+  start(place: string, by: string): Promise<Upload>;
+  /** As it stands; undefined when there is none of that id. Any text may be asked for. */
+  find(id: string): Upload | undefined;
+  /**
+   * Adds at the end; durable when it returns. `at` is where the client thinks the end is. What a client sent before it
+   * hung up is kept, and the error of `source` thrown; what is refused changes nothing.
+   * @throws RegistryError `upload-not-found`, also when it was cancelled meanwhile; `conflict` while another request
+   * adds to it or finishes it; `upload-out-of-order` when `at` is not the end; `wrong-length`, `too-large`.
+   */
+  append(
+    id: string,
+    source: AsyncIterable<Uint8Array>,
+    options: UploadLimits & { readonly at?: number | undefined },
+  ): Promise<Upload>;
+  /**
+   * The blob is whole, and is what its digest says: it is in the blob store and held for its place, durably, and the
+   * upload is over.
+   * @throws RegistryError `digest-mismatch`: then the upload is over as well, and its bytes are gone;
+   * `upload-not-found`, also when it was cancelled meanwhile; `conflict` as `append`.
+   */
+  finish(id: string, digest: Digest): Promise<HeldBlob>;
+  /** `start`, `append` and `finish` in one go, with nothing that anybody could come back to. */
+  receive(
+    place: string,
+    digest: Digest,
+    source: AsyncIterable<Uint8Array>,
+    limits: UploadLimits,
+  ): Promise<HeldBlob>;
+  /** Durable; also while a request adds to it. @throws RegistryError `upload-not-found` */
+  cancel(id: string): Promise<void>;
+  /**
+   * The blob is in this place from now on; durable when it returns. Safe to repeat: its time begins anew, and that of
+   * the blob itself, so that whoever removes old ones sees a fresh one.
+   * @throws RegistryError `not-found` when the blob store does not have it.
+   */
+  hold(place: string, digest: Digest): Promise<HeldBlob>;
+  /** Synchronous: asked for while a write is decided. */
+  held(place: string, digest: Digest): HeldBlob | undefined;
+  /** Every place that holds it, in no order. */
+  placesOf(digest: Digest): Promise<readonly string[]>;
+  /**
+   * Says whether it was held; durable when it returns. `held` knows it from the call on, before anything is waited for.
+   */
+  release(place: string, digest: Digest): Promise<boolean>;
+  /** Everything that is held or on its way. What changes meanwhile may be in it or not. */
+  all(): AsyncIterable<Pending>;
+  /**
+   * Ends uploads that nobody touched since then, and lets go of blobs that have been held since before. Says what it
+   * ended, or would; durable when it returns.
+   */
+  expire(expiry: Expiry): Promise<readonly Pending[]>;
 }
 
 /** How far the documents of packages have come; kept beside the files and never served. */

@@ -1,4 +1,5 @@
 /** One table of routes decides what a request means: to the embedded server, to the API, to a generated edge configuration. */
+import type { Access, IssuedToken, JsonWebKeySet, WantedAccess } from './access-tokens.ts';
 import type { AccountBook } from './account-book.ts';
 import type { Command } from './decide.ts';
 import type { Digest } from './digest.ts';
@@ -7,7 +8,7 @@ import type { RegistryEvent } from './event.ts';
 import type { Actor } from './permission.ts';
 import type { LogInSessions } from './log-in-sessions.ts';
 import type { Package } from './package.ts';
-import type { Counters, StagedBlob, Upstream } from './ports.ts';
+import type { ByteRange, Counters, StagedBlob, StageLimits, UploadStore, Upstream } from './ports.ts';
 import type { EcosystemId, Signature } from '../schema/types.ts';
 import type { RouteDoc } from './route-doc.ts';
 import { parameterName, type RouteParams, type SiteRoute, type Summary } from './site.ts';
@@ -24,7 +25,17 @@ export interface HttpAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   /** A text, a blob, or bytes as they come: those have no length. */
-  readonly body?: string | { readonly blob: Digest; readonly size: number } | AsyncIterable<Uint8Array>;
+  readonly body?: string | BlobBody | AsyncIterable<Uint8Array>;
+}
+
+export interface BlobBody {
+  readonly blob: Digest;
+  readonly size: number;
+  /**
+   * A client that asks for a part of it gets that, with status 206, or 416 where there is no such part. `If-Range` is
+   * compared with the answer's own `etag`.
+   */
+  readonly ranges?: true;
 }
 
 /** One API request as its handler sees it. */
@@ -35,11 +46,31 @@ export interface Call {
   readonly params: RouteParams;
   readonly query: URLSearchParams;
   /**
-   * By a token, or by Basic credentials where the surface takes those. Undefined without credentials. A bad credential
-   * is refused only where one is asked for.
-   * @throws RegistryError `token-invalid`, `too-many-attempts`
+   * By a token, or by Basic credentials where the surface takes those. Undefined without credentials, and for an access
+   * token that was made for nobody. A bad credential is refused only where one is asked for.
+   * @throws RegistryError `token-invalid`, `token-expired`, `too-many-attempts`
    */
   authenticate(): Actor | undefined;
+  /**
+   * What the access token of the request is good for, where the surface takes those. Undefined without one, whatever else
+   * was sent; empty for a good one that opens nothing.
+   * @throws RegistryError as `authenticate` does.
+   */
+  access(): readonly Access[] | undefined;
+  /**
+   * Who has this password, or this token of that account, as a body says. The credentials of the request itself play no
+   * part.
+   * @throws RegistryError `token-invalid` for a wrong secret and an unknown handle alike, `too-many-attempts`
+   */
+  authenticateAs(wanted: { readonly handle: string; readonly secret: string }): Promise<Actor>;
+  /**
+   * An access token for this surface, which has to take them. What the actor may do is for the handler to find out.
+   * @throws RegistryError `second-factor-required` for a password of an account that has a second factor, `token-invalid`
+   * for an actor who came by an access token.
+   */
+  issueToken(wanted: WantedAccess): Promise<IssuedToken>;
+  /** What access tokens are verified with; empty before the first. */
+  accessKeys(): JsonWebKeySet;
   /**
    * Passes when the account of `authenticate` has no second factor, when it is not asked for this, or when this is a
    * good code of it: then `authenticate` says `given` from here on. `account` is what changes the account itself: there
@@ -59,14 +90,14 @@ export interface Call {
   /** When this is, RFC 3339 in UTC: for policies, never for what is stored. */
   now(): string;
   /** The whole body into a staged blob; the caller's Intent or the API itself ends it. */
-  stageBody(limits: { readonly maxBytes: number }): Promise<StagedBlob>;
+  stageBody(limits: StageLimits): Promise<StagedBlob>;
   /**
    * The body in pieces, unpacked where its `Content-Encoding` is gzip. Reading may stop early.
    * @throws RegistryError `body-too-large` as soon as more than `maxBytes` have come out; `unsupported-media-type`.
    */
   body(limits: { readonly maxBytes: number }): AsyncIterable<Uint8Array>;
   /** Bytes that the handler makes itself, as `stageBody` stages those of the client. */
-  stage(source: AsyncIterable<Uint8Array>, limits: { readonly maxBytes: number }): Promise<StagedBlob>;
+  stage(source: AsyncIterable<Uint8Array>, limits: StageLimits): Promise<StagedBlob>;
   /**
    * A body of `multipart/form-data`, its files staged as they come.
    * @throws RegistryError `unsupported-media-type`, `malformed-body`, `too-large` for a file, `body-too-large` for the rest.
@@ -78,10 +109,14 @@ export interface Call {
   keepMeta(meta: object): Promise<KeptMeta>;
   /** A text that is too long for its event. */
   stageText(text: string): Promise<StagedBlob>;
-  /** The content of a blob in pieces. */
-  openBlob(digest: Digest): AsyncIterable<Uint8Array>;
+  /** The content of a blob, or a part of it that lies within, in pieces. */
+  openBlob(digest: Digest, range?: ByteRange): AsyncIterable<Uint8Array>;
+  /** In bytes; undefined when there is no such blob. */
+  blobSize(digest: Digest): number | undefined;
   /** A text that an event names. */
   readText(digest: Digest): Promise<string>;
+  /** Blobs that come in several requests, and those that are here and in no release yet. */
+  readonly uploads: UploadStore;
   readonly accounts: CallAccounts;
   /** Logins that end in a browser. */
   readonly logIns: LogInSessions;

@@ -18,8 +18,8 @@ export interface Rules {
   /** Whether an owner owns one package or all of a namespace. */
   readonly ownedBy: 'package' | 'namespace';
   /**
-   * The namespace of a name, where it has one. Where owners own packages it has owners as well: they alone may add
-   * packages to it, and whoever publishes the first one becomes its owner.
+   * The namespace of a name, where it has one. Where owners own packages it has owners as well: they, and its members who
+   * write, alone may add packages to it, and whoever publishes the first one becomes its owner.
    */
   namespaceOf?(name: string): string | undefined;
   /** Which namespaces that nobody has a first publish may take: that of the account's own handle, or any. Any, where it is not said. */

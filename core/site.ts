@@ -66,6 +66,8 @@ export interface SiteRoute {
   readonly stored: 'file' | 'index';
   /** Headers of its own beside type and policy, such as the name to save it under. Names in lower case. */
   readonly headers?: (params: RouteParams) => Readonly<Record<string, string>>;
+  /** A range that ends before it begins is refused with 416; ignored unless told. */
+  readonly refusesBackwardRanges?: true;
   /** What was downloaded whenever this is answered whole. */
   readonly counts?: (params: RouteParams) => Download;
 }

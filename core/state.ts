@@ -1,7 +1,9 @@
 import type { EcosystemId, Settings } from '../schema/types.ts';
+import { readersOf } from './access.ts';
 import { LogDamage } from './errors.ts';
 import { subjectOf, type RegistryEvent, type Subject } from './event.ts';
 import {
+  nobody,
   ownersAfter,
   reduceNamespace,
   reducePackage,
@@ -19,8 +21,9 @@ export interface StateView {
   package(ecosystem: EcosystemId, name: string): Package | undefined;
   namespace(ecosystem: EcosystemId, name: string): Namespace | undefined;
   /**
-   * Who may see a private package; undefined when it is public or unknown. Costs the same for each of the three and
-   * reads nothing, so that the time of an answer does not tell a stranger which it was.
+   * Handles of those who may see a private package, owners and members of it and of its namespace; undefined when it is
+   * public or unknown. Costs the same for each of the three and reads nothing, so that the time of an answer does not tell
+   * a stranger which it was.
    */
   privateReaders(ecosystem: EcosystemId, name: string): readonly string[] | undefined;
   /** Name keys of all private packages of an ecosystem, in no order; whoever shows any of them asks for each who may see it. */
@@ -46,7 +49,7 @@ export class RegistryState implements StateView {
   readonly #closed = new Set<number>();
   /** By subject, its sealed events that nobody has revealed yet, in their order. */
   readonly #sealed = new Map<string, Set<number>>();
-  /** Owners of private packages, and of namespaces where those own the packages: asked for before anything is read. */
+  /** Owners and members of private packages and of namespaces: asked for before anything is read. */
   readonly #owners = new Map<string, Ownership>();
   /** By ecosystem and key, the packages that were ever found by it, in the order of their first time. */
   readonly #found = new Map<string, Set<string>>();
@@ -146,14 +149,12 @@ export class RegistryState implements StateView {
 
   #followOwners(key: string, subject: Subject, event: RegistryEvent): void {
     if (event.kind === 'visibility-set') {
-      const { owners, transfer } = this.packageAt(key, event.seq) ?? nobody;
-      if (event.visibility === 'private') this.#owners.set(key, { owners, transfer });
+      const { owners, transfer, members } = this.packageAt(key, event.seq) ?? nobody;
+      if (event.visibility === 'private') this.#owners.set(key, { owners, transfer, members });
       else this.#owners.delete(key);
       return;
     }
-    const isNamespace = subject.of === 'namespace';
-    if (isNamespace && this.#rulesOf(subject.ecosystem).ownedBy !== 'namespace') return;
-    const before = this.#owners.get(key) ?? (isNamespace ? nobody : undefined);
+    const before = this.#owners.get(key) ?? (subject.of === 'namespace' ? nobody : undefined);
     if (before) this.#owners.set(key, ownersAfter(before, event));
   }
 
@@ -246,11 +247,14 @@ export class RegistryState implements StateView {
 
   privateReaders(ecosystem: EcosystemId, name: string): readonly string[] | undefined {
     const ofPackage = this.#owners.get(this.keyOf({ ecosystem, name, of: 'package' }));
-    const rules = this.#rulesOf(ecosystem);
-    if (rules.ownedBy === 'package') return ofPackage?.owners;
-    const namespace = rules.namespaceOf?.(name) ?? name;
-    const ofNamespace = this.#owners.get(this.keyOf({ ecosystem, name: namespace, of: 'namespace' }));
-    return ofPackage && (ofNamespace ?? nobody).owners;
+    const namespace = this.#rulesOf(ecosystem).namespaceOf?.(name);
+    const ofNamespace =
+      namespace === undefined
+        ? undefined
+        : this.#owners.get(this.keyOf({ ecosystem, name: namespace, of: 'namespace' }));
+    // Listed for every name alike, whether they are asked for or not.
+    const readers = readersOf({ package: ofPackage, namespace: ofNamespace });
+    return ofPackage && readers;
   }
 
   privateNames(ecosystem: EcosystemId): readonly string[] {
@@ -339,5 +343,3 @@ function firstFrom(sorted: readonly string[], wanted: string): number {
   }
   return low;
 }
-
-const nobody: Ownership = { owners: [], transfer: undefined };

@@ -4,6 +4,7 @@
  * events are appended in one durable step. Nothing is stored for a request that is refused.
  */
 import type { Settings } from '../schema/types.ts';
+import { readersOf } from './access.ts';
 import { decide, slicesOf, type Command } from './decide.ts';
 import { LogDamage, RegistryError } from './errors.ts';
 import {
@@ -260,9 +261,21 @@ class Batch implements StateView {
     return this.#deps.state.keysFrom(ecosystem, prefix);
   }
 
-  /** As of before this batch. */
   privateReaders(ecosystem: Package['ecosystem'], name: string): readonly string[] | undefined {
-    return this.#deps.state.privateReaders(ecosystem, name);
+    const { state, rulesOf } = this.#deps;
+    const namespace = rulesOf(ecosystem).namespaceOf?.(name);
+    const isChanged =
+      this.#packages.has(state.keyOf({ ecosystem, name, of: 'package' })) ||
+      (namespace !== undefined &&
+        this.#namespaces.has(state.keyOf({ ecosystem, name: namespace, of: 'namespace' })));
+    if (!isChanged) return state.privateReaders(ecosystem, name);
+    // What became private, or whoever was let in or put out, a moment ago.
+    const of = this.package(ecosystem, name);
+    if (of?.visibility !== 'private') return undefined;
+    return readersOf({
+      package: of,
+      namespace: namespace === undefined ? undefined : this.namespace(ecosystem, namespace),
+    });
   }
 
   /** As of before this batch. */

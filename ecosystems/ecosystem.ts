@@ -106,6 +106,8 @@ export interface Surface {
   readonly takesBasic?: boolean;
   /** Its clients may send a token alone, without the word Bearer before it. */
   readonly takesBareTokens?: boolean;
+  /** Its clients may send access tokens, as they send other ones: those that were made for this audience. */
+  readonly takesAccessTokens?: { audience(site: SiteContext): string };
   /** What OPTIONS is answered with on each of its paths, where its protocol is for the pages of every origin. */
   readonly preflight?: HttpAnswer;
   /**

@@ -16,6 +16,8 @@ export type RegistryEvent =
   | ClaimedEvent
   | OwnerAddedEvent
   | OwnerRemovedEvent
+  | MemberSetEvent
+  | MemberRemovedEvent
   | TransferOfferedEvent
   | TransferAcceptedEvent
   | TransferCancelledEvent
@@ -88,11 +90,23 @@ export type OwnerAddedEvent = Envelope & OfSubject & OwnerAdded;
  */
 export type OwnerRemovedEvent = Envelope & OfSubject & OwnerRemoved;
 /**
+ * An account may read what is private in a package or namespace, or publish there as well, without owning it. What it might do as a member before is replaced.
+ */
+export type MemberSetEvent = Envelope & OfSubject & MemberSet;
+/**
+ * read: may see what is private; write: may also publish and move names, and nothing else that owners may.
+ */
+export type MemberAccess = 'read' | 'write';
+/**
+ * An account is no longer a member of a package or namespace.
+ */
+export type MemberRemovedEvent = Envelope & OfSubject & MemberRemoved;
+/**
  * The owners offer the name to another account, which has to accept.
  */
 export type TransferOfferedEvent = Envelope & OfSubject & TransferOffered;
 /**
- * The offered account is now the only owner.
+ * The offered account is now the only owner, and there are no members: who is let in is for the new owner to say.
  */
 export type TransferAcceptedEvent = Envelope & OfSubject & TransferAccepted;
 /**
@@ -503,6 +517,27 @@ export interface OwnerRemoved {
    * Handle of the former owner.
    */
   owner: string;
+}
+export interface MemberSet {
+  /**
+   * What happened.
+   */
+  kind: 'member-set';
+  /**
+   * Handle of the member.
+   */
+  member: string;
+  access: MemberAccess;
+}
+export interface MemberRemoved {
+  /**
+   * What happened.
+   */
+  kind: 'member-removed';
+  /**
+   * Handle of the member.
+   */
+  member: string;
 }
 export interface TransferOffered {
   /**

@@ -1,12 +1,12 @@
 /** Blobs in a directory: `sha256/ab/<hex>`. Received bytes wait in `incoming/` until they are committed. */
 import { createHash } from 'node:crypto';
-import { closeSync, createReadStream, linkSync, openSync, rmSync, write as writeCallback } from 'node:fs';
+import { closeSync, createReadStream, linkSync, openSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { asDigest, splitDigest, type Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
-import type { BlobStore, StagedBlob } from '../core/ports.ts';
+import type { BlobStore, ByteRange, StagedBlob, StageLimits } from '../core/ports.ts';
+import { hashOfFile, writeChunk } from './byte-streams.ts';
 import {
   DurableDirectories,
   ensureDirectory,
@@ -17,13 +17,12 @@ import {
   writeWhole,
 } from './durable-files.ts';
 
-const write = promisify(writeCallback);
-
 /** Uploads up to here are read from memory until they are committed: most are, and files cost more trips to the thread pool. */
 const KEPT_BYTES = 64 * 1024;
+const READ_BYTES = 256 * 1024;
 
 interface Received {
-  readonly hex: string;
+  readonly digest: Digest;
   readonly size: number;
   /** All of it, when it is short. */
   readonly kept: Buffer | undefined;
@@ -32,6 +31,7 @@ interface Received {
 export class BlobDirectory implements BlobStore {
   readonly #root: string;
   readonly directories: DurableDirectories;
+  readonly #watches = new Set<Set<Digest>>();
 
   constructor(root: string) {
     this.#root = root;
@@ -49,9 +49,8 @@ export class BlobDirectory implements BlobStore {
 
   /** The only process that receives uploads calls this: what an earlier one left half received is removed. */
   async clearIncoming(): Promise<void> {
-    const incoming = join(this.#root, 'incoming');
-    await ensureDirectory(incoming);
-    for (const name of await readdir(incoming)) await rm(join(incoming, name), { force: true });
+    await ensureDirectory(this.incoming);
+    for (const name of await readdir(this.incoming)) await rm(join(this.incoming, name), { force: true });
   }
 
   /** Where a blob's bytes lie, for hard links and for serving. */
@@ -60,18 +59,22 @@ export class BlobDirectory implements BlobStore {
     return join(this.#root, algorithm, hex.slice(0, 2), hex);
   }
 
-  async stage(source: AsyncIterable<Uint8Array>, limits: { readonly maxBytes: number }): Promise<StagedBlob> {
-    const path = join(this.#root, 'incoming', `${process.pid}-${nextNumber()}`);
+  async stage(source: AsyncIterable<Uint8Array>, limits: StageLimits): Promise<StagedBlob> {
+    const path = join(this.incoming, `${process.pid}-${nextNumber()}`);
     try {
-      return new StagedFile(path, this, await this.#receive(path, source, limits.maxBytes));
+      return new StagedFile(path, this, await this.#receive(path, source, limits));
     } catch (error) {
       rmSync(path, { force: true });
       throw error;
     }
   }
 
-  async #receive(path: string, source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Received> {
-    const hash = createHash('sha256');
+  async #receive(
+    path: string,
+    source: AsyncIterable<Uint8Array>,
+    { maxBytes, algorithm = 'sha256' }: StageLimits,
+  ): Promise<Received> {
+    const hash = createHash(algorithm);
     let size = 0;
     let first: Uint8Array[] | undefined = [];
     let kept: Buffer | undefined;
@@ -94,7 +97,52 @@ export class BlobDirectory implements BlobStore {
     } finally {
       closeSync(file);
     }
-    return { hex: hash.digest('hex'), size, kept };
+    return { digest: asDigest(`${algorithm}:${hash.digest('hex')}`), size, kept };
+  }
+
+  /** Before `adopt`: where the blob will lie is there, durably. */
+  async prepare(digest: Digest): Promise<void> {
+    await this.directories.ensure(dirname(this.pathOf(digest)));
+  }
+
+  /**
+   * Makes a file of this disk the blob of a digest. That it is whole, synced and what its digest says is the caller's to
+   * know. Synchronous, for what has to be true in the same tick; durable once the directory of the blob is synced, also
+   * when equal bytes were there: an earlier process may have been cut off right before that step.
+   */
+  adopt(path: string, digest: Digest): void {
+    try {
+      // A link and not a rename: equal bytes that are there already are never replaced.
+      linkSync(path, this.pathOf(digest));
+    } catch (error) {
+      if (!isErrno(error, 'EEXIST')) throw error;
+    }
+    this.renew(digest);
+  }
+
+  /**
+   * Somebody needs it from now on, however long it has been here: whoever removes old blobs that nobody names goes by
+   * this time. @throws RegistryError `not-found`
+   */
+  renew(digest: Digest): void {
+    const now = new Date();
+    try {
+      utimesSync(this.pathOf(digest), now, now);
+    } catch (error) {
+      throw missing(digest, error);
+    }
+    for (const watch of this.#watches) watch.add(digest);
+  }
+
+  /** Collects what is brought or renewed from now on, until it is stopped. Exact, where a disk keeps times by the second. */
+  watch(): { readonly renewed: ReadonlySet<Digest>; stop(): void } {
+    const renewed = new Set<Digest>();
+    this.#watches.add(renewed);
+    return { renewed, stop: () => void this.#watches.delete(renewed) };
+  }
+
+  sizeOf(digest: Digest): number | undefined {
+    return statSync(this.pathOf(digest), { throwIfNoEntry: false })?.size;
   }
 
   async has(digest: Digest): Promise<boolean> {
@@ -107,13 +155,11 @@ export class BlobDirectory implements BlobStore {
   /** Reads all of it: whether its bytes are still those of its name. */
   async isIntact(digest: Digest): Promise<boolean> {
     const { algorithm, hex } = splitDigest(digest);
-    const hash = createHash(algorithm);
     try {
-      for await (const chunk of createReadStream(this.pathOf(digest))) hash.update(chunk as Buffer);
+      return (await hashOfFile(this.pathOf(digest), algorithm)) === hex;
     } catch {
       return false; // not there, or the disk cannot read it
     }
-    return hash.digest('hex') === hex;
   }
 
   async read(digest: Digest): Promise<Uint8Array> {
@@ -124,9 +170,10 @@ export class BlobDirectory implements BlobStore {
     }
   }
 
-  async *open(digest: Digest): AsyncIterable<Uint8Array> {
+  async *open(digest: Digest, range?: ByteRange): AsyncIterable<Uint8Array> {
+    const options = { ...range, highWaterMark: READ_BYTES };
     try {
-      for await (const piece of createReadStream(this.pathOf(digest))) yield piece as Buffer;
+      for await (const piece of createReadStream(this.pathOf(digest), options)) yield piece as Buffer;
     } catch (error) {
       throw missing(digest, error);
     }
@@ -148,14 +195,6 @@ async function openIncoming(path: string): Promise<number> {
   }
 }
 
-/** Uploads may be large, and a disk that is behind makes writers wait: not this thread. */
-async function writeChunk(file: number, chunk: Uint8Array): Promise<void> {
-  for (let done = 0; done < chunk.byteLength;) {
-    const { bytesWritten } = await write(file, chunk, done);
-    done += bytesWritten;
-  }
-}
-
 async function* inOnePiece(bytes: Buffer): AsyncGenerator<Uint8Array> {
   if (bytes.length > 0) yield bytes;
 }
@@ -168,17 +207,17 @@ class StagedFile implements StagedBlob {
   readonly #kept: Buffer | undefined;
   #committed: Promise<void> | undefined;
 
-  constructor(path: string, store: BlobDirectory, { hex, size, kept }: Received) {
+  constructor(path: string, store: BlobDirectory, { digest, size, kept }: Received) {
     this.#path = path;
     this.#store = store;
-    this.digest = asDigest(`sha256:${hex}`);
+    this.digest = digest;
     this.size = size;
     this.#kept = kept;
   }
 
   open(): AsyncIterable<Uint8Array> {
     if (this.#kept) return inOnePiece(this.#kept);
-    return createReadStream(this.#path, { highWaterMark: 256 * 1024 });
+    return createReadStream(this.#path, { highWaterMark: READ_BYTES });
   }
 
   commit(): Promise<void> {
@@ -190,16 +229,9 @@ class StagedFile implements StagedBlob {
   }
 
   async #commit(): Promise<void> {
-    const path = this.#store.pathOf(this.digest);
-    await this.#store.directories.ensure(dirname(path));
-    try {
-      // A link and not a rename: equal bytes that are there already are never replaced.
-      linkSync(this.#path, path);
-    } catch (error) {
-      if (!isErrno(error, 'EEXIST')) throw error;
-    }
-    // Also when it was there: an earlier commit may have been cut off right before this step.
-    await syncPath(dirname(path));
+    await this.#store.prepare(this.digest);
+    this.#store.adopt(this.#path, this.digest);
+    await syncPath(dirname(this.#store.pathOf(this.digest)));
     rmSync(this.#path, { force: true });
   }
 

@@ -2,23 +2,37 @@
  * The stores in memory: for tests, and stricter than any disk. A site refuses to change an artifact, and each can be
  * told to fail at its nth write, both ways: lost, or landed and reported lost.
  */
-import { createHash } from 'node:crypto';
-import { digestOf, type Digest } from '../core/digest.ts';
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import { uuidFrom } from '../core/accounts.ts';
+import { digestOf, splitDigest, type Digest } from '../core/digest.ts';
 import { LogDamage, RegistryError } from '../core/errors.ts';
 import type { TokenUse } from '../core/account-book.ts';
 import type { LineCodec, LogLine } from '../core/event.ts';
 import type {
+  AccessKey,
+  AccessKeys,
   BlobStore,
+  ByteRange,
+  Clock,
   EventLog,
+  Expiry,
+  HeldBlob,
+  Ids,
+  Pending,
   SiteBuild,
   SiteRecords,
   SiteTarget,
   StagedBlob,
+  StageLimits,
+  Upload,
+  UploadLimits,
+  UploadStore,
   Upstream,
   UpstreamAnswer,
   UpstreamAsk,
 } from '../core/ports.ts';
 import type { SiteBody, SiteFile } from '../core/site.ts';
+import { placeSegment, refusalOf, refused, roomFor } from './upload-rules.ts';
 
 export class Fault extends Error {
   override readonly name = 'Fault';
@@ -96,16 +110,47 @@ function headOf(lines: readonly string[]): string {
   return lines.length === 0 ? '' : createHash('sha256').update(lines.join('\n')).digest('hex');
 }
 
+export class MemoryAccessKeys implements AccessKeys {
+  readonly faults = new Faults();
+  #stored: readonly AccessKey[];
+  #seen: readonly AccessKey[];
+
+  /** Holds what another one holds, as after a restart. */
+  constructor(like?: MemoryAccessKeys) {
+    this.#seen = this.#stored = like ? like.#stored : [];
+  }
+
+  get all(): readonly AccessKey[] {
+    return this.#seen;
+  }
+
+  async create(madeAtMs: number): Promise<AccessKey> {
+    const pair = generateKeyPairSync('ed25519');
+    const spki = pair.publicKey.export({ type: 'spki', format: 'der' });
+    const key = { ...pair, madeAtMs, id: createHash('sha256').update(spki).digest('hex').slice(0, 16) };
+    await Promise.resolve();
+    this.faults.run(() => {
+      this.#stored = [...this.#stored, key].sort((a, b) => a.madeAtMs - b.madeAtMs);
+    });
+    this.#seen = this.#stored;
+    return key;
+  }
+
+  async remove(id: string): Promise<void> {
+    this.faults.run(() => {
+      this.#stored = this.#stored.filter((key) => key.id !== id);
+    });
+    this.#seen = this.#stored;
+  }
+}
+
 export class MemoryBlobs implements BlobStore {
   readonly faults = new Faults();
   readonly blobs = new Map<string, Uint8Array>();
   /** How many staged blobs are neither committed nor discarded. */
   staged = 0;
 
-  async stage(
-    source: AsyncIterable<Uint8Array>,
-    { maxBytes }: { readonly maxBytes: number },
-  ): Promise<StagedBlob> {
+  async stage(source: AsyncIterable<Uint8Array>, { maxBytes, algorithm }: StageLimits): Promise<StagedBlob> {
     const chunks: Uint8Array[] = [];
     let size = 0;
     for await (const chunk of source) {
@@ -115,7 +160,7 @@ export class MemoryBlobs implements BlobStore {
       chunks.push(chunk);
     }
     const bytes = Buffer.concat(chunks);
-    const digest = digestOf(bytes);
+    const digest = digestOf(bytes, algorithm);
     let open = true;
     this.staged += 1;
     const end = (): void => {
@@ -136,8 +181,13 @@ export class MemoryBlobs implements BlobStore {
     };
   }
 
-  async *open(digest: Digest): AsyncIterable<Uint8Array> {
-    yield await this.read(digest);
+  async *open(digest: Digest, range?: ByteRange): AsyncIterable<Uint8Array> {
+    const bytes = await this.read(digest);
+    yield range ? bytes.subarray(range.start, range.end + 1) : bytes;
+  }
+
+  sizeOf(digest: Digest): number | undefined {
+    return this.blobs.get(digest)?.byteLength;
   }
 
   async has(digest: Digest): Promise<boolean> {
@@ -149,6 +199,183 @@ export class MemoryBlobs implements BlobStore {
     if (!bytes) throw new RegistryError('not-found', `blob ${digest} is missing`);
     return bytes;
   }
+}
+
+interface MemoryUpload extends Upload {
+  readonly bytes: Uint8Array;
+}
+
+export class MemoryUploads implements UploadStore {
+  readonly faults = new Faults();
+  readonly #blobs: MemoryBlobs;
+  readonly #clock: Clock;
+  readonly #ids: Ids;
+  readonly #uploads = new Map<string, MemoryUpload>();
+  readonly #busy = new Set<string>();
+  readonly #held = new Map<string, Omit<HeldBlob, 'size'>>();
+
+  constructor({ blobs, clock, ids }: { blobs: MemoryBlobs; clock: Clock; ids: Ids }) {
+    this.#blobs = blobs;
+    this.#clock = clock;
+    this.#ids = ids;
+  }
+
+  async start(place: string, by: string): Promise<Upload> {
+    placeSegment(place);
+    const id = uuidFrom(this.#ids.next());
+    return this.#set({ id, place, by, at: this.#clock.now(), bytes: Buffer.alloc(0), size: 0 });
+  }
+
+  #set(upload: MemoryUpload): Upload {
+    this.faults.run(() => this.#uploads.set(upload.id, upload));
+    return shown(upload);
+  }
+
+  find(id: string): Upload | undefined {
+    const upload = this.#uploads.get(id);
+    return upload && shown(upload);
+  }
+
+  #require(id: string): MemoryUpload {
+    const upload = this.#uploads.get(id);
+    if (!upload) throw refused.unknown(id);
+    return upload;
+  }
+
+  append(
+    id: string,
+    source: AsyncIterable<Uint8Array>,
+    { at, ...limits }: UploadLimits & { readonly at?: number | undefined },
+  ): Promise<Upload> {
+    return this.#alone(id, async (upload) => {
+      if (at !== undefined && at !== upload.size) throw refused.outOfOrder(at, upload.size);
+      const { bytes: more, failure } = await gather(source, limits, upload.size);
+      this.#require(id);
+      const bytes = Buffer.concat([upload.bytes, more]);
+      const longer = this.#set({ ...upload, bytes, size: bytes.byteLength, at: this.#clock.now() });
+      if (failure) throw failure.cause;
+      return longer;
+    });
+  }
+
+  finish(id: string, digest: Digest): Promise<HeldBlob> {
+    return this.#alone(id, async ({ place, bytes }) => {
+      await Promise.resolve();
+      this.#require(id);
+      this.#uploads.delete(id);
+      return this.#keep(place, digest, bytes);
+    });
+  }
+
+  async #alone<T>(id: string, work: (upload: MemoryUpload) => Promise<T>): Promise<T> {
+    const upload = this.#require(id);
+    if (this.#busy.has(id)) throw refused.busy(id);
+    this.#busy.add(id);
+    try {
+      return await work(upload);
+    } finally {
+      this.#busy.delete(id);
+    }
+  }
+
+  async receive(
+    place: string,
+    digest: Digest,
+    source: AsyncIterable<Uint8Array>,
+    limits: UploadLimits,
+  ): Promise<HeldBlob> {
+    placeSegment(place);
+    const { bytes, failure } = await gather(source, limits, 0);
+    if (failure) throw failure.cause;
+    return this.#keep(place, digest, bytes);
+  }
+
+  #keep(place: string, digest: Digest, bytes: Uint8Array): Promise<HeldBlob> {
+    const found = digestOf(bytes, splitDigest(digest).algorithm);
+    if (found !== digest) throw refused.mismatch(digest, found);
+    this.faults.run(() => this.#blobs.blobs.set(digest, bytes));
+    return this.hold(place, digest);
+  }
+
+  async cancel(id: string): Promise<void> {
+    this.#require(id);
+    this.faults.run(() => this.#uploads.delete(id));
+  }
+
+  async hold(place: string, digest: Digest): Promise<HeldBlob> {
+    const size = this.#blobs.sizeOf(digest);
+    if (size === undefined) throw new RegistryError('not-found', `blob ${digest} is missing`);
+    const mark = { place, digest, at: this.#clock.now() };
+    this.faults.run(() => this.#held.set(markOf(place, digest), mark));
+    return { ...mark, size };
+  }
+
+  async placesOf(digest: Digest): Promise<readonly string[]> {
+    const marks = [...this.#held.values()].filter((mark) => mark.digest === digest);
+    return marks.map(({ place }) => place).filter((place) => this.held(place, digest));
+  }
+
+  held(place: string, digest: Digest): HeldBlob | undefined {
+    const mark = this.#held.get(markOf(place, digest));
+    const size = this.#blobs.sizeOf(digest);
+    return mark && size !== undefined ? { ...mark, size } : undefined;
+  }
+
+  async release(place: string, digest: Digest): Promise<boolean> {
+    const wasHeld = this.held(place, digest) !== undefined;
+    this.faults.run(() => this.#held.delete(markOf(place, digest)));
+    return wasHeld;
+  }
+
+  async *all(): AsyncGenerator<Pending> {
+    for (const upload of this.#uploads.values()) yield { kind: 'upload', ...shown(upload) };
+    for (const mark of this.#held.values())
+      yield { kind: 'held', ...mark, size: this.#blobs.sizeOf(mark.digest) ?? 0 };
+  }
+
+  async expire({ beforeMs, dryRun = false }: Expiry): Promise<readonly Pending[]> {
+    const ended: Pending[] = [];
+    for await (const pending of this.all()) {
+      const isBusy = pending.kind === 'upload' && this.#busy.has(pending.id);
+      if (pending.at >= beforeMs || isBusy) continue;
+      ended.push(pending);
+      if (dryRun) continue;
+      if (pending.kind === 'upload') this.#uploads.delete(pending.id);
+      else this.#held.delete(markOf(pending.place, pending.digest));
+    }
+    return ended;
+  }
+}
+
+function shown({ id, place, by, size, at }: Upload): Upload {
+  return { id, place, by, size, at };
+}
+
+function markOf(place: string, digest: Digest): string {
+  return `${placeSegment(place)}=${digest}`;
+}
+
+async function gather(
+  source: AsyncIterable<Uint8Array>,
+  limits: UploadLimits,
+  before: number,
+): Promise<{ bytes: Uint8Array; failure: { readonly cause: unknown } | undefined }> {
+  const maxBytes = roomFor(limits, before);
+  const pieces: Uint8Array[] = [];
+  let failure: { readonly cause: unknown } | undefined;
+  let size = 0;
+  try {
+    for await (const piece of source) {
+      size += piece.byteLength;
+      if (size > maxBytes) break;
+      pieces.push(piece);
+    }
+  } catch (cause) {
+    failure = { cause };
+  }
+  const refusal = refusalOf({ size, isTooLong: size > maxBytes, failure }, limits);
+  if (refusal) throw refusal;
+  return { bytes: Buffer.concat(pieces), failure };
 }
 
 type StoredBody = Uint8Array | { readonly blob: Digest };

@@ -37,6 +37,7 @@ const wrapped: Readonly<Record<string, Folder>> = {
   'xxhash-wasm': 'ecosystems',
   yauzl: 'ecosystems',
   otpauth: 'core',
+  jose: 'core',
   'registry-url': 'bin',
 };
 

@@ -1,8 +1,9 @@
 /** What the API answers where the site has no file: packages that are not for everybody, and 404. */
+import { visiblePackage } from '../../core/access.ts';
 import { asDigest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import type { Package } from '../../core/package.ts';
-import { isAdministrator, type Actor } from '../../core/permission.ts';
+import type { Actor } from '../../core/permission.ts';
 import type { Call, HttpAnswer } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
 import { siteOf } from '../ecosystem.ts';
@@ -79,8 +80,8 @@ async function privatePackage(call: Call, view: StateView): Promise<Package | un
 }
 
 /**
- * The package of exactly this name, as far as the actor may know of it: owners of a private package and of its scope,
- * with a token that is good for reading here. For all others it is looked up no further than one that does not exist.
+ * The package of exactly this name, as far as the actor may know of it: owners and members of a private package and of its
+ * scope, with a token that is good for reading here. For all others it is looked up no further than one that does not exist.
  */
 export function knownPackage(view: StateView, name: string, actor: Actor | undefined): Package | undefined {
   const of = packageFor(view, name, actor);
@@ -89,27 +90,7 @@ export function knownPackage(view: StateView, name: string, actor: Actor | undef
 
 /** The same, also while it has no versions: reserved, or of commits alone. */
 export function packageFor(view: StateView, name: string, actor: Actor | undefined): Package | undefined {
-  const owners = view.privateReaders('npm', name);
-  // Read for every name alike, whether it is there or not.
-  const scope = scopeOf(name);
-  const ofScope = (scope !== undefined && view.namespace('npm', scope)?.owners) || [];
-  const isFor = (readers: readonly string[]): boolean =>
-    actor !== undefined && mayRead(actor, [...readers, ...ofScope], name);
-  if (owners && !isFor(owners)) return undefined;
-  const of = view.package('npm', name);
-  if (of?.name !== name) return undefined;
-  // What became private a moment ago, in the batch that is being decided.
-  return of.visibility === 'public' || isFor(of.owners) ? of : undefined;
-}
-
-function mayRead(actor: Actor, readers: readonly string[], name: string): boolean {
-  if (isAdministrator(actor)) return true;
-  const isHere =
-    actor.limits?.some(
-      ({ ecosystem, namespace }) =>
-        ecosystem === 'npm' && (namespace === undefined || namespace === name || namespace === scopeOf(name)),
-    ) ?? true;
-  return actor.scopes.has('read') && isHere && readers.includes(actor.handle);
+  return visiblePackage(view, { ecosystem: 'npm', name, namespace: scopeOf(name) }, actor);
 }
 
 function json(body: string): HttpAnswer {

@@ -1,10 +1,11 @@
 /** Who may do what to a repository, and how a client is told to ask for it (contract, sections 10 and 14). */
 import { RegistryError } from '../../core/errors.ts';
-import { isAdministrator, type Actor, type Scope } from '../../core/permission.ts';
+import { isOwner, mayWrite, readersOf } from '../../core/access.ts';
+import { isAdministrator, isGoodFor, type Actor, type Scope } from '../../core/permission.ts';
 import type { Package } from '../../core/package.ts';
 import type { Call } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
-import { checkName, namespaceOf } from './names.ts';
+import { checkName, namespaceOf, rules } from './names.ts';
 
 /** In the words of Docker's token specification. */
 export type Action = 'pull' | 'push' | 'delete';
@@ -35,24 +36,15 @@ export const ANYBODY: Actor = {
 export async function requireAccess(call: Call, view: StateView, wanted: Wanted): Promise<Actor | undefined> {
   checkName(wanted.name);
   const caller = identify(call, view, wanted);
-  const access = call.access();
-  if (access) {
-    const isGranted = access.some(
-      ({ type, name, actions }) =>
-        type === 'repository' && name === wanted.name && grants(actions, wanted.action),
-    );
-    if (!isGranted)
-      throw challenge(view, 'this token is not good for that; ask for one that is', {
-        wanted,
-        error: 'insufficient_scope',
-      });
-    const actor = caller && {
-      ...caller,
-      scopes: new Set(access.flatMap(({ actions }) => scopesOf(actions))),
-    };
-    // A token tells of rights as they were: they may have been taken back since.
-    if (mayDo(actor, view, wanted)) return actor;
-  } else if (mayDo(caller, view, wanted)) return caller;
+  const granted = grantedFor(call, wanted.name);
+  if (granted && !granted.some((one) => one === wanted.action || one === '*'))
+    throw challenge(view, 'this token is not good for that; ask for one that is', {
+      wanted,
+      error: 'insufficient_scope',
+    });
+  // A token tells of rights as they were: they may have been taken back since.
+  const actor = caller && granted ? withGranted(caller, granted) : caller;
+  if (mayDo(actor, view, wanted)) return actor;
   if (!caller || caller === ANYBODY)
     throw challenge(view, `say who you are to ${wanted.action} ${wanted.name}`, { wanted });
   // The same words whether there is such a repository or not.
@@ -83,20 +75,26 @@ function isOfCredentials({ code }: RegistryError): boolean {
   return code === 'token-invalid' || code === 'token-expired' || code === 'second-factor-required';
 }
 
-/** `delete` of a tag is what `push` is for as well; `*` is everything. */
-function grants(actions: readonly string[], action: Action): boolean {
-  return actions.includes(action) || actions.includes('*');
+/** What the token of a request is good for in one repository; undefined where it came without a token of that kind. */
+export function grantedFor(call: Call, repository: string): readonly string[] | undefined {
+  return call
+    .access()
+    ?.filter(({ type, name }) => type === 'repository' && name === repository)
+    .flatMap(({ actions }) => actions);
 }
 
-function scopesOf(actions: readonly string[]): readonly Scope[] {
-  return (['pull', 'push', 'delete'] as const)
-    .filter((action) => grants(actions, action))
-    .map((action) => scopeOf[action]);
+/** The actor as far as such a token goes: what it grants, of what the credential is good for today. */
+export function withGranted(actor: Actor, actions: readonly string[]): Actor {
+  const { scopes } = actor.byAccessToken ?? actor;
+  const granted = (['pull', 'push', 'delete'] as const)
+    .filter((action) => actions.includes(action) || actions.includes('*'))
+    .map((action) => scopeOf[action])
+    .filter((scope) => scopes.has(scope));
+  return { ...actor, scopes: new Set([...granted, ...(scopes.has('admin') ? (['admin'] as const) : [])]) };
 }
 
 interface Challenge {
   readonly wanted?: Wanted;
-  readonly scope?: string;
   readonly error?: 'invalid_token' | 'insufficient_scope';
   readonly cause?: unknown;
 }
@@ -105,17 +103,12 @@ interface Challenge {
 export function challenge(
   { settings }: StateView,
   message: string,
-  {
-    wanted,
-    scope = wanted && `repository:${wanted.name}:${asked[wanted.action]}`,
-    error,
-    cause,
-  }: Challenge = {},
+  { wanted, error, cause }: Challenge = {},
 ): RegistryError {
   const parts = [
     `realm="${settings.publicUrl}/auth/token"`,
     `service="${SERVICE}"`,
-    ...(scope === undefined ? [] : [`scope="${scope}"`]),
+    ...(wanted ? [`scope="repository:${wanted.name}:${asked[wanted.action]}"`] : []),
     ...(error === undefined ? [] : [`error="${error}"`]),
   ];
   return new RegistryError('unauthenticated', message, {
@@ -130,34 +123,27 @@ const asked: Record<Action, string> = { pull: 'pull', push: 'pull,push', delete:
 /** By the rights of now, and as far as the credential goes. Looks up the same for what is there and what is not. */
 export function mayDo(actor: Actor | undefined, view: StateView, { name, action }: Wanted): boolean {
   const namespace = namespaceOf(name);
+  const place = { ecosystem: 'oci', name, namespace } as const;
   const readers = view.privateReaders('oci', name);
-  const holder = view.namespace('oci', namespace);
-  const of = view.package('oci', name);
-  if (action === 'pull' && of?.visibility === 'public') return true;
-  if (!actor || !actor.scopes.has(scopeOf[action]) || !isWithin(actor, name)) return false;
+  const holders = { package: view.package('oci', name), namespace: view.namespace('oci', namespace) };
+  if (action === 'pull' && holders.package?.visibility === 'public') return true;
+  if (!actor || !isGoodFor(actor, scopeOf[action], place)) return false;
   if (isAdministrator(actor)) return true;
-  if (holder?.owners.includes(actor.handle)) return true;
-  const mayWrite = holder?.members.get(actor.handle) === 'write' || of?.members.get(actor.handle) === 'write';
-  if (action === 'push' && mayWrite) return true;
-  if (action === 'pull' && (of ? readers?.includes(actor.handle) : holder?.members.has(actor.handle)))
-    return true;
-  return !holder && action !== 'delete' && mayTake(actor, view, namespace);
-}
-
-function isWithin({ limits }: Actor, name: string): boolean {
-  return (
-    limits?.some(
-      ({ ecosystem, namespace }) =>
-        ecosystem === 'oci' &&
-        (namespace === undefined || namespace === namespaceOf(name) || namespace === name),
-    ) ?? true
-  );
+  // A repository that nobody has pushed to yet is there for those who may push to it.
+  if (!holders.namespace) return mayTake(actor, view, namespace);
+  switch (action) {
+    case 'pull':
+      return (readers ?? readersOf(holders)).includes(actor.handle);
+    case 'push':
+      return mayWrite(actor, holders, rules);
+    case 'delete':
+      return isOwner(actor, holders, rules);
+  }
 }
 
 /** Whether a push would take this namespace, which nobody has. */
 function mayTake({ handle }: Actor, { settings }: StateView, namespace: string): boolean {
-  if (settings.oci?.anonymous === 'push' || settings.oci?.namespaces === 'first-push') return true;
-  return namespace === handle;
+  return rules.freeNamespaces?.(settings) !== 'own' || namespace === handle;
 }
 
 /** @throws RegistryError `package-not-found`; who calls has made sure that the caller may know. */

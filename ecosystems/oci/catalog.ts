@@ -2,7 +2,7 @@
 import type { Actor } from '../../core/permission.ts';
 import type { Call, HttpAnswer } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
-import { challenge, identify, mayDo } from './access.ts';
+import { challenge, identify, mayDo, withGranted } from './access.ts';
 import { json } from './answers.ts';
 import { pageOf } from './paging.ts';
 
@@ -36,5 +36,5 @@ function reader(call: Call, view: StateView): Actor | undefined {
   const access = call.access();
   if (!access || !actor) return actor;
   const isFor = access.some(({ type, name }) => type === 'registry' && name === 'catalog');
-  return isFor ? { ...actor, scopes: new Set(['read']) } : undefined;
+  return isFor ? withGranted(actor, ['pull']) : undefined;
 }

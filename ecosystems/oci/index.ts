@@ -49,7 +49,7 @@ const routes: Surface['routes'] = [
   { ...paths.referrers, doc: docs.referrers },
 ];
 
-const credentials = { takesBasic: true, takesAccessTokens: { audience: SERVICE } } as const;
+const credentials = { takesBasic: true, takesAccessTokens: { audience: () => SERVICE } } as const;
 
 const distribution: Surface = {
   id: 'oci',

@@ -2,10 +2,11 @@
 import { asDigest, digestOf, splitDigest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import type { Package, Release } from '../../core/package.ts';
+import type { Actor } from '../../core/permission.ts';
 import type { StagedBlob } from '../../core/ports.ts';
 import type { Call, HttpAnswer, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
-import { ANYBODY, mayDo, identify, requireAccess, requireRepository } from './access.ts';
+import { ANYBODY, grantedFor, mayDo, identify, requireAccess, requireRepository } from './access.ts';
 import { bytesOf, empty, locationOf } from './answers.ts';
 import { blobSizeIn } from './blobs.ts';
 import { loadContents, noteContents } from './contents.ts';
@@ -86,7 +87,9 @@ export async function deleteManifest(call: Call, view: StateView): Promise<Inten
   const isTagged = !isDigestLike(reference);
   // Whoever may move a tag may take it away.
   const action = isTagged && mayPush(call, view, name) ? 'push' : 'delete';
-  const actor = (await requireAccess(call, view, { name, action })) ?? ANYBODY;
+  const caller = (await requireAccess(call, view, { name, action })) ?? ANYBODY;
+  // What deletes manifests may take away their tags, which is less.
+  const actor: Actor = isTagged ? { ...caller, scopes: new Set([...caller.scopes, 'publish']) } : caller;
   const of = requireRepository(view, name);
   const release = releaseAt(of, reference);
   if (!release) throw unknownManifest(name, reference);
@@ -112,8 +115,8 @@ function releaseAt(of: Package, reference: string): Release | undefined {
 }
 
 function mayPush(call: Call, view: StateView, name: string): boolean {
-  const access = call.access();
-  if (access) return access.some((one) => one.name === name && one.actions.includes('push'));
+  const granted = grantedFor(call, name);
+  if (granted) return granted.includes('push');
   return mayDo(identify(call, view), view, { name, action: 'push' });
 }
 

@@ -29,6 +29,7 @@ export const paths = {
     pattern: '{+name}/blobs/{digest}',
     contentType: 'application/octet-stream',
     cache: 'artifact',
+    refusesBackwardRanges: true,
     headers: ({ digest = '' }) => ({ ...versionHeader, [DIGEST_HEADER]: digest }),
     missFromApi: readMissingBlob,
   },

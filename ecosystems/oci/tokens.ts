@@ -1,9 +1,10 @@
 /** `/auth/token`: short-lived tokens that say what they are good for (contract, sections 10.2 and 10.3). */
 import { RegistryError } from '../../core/errors.ts';
-import type { Access, Call, HttpAnswer } from '../../core/route.ts';
+import type { Access } from '../../core/access-tokens.ts';
+import type { Call, HttpAnswer } from '../../core/route.ts';
 import type { Actor } from '../../core/permission.ts';
 import type { StateView } from '../../core/state.ts';
-import { identify, mayDo, SERVICE, type Action } from './access.ts';
+import { identify, mayDo, type Action } from './access.ts';
 import { json } from './answers.ts';
 import { rules } from './names.ts';
 
@@ -39,7 +40,7 @@ export async function postToken(call: Call, view: StateView): Promise<HttpAnswer
 
 /** `GET /auth/keys`: for those who check tokens themselves, such as an edge */
 export async function getKeys(call: Call): Promise<HttpAnswer> {
-  return json(200, await call.accessKeys());
+  return json(200, call.accessKeys());
 }
 
 async function answer(
@@ -55,7 +56,6 @@ async function answer(
   const access = asked.flatMap((scope) => granted(scope, actor, view));
   const { token, expiresInSeconds, issuedAt } = await call.issueToken({
     actor: actor?.handle === 'anonymous' ? undefined : actor,
-    audience: SERVICE,
     access,
     // Asked for without a scope it is for managing things, and for nothing below `/v2/`.
     carriesScopes: asked.length === 0,

@@ -4,7 +4,7 @@ import { RegistryError } from '../../core/errors.ts';
 import type { Upload } from '../../core/ports.ts';
 import type { Call, HttpAnswer } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
-import { identify, mayDo, requireAccess } from './access.ts';
+import { identify, mayDo, requireAccess, withGranted } from './access.ts';
 import { empty, locationOf } from './answers.ts';
 import { blobSizeIn } from './blobs.ts';
 import { loadContents } from './contents.ts';
@@ -97,7 +97,7 @@ async function mountBlob(
   const digest = digestIn(text);
   if (!digest) return undefined;
   const from = call.query.get('from');
-  for (const source of from === null ? call.uploads.placesOf(digest) : [from]) {
+  for (const source of from === null ? await call.uploads.placesOf(digest) : [from]) {
     if (rules.isName?.(source) === false || !mayPull(call, view, source)) continue;
     await loadContents(call, view.package('oci', source));
     if (blobSizeIn(call, view, source, digest) === undefined) continue;
@@ -107,17 +107,11 @@ async function mountBlob(
   return undefined;
 }
 
-/** As far as the token goes, where it is one that says so: it has to name the other repository as well. */
+/** A token for a push names the one repository, and clients keep it: what its credential may pull is what counts. */
 function mayPull(call: Call, view: StateView, name: string): boolean {
-  const access = call.access();
-  const isOpen = view.package('oci', name)?.visibility === 'public';
-  if (access && !isOpen && !access.some((one) => one.name === name && one.actions.includes('pull')))
-    return false;
-  const actor = identify(call, view);
-  return mayDo(access && actor ? { ...actor, scopes: new Set(['read']) } : actor, view, {
-    name,
-    action: 'pull',
-  });
+  const caller = identify(call, view);
+  const actor = caller && call.access() ? withGranted(caller, ['pull']) : caller;
+  return mayDo(actor, view, { name, action: 'pull' });
 }
 
 interface Chunk {

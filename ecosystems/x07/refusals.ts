@@ -31,6 +31,7 @@ const statuses = {
   'version-not-found': { status: 404, code: 'NOT_FOUND' },
   'ref-not-found': { status: 404, code: 'NOT_FOUND' },
   'owner-not-found': { status: 404, code: 'NOT_FOUND' },
+  'member-not-found': { status: 404, code: 'NOT_FOUND' },
   'account-not-found': { status: 404, code: 'NOT_FOUND' },
   'advisory-not-found': { status: 404, code: 'NOT_FOUND' },
   'transfer-not-found': { status: 404, code: 'NOT_FOUND' },
@@ -51,6 +52,11 @@ const statuses = {
   'storage-failed': { status: 500, code: 'STORAGE' },
   'shutting-down': { status: 503, code: 'STORAGE' },
   'clock-behind': { status: 503, code: 'STORAGE' },
+  // No X07 request comes in parts.
+  'upload-not-found': 404,
+  'upload-out-of-order': 416,
+  'wrong-length': 400,
+  'digest-mismatch': 400,
   // No X07 request asks upstream.
   'upstream-failed': 502,
   'upstream-slow': 504,

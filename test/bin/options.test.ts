@@ -85,6 +85,17 @@ test('settings that cannot be are refused in a sentence that names them, and not
       ],
       [{}, { NPM_FALLBACK: 'https://registry.example/?a' }, 2, /npm fallback must be a URL/],
       [{}, { CAIRN_NPM_FALLBACK_TARBALLS: 'both' }, 2, /both: use redirect or stream/],
+      ...['59', '3601', '300s', '-300', '1e3', '60.5'].map(
+        (seconds) =>
+          [
+            {},
+            { CAIRN_ACCESS_TOKEN_SECONDS: seconds },
+            2,
+            new RegExp(`CAIRN_ACCESS_TOKEN_SECONDS=${seconds}: use a whole number from 60 to 3600`),
+          ] as const,
+      ),
+      [await config('short.json', '{"accessTokenSeconds":1.5}'), {}, 2, /=1\.5: use a whole number/],
+      [await config('text.json', '{"accessTokenSeconds":"300"}'), {}, 2, /accessTokenSeconds.*type/],
       [await config('fallback.json', '{"npmFallback":1}'), {}, 2, /npmFallback.*type/],
       [{ data: file }, {}, 2, /a-file cannot be used.*--data DIR/],
       [{ data: join(file, 'below') }, {}, 2, /below cannot be used.*--data DIR/],
@@ -108,6 +119,7 @@ test('a flag comes before the environment, the environment before the file', asy
     publicUrl: 'https://file.example',
     mounts: { x07: '/file' },
     registration: 'invited',
+    accessTokenSeconds: 60,
   };
   await writeFile(config, JSON.stringify(file));
   const env = {
@@ -116,6 +128,7 @@ test('a flag comes before the environment, the environment before the file', asy
     CAIRN_PUBLIC_URL: 'https://environment.example',
     CAIRN_MOUNTS: 'x07=/environment',
     CAIRN_REGISTRATION: 'open',
+    CAIRN_ACCESS_TOKEN_SECONDS: '3600',
   };
   const flags = {
     data: '/of/flag',
@@ -129,6 +142,7 @@ test('a flag comes before the environment, the environment before the file', asy
     options.said.publicUrl,
     options.said.mounts,
     options.registration,
+    options.accessTokenSeconds,
   ];
   assert.deepEqual(seen(readOptions({ config }, {})), [
     '/of/file',
@@ -136,6 +150,7 @@ test('a flag comes before the environment, the environment before the file', asy
     'https://file.example',
     { x07: '/file', npm: '/npm', zig: '/zig', pantry: '/pantry' },
     'invited',
+    60,
   ]);
   assert.deepEqual(seen(readOptions({ config }, env)), [
     '/of/environment',
@@ -143,6 +158,7 @@ test('a flag comes before the environment, the environment before the file', asy
     'https://environment.example',
     { x07: '/environment', npm: '/npm', zig: '/zig', pantry: '/pantry' },
     'open',
+    3600,
   ]);
   assert.deepEqual(seen(readOptions({ config, ...flags }, env)), [
     '/of/flag',
@@ -150,11 +166,12 @@ test('a flag comes before the environment, the environment before the file', asy
     'https://flag.example',
     { x07: '/environment', npm: '/npm', zig: '/zig', pantry: '/pantry' },
     'closed',
+    3600,
   ]);
 });
 
 test('what is left unsaid is left to the registry', () => {
-  const { said, listen, administratorToken, registration } = readOptions(
+  const { said, listen, administratorToken, registration, accessTokenSeconds } = readOptions(
     {},
     { CAIRN_PUBLIC_URL: ' ', CAIRN_ADMIN_TOKEN: '' },
   );
@@ -162,6 +179,7 @@ test('what is left unsaid is left to the registry', () => {
   assert.deepEqual(listen, { host: '127.0.0.1', port: 8080 });
   assert.equal(administratorToken, undefined);
   assert.equal(registration, 'closed');
+  assert.equal(accessTokenSeconds, 300);
 });
 
 test('an address is understood as people write it', () => {

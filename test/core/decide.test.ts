@@ -4,9 +4,16 @@ import fc from 'fast-check';
 import { decide, slicesOf, type Command } from '../../core/decide.ts';
 import { RegistryError, type ErrorCode } from '../../core/errors.ts';
 import type { EventDraft } from '../../core/event.ts';
-import { reduceNamespace, reducePackage, type Namespace, type Package } from '../../core/package.ts';
+import {
+  reduceNamespace,
+  reducePackage,
+  type MemberAccess,
+  type Namespace,
+  type Package,
+} from '../../core/package.ts';
 import { allScopes, requireScope, type Actor, type Scope } from '../../core/permission.ts';
 import type { Rules } from '../../core/rules.ts';
+import { rules as npmRules } from '../../ecosystems/npm/names.ts';
 import { rules as x07Rules } from '../../ecosystems/x07/names.ts';
 import {
   admin,
@@ -39,6 +46,12 @@ interface Case {
   readonly gives: readonly EventDraft['kind'][] | ErrorCode;
 }
 
+const withdrawArtifact: Command = {
+  kind: 'withdraw-artifact',
+  ecosystem: 'x07',
+  name: 'foo',
+  artifact: anArtifact('foo', 'x').digest,
+};
 const published = [fact.claimed(), fact.published('1.0.0'), fact.published('2.0.0')];
 const withOffer = (expiresAt: string): EventDraft[] => [...published, fact.transferOffered('bob', expiresAt)];
 const of = (
@@ -63,6 +76,14 @@ const publishRef: Command = {
   artifacts: [anArtifact('foo', 'abc')],
 };
 const removeRef = (ref: string): Command => ({ kind: 'remove-ref', ...ofFoo, ref });
+const setMember = (member: string, access: MemberAccess): Command => ({
+  kind: 'set-member',
+  ...ofFoo,
+  member,
+  access,
+});
+const removeMember = (member: string): Command => ({ kind: 'remove-member', ...ofFoo, member });
+const withMember = [...published, fact.memberSet('carl', 'read')];
 const offer: Command = { kind: 'offer-transfer', ...ofFoo, to: 'bob', expiresAt: later };
 const accept: Command = { kind: 'accept-transfer', ...ofFoo };
 const cancel: Command = { kind: 'cancel-transfer', ...ofFoo };
@@ -278,6 +299,27 @@ const cases: Record<string, readonly Case[]> = {
       given: [...published, fact.deprecated('old')],
       command: of('undeprecate', '1.0.0'),
       gives: [],
+    },
+  ],
+  'withdraw-artifact': [
+    {
+      when: 'of a package with versions',
+      given: published,
+      command: withdrawArtifact,
+      gives: ['withdrawn'],
+    },
+    {
+      when: 'of a package whose versions are all gone',
+      given: [fact.claimed()],
+      command: withdrawArtifact,
+      gives: ['withdrawn'],
+    },
+    {
+      when: 'by a stranger',
+      given: published,
+      command: withdrawArtifact,
+      by: bob,
+      gives: 'not-owner',
     },
   ],
   withdraw: [
@@ -546,6 +588,104 @@ const cases: Record<string, readonly Case[]> = {
       gives: 'not-owner',
     },
   ],
+  'set-member': [
+    { when: 'by an owner', given: published, command: setMember('carl', 'read'), gives: ['member-set'] },
+    {
+      when: 'by an administrator',
+      given: published,
+      command: setMember('carl', 'write'),
+      by: admin,
+      gives: ['member-set'],
+    },
+    { when: 'who is one', given: withMember, command: setMember('carl', 'read'), gives: [] },
+    {
+      when: 'who is one, with another access',
+      given: withMember,
+      command: setMember('carl', 'write'),
+      gives: ['member-set'],
+    },
+    {
+      when: 'who owns it: it will matter when that ends',
+      given: published,
+      command: setMember('ann', 'read'),
+      gives: ['member-set'],
+    },
+    {
+      when: 'of a name that is reserved and empty',
+      given: [fact.claimed()],
+      command: setMember('carl', 'write'),
+      gives: ['member-set'],
+    },
+    {
+      when: 'by a stranger',
+      given: published,
+      command: setMember('bob', 'write'),
+      by: bob,
+      gives: 'not-owner',
+    },
+    {
+      when: 'by a member who writes',
+      given: [...published, fact.memberSet('bob', 'write')],
+      command: setMember('carl', 'read'),
+      by: bob,
+      gives: 'not-owner',
+    },
+    {
+      when: 'who has no account',
+      given: published,
+      command: setMember('nobody', 'read'),
+      gives: 'account-not-found',
+    },
+    {
+      when: 'there is no such package',
+      command: setMember('carl', 'read'),
+      gives: 'package-not-found',
+    },
+    {
+      when: 'the package is spelled otherwise',
+      given: published,
+      command: { ...setMember('carl', 'read'), name: 'FOO' } as Command,
+      rules: toyRules,
+      gives: 'package-not-found',
+    },
+    {
+      when: 'without the scope',
+      given: published,
+      command: setMember('carl', 'read'),
+      by: anActor('ann', ['publish', 'yank']),
+      gives: 'scope-missing',
+    },
+  ],
+  'remove-member': [
+    { when: 'who is one', given: withMember, command: removeMember('carl'), gives: ['member-removed'] },
+    {
+      when: 'whose account is gone',
+      given: [...published, fact.memberSet('nobody', 'read')],
+      command: removeMember('nobody'),
+      gives: ['member-removed'],
+    },
+    { when: 'who is none', given: withMember, command: removeMember('bob'), gives: 'member-not-found' },
+    {
+      when: 'who was one',
+      given: [...withMember, { kind: 'member-removed', by: 'ann', ...ofFoo, member: 'carl' }],
+      command: removeMember('carl'),
+      gives: 'member-not-found',
+    },
+    {
+      when: 'by a stranger',
+      given: withMember,
+      command: removeMember('carl'),
+      by: bob,
+      gives: 'not-owner',
+    },
+    {
+      when: 'by the member',
+      given: withMember,
+      command: removeMember('carl'),
+      by: anActor('carl'),
+      gives: 'not-owner',
+    },
+  ],
   'offer-transfer': [
     { when: 'by an owner', given: published, command: offer, gives: ['transfer-offered'] },
     { when: 'by a stranger', given: published, command: offer, by: bob, gives: 'not-owner' },
@@ -649,6 +789,8 @@ test('the table has rows for every command, and refusals for all that can be ref
     'withdraw-advisory': true,
     'add-owner': true,
     'remove-owner': true,
+    'set-member': true,
+    'remove-member': true,
     'offer-transfer': true,
     'accept-transfer': true,
     'cancel-transfer': true,
@@ -765,6 +907,127 @@ function kindsOf(found: readonly EventDraft[] | ErrorCode): readonly string[] | 
   return typeof found === 'string' ? found : found.map(({ kind }) => kind);
 }
 
+describe('members', () => {
+  const carl = anActor('carl');
+  const none: readonly EventDraft[] = [];
+  const ofPackage = { by: 'ann', ecosystem: 'x07', name: 'wasi.foo' } as const;
+  const ofWasi = { by: 'ann', ecosystem: 'x07', name: 'wasi', of: 'namespace' } as const;
+  const byPackage: Rules = { ...namespacedRules, ownedBy: 'package' };
+
+  const writes = ['publish', 'publish-ref', 'set-ref', 'remove-ref'];
+  const commands: readonly Command[] = [
+    publishOf('foo', '3.0.0'),
+    publishRef,
+    setRef('2.0.0', 'next'),
+    removeRef('latest'),
+    { kind: 'star', ...ofFoo },
+    of('yank', '1.0.0'),
+    of('deprecate'),
+    of('withdraw', '1.0.0'),
+    { kind: 'set-visibility', ...ofFoo, visibility: 'public' },
+    file(),
+    owner('add-owner', 'carl'),
+    owner('remove-owner', 'ann'),
+    setMember('carl', 'write'),
+    offer,
+  ].map((command) => ({ ...command, name: 'wasi.foo' }) as Command);
+
+  /** What carl may do with a private package of ann's, and with its namespace: kinds of the commands that are not refused. */
+  function allowed(
+    rules: Rules,
+    aboutPackage: readonly EventDraft[],
+    aboutNamespace: readonly EventDraft[],
+  ): string[] {
+    const facts = [
+      { kind: 'visibility-set', visibility: 'private' },
+      ...(rules.ownedBy === 'package' ? [fact.claimed()] : []),
+      fact.published('1.0.0'),
+      fact.published('2.0.0'),
+      fact.refSet('latest', '1.0.0'),
+    ].map((draft) => ({ ...draft, ...ofPackage }) as EventDraft);
+    const slices = {
+      package: aPackage([...facts, ...aboutPackage], rules),
+      namespace: namespaceOf([{ kind: 'claimed', ...ofWasi, owner: 'ann' }, ...aboutNamespace]),
+    };
+    const found = commands.map((command) => [command.kind, outcome(command, slices, carl, rules)] as const);
+    const kinds = found.flatMap(([kind, result]) => (typeof result === 'string' ? [] : [kind]));
+    // Of what somebody sees he is told that it is not his; of the rest that it is not there, unless he would publish it.
+    for (const [kind, result] of found)
+      if (typeof result === 'string')
+        assert.equal(result, kinds.length > 0 || /^publish/.test(kind) ? 'not-owner' : 'package-not-found');
+    const add = outcome(publishOf('wasi.bar', '1.0.0'), { namespace: slices.namespace }, carl, rules);
+    return add === 'not-owner' ? kinds : [...kinds, 'add a package'];
+  }
+
+  const member = (access: MemberAccess): readonly EventDraft[] => [
+    { kind: 'member-set', ...ofPackage, member: 'carl', access },
+  ];
+  const ofScope = (access: MemberAccess): readonly EventDraft[] => [
+    { kind: 'member-set', ...ofWasi, member: 'carl', access },
+  ];
+
+  for (const rules of [byPackage, namespacedRules]) {
+    const when = `where owners own ${rules.ownedBy === 'package' ? 'packages' : 'namespaces'}`;
+
+    test(`${when}, a stranger may do nothing, nor see that a private package is there`, () => {
+      assert.deepEqual(allowed(rules, none, none), []);
+    });
+
+    test(`${when}, members who read see it, and change nothing of it`, () => {
+      assert.deepEqual(allowed(rules, member('read'), none), ['star']);
+      assert.deepEqual(allowed(rules, none, ofScope('read')), ['star']);
+    });
+
+    test(`${when}, members who write publish and move names, and do nothing else that owners do`, () => {
+      assert.deepEqual(allowed(rules, member('write'), none), [...writes, 'star']);
+      assert.deepEqual(allowed(rules, none, ofScope('write')), [...writes, 'star', 'add a package']);
+      assert.deepEqual(allowed(rules, member('read'), ofScope('write')), [
+        ...writes,
+        'star',
+        'add a package',
+      ]);
+    });
+
+    test(`${when}, whoever was put out is a stranger again`, () => {
+      const out: EventDraft = { kind: 'member-removed', ...ofPackage, member: 'carl' };
+      assert.deepEqual(allowed(rules, [...member('write'), out], none), []);
+    });
+
+    test(`${when}, owners say who is a member of what they own`, () => {
+      const slices = {
+        package: aPackage([{ ...fact.published('1.0.0'), ...ofPackage }]),
+        namespace: namespaceOf([{ kind: 'claimed', ...ofWasi, owner: 'carl' }]),
+      };
+      const ofOne = { ...setMember('bob', 'write'), name: 'wasi.foo' } as Command;
+      const ofAll = { ...setMember('bob', 'write'), name: 'wasi', of: 'namespace' } as Command;
+      assert.deepEqual(
+        kindsOf(outcome(ofOne, slices, carl, rules)),
+        rules.ownedBy === 'package' ? 'not-owner' : ['member-set'],
+      );
+      assert.deepEqual(outcome(ofAll, { namespace: slices.namespace }, carl, rules), [
+        { kind: 'member-set', ...ofWasi, by: 'carl', member: 'bob', access: 'write' },
+      ]);
+      assert.equal(outcome(ofAll, { namespace: slices.namespace }, bob, rules), 'not-owner');
+    });
+  }
+
+  test('a member who adds a package to a namespace adds it for the owners of that', () => {
+    const namespace = namespaceOf([
+      { kind: 'claimed', ...ofWasi, owner: 'ann' },
+      { kind: 'owner-added', ...ofWasi, owner: 'zoe' },
+      { kind: 'member-set', ...ofWasi, member: 'carl', access: 'write' },
+    ]);
+    const owners = (by: Actor): readonly string[] => {
+      const drafts = outcome(publishOf('wasi.bar', '1.0.0'), { namespace }, by, byPackage);
+      assert.ok(typeof drafts !== 'string');
+      return aPackage(drafts).owners;
+    };
+    assert.deepEqual(owners(carl), ['ann', 'zoe']);
+    assert.deepEqual(owners(ann), ['ann']);
+    assert.deepEqual(owners(admin), ['root']);
+  });
+});
+
 describe('credentials', () => {
   const scopes: Partial<Record<Command['kind'], Scope>> = {
     publish: 'publish',
@@ -777,6 +1040,7 @@ describe('credentials', () => {
     deprecate: 'yank',
     undeprecate: 'yank',
     withdraw: 'yank',
+    'withdraw-artifact': 'yank',
     expire: 'admin',
     star: 'publish',
     unstar: 'publish',
@@ -812,6 +1076,24 @@ describe('credentials', () => {
         allowed ? ['yanked'] : 'scope-missing',
         JSON.stringify(limits),
       );
+  });
+
+  test('a token for a namespace is good for what is about that', () => {
+    const rules = npmRules;
+    const scope = { by: 'ann', ecosystem: 'npm', name: '@acme', of: 'namespace' } as const;
+    const namespace = namespaceOf([{ kind: 'claimed', ...scope, owner: 'ann' }]);
+    const command: Command = {
+      kind: 'set-member',
+      ecosystem: 'npm',
+      name: '@acme',
+      of: 'namespace',
+      member: 'bob',
+      access: 'read',
+    };
+    const by = (limit: string): Actor => limitedActor('ann', [{ ecosystem: 'npm', namespace: limit }]);
+    assert.deepEqual(kindsOf(outcome(command, { namespace }, by('@acme'), rules)), ['member-set']);
+    for (const other of ['@acm', 'acme', '@acme/lib'])
+      assert.equal(outcome(command, { namespace }, by(other), rules), 'scope-missing');
   });
 
   test('a token for a namespace is good for the packages in it', () => {
@@ -854,6 +1136,10 @@ const someCommand: fc.Arbitrary<Command> = (() => {
     fc
       .tuple(fc.constantFrom('add-owner', 'remove-owner', 'claim'), handle)
       .map(([kind, who]) => owner(kind as 'claim', who)),
+    fc
+      .tuple(handle, fc.constantFrom('read' as const, 'write' as const))
+      .map(([who, access]) => setMember(who, access)),
+    handle.map(removeMember),
     fc.oneof(version, fc.constant(anArtifact('foo', '2').digest)).map((target) => setRef(target)),
     fc
       .constantFrom('public' as const, 'private' as const)
@@ -873,6 +1159,7 @@ const idempotent = new Set<Command['kind']>([
   'set-visibility',
   'withdraw-advisory',
   'add-owner',
+  'set-member',
 ]);
 
 test('what decide gives can always be reduced, and saying it twice changes nothing', () => {

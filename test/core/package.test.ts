@@ -48,6 +48,7 @@ test('the package that events are added to is left as it was', () => {
     fact.published('3.0.0'),
     fact.refSet('next', '3.0.0'),
     fact.ownerAdded('bob'),
+    fact.memberSet('carl', 'read'),
     fact.advisoryFiled('A-2'),
     fact.deprecated('old'),
     fact.withdrawn(),
@@ -112,6 +113,48 @@ test('owners are a sorted set, and a transfer leaves one', () => {
   assert.deepEqual([cancelled.owners, cancelled.transfer], [many.owners, undefined]);
 });
 
+test('members have one access each, and go with the owners that let them in', () => {
+  const about = { by: 'ann', ecosystem: 'x07', name: 'foo' } as const;
+  const before = aPackage(start);
+  const many = after(
+    before,
+    fact.memberSet('bob', 'read'),
+    fact.memberSet('carl', 'write'),
+    fact.memberSet('bob', 'write'),
+  );
+  assert.deepEqual(
+    [...many.members],
+    [
+      ['bob', 'write'],
+      ['carl', 'write'],
+    ],
+  );
+  assert.deepEqual([before.members.size, many.owners], [0, ['ann']]);
+  const left = after(many, { kind: 'member-removed', ...about, member: 'bob' });
+  assert.deepEqual([...left.members.keys()], ['carl']);
+  const cancelled = after(left, fact.transferOffered('zoe'), { kind: 'transfer-cancelled', ...about });
+  assert.deepEqual(cancelled.members, left.members);
+  const accepted = after(left, fact.transferOffered('zoe'), { kind: 'transfer-accepted', ...about });
+  assert.deepEqual([accepted.owners, accepted.members.size], [['zoe'], 0]);
+});
+
+test('no document changes with members, and the map of releases stays where it is', () => {
+  const before = aPackage(start);
+  const set = after(before, fact.memberSet('bob', 'read'));
+  const removed = after(set, {
+    kind: 'member-removed',
+    by: 'ann',
+    ecosystem: 'x07',
+    name: 'foo',
+    member: 'bob',
+  });
+  for (const one of [set, removed]) {
+    assert.deepEqual([one.changedSeq, one.changedAt], [before.changedSeq, before.changedAt]);
+    assert.equal(one.releases, before.releases);
+  }
+  assert.equal(removed.lastSeq, before.lastSeq + 2);
+});
+
 test('refs move and go, and an expiry takes a ref or a version', () => {
   const about = { by: 'root', ecosystem: 'x07', name: 'foo' } as const;
   const set = after(
@@ -173,6 +216,10 @@ const happening: fc.Arbitrary<EventDraft> = fc.oneof(
   fc.constantFrom('abe', 'zoe').map(fact.ownerAdded),
   fc.constantFrom('abe', 'ann').map((owner): EventDraft => ({ kind: 'owner-removed', ...about, owner })),
   fc
+    .tuple(fc.constantFrom('abe', 'zoe'), fc.constantFrom('read' as const, 'write' as const))
+    .map(([who, access]) => fact.memberSet(who, access)),
+  fc.constantFrom('abe', 'ann').map((member): EventDraft => ({ kind: 'member-removed', ...about, member })),
+  fc
     .tuple(fc.constantFrom('old', 'older'), fc.option(version, { nil: undefined }))
     .map(([a, b]) => fact.deprecated(a, b)),
   fc.constantFrom('A-1', 'A-2').map((id) => fact.advisoryFiled(id)),
@@ -198,24 +245,28 @@ test('folding all at once equals folding in pieces, wherever they are cut', () =
   );
 });
 
-test('a namespace is its owners, and nothing else is taken for one', () => {
+test('a namespace is its owners and members, and nothing else is taken for one', () => {
   const of = { by: 'ann', ecosystem: 'x07', name: 'wasi', of: 'namespace' } as const;
   const events = eventsFrom([
     { kind: 'claimed', ...of, owner: 'ann' },
     { kind: 'owner-added', ...of, owner: 'bob' },
     { kind: 'owner-removed', ...of, owner: 'ann' },
     fact.ownerAdded('mallory'),
+    fact.memberSet('mallory', 'write'),
+    { kind: 'member-set', ...of, member: 'dora', access: 'read' },
     { kind: 'transfer-offered', ...of, to: 'carl', expiresAt: '2027-01-01T00:00:00.000Z' },
     { kind: 'transfer-accepted', ...of },
   ]);
-  assert.deepEqual(reduceNamespace(undefined, events.slice(0, 4)), {
+  assert.deepEqual(reduceNamespace(undefined, events.slice(0, 6)), {
     ecosystem: 'x07',
     name: 'wasi',
     owners: ['bob'],
     transfer: undefined,
-    lastSeq: 3,
+    members: new Map([['dora', 'read']]),
+    lastSeq: 6,
   });
-  assert.deepEqual(reduceNamespace(undefined, events)?.owners, ['carl']);
+  const whole = reduceNamespace(undefined, events);
+  assert.deepEqual([whole?.owners, whole?.members.size], [['carl'], 0]);
   const part = reduceNamespace(undefined, events.slice(0, 2));
   assert.deepEqual(reduceNamespace(part, events.slice(2)), reduceNamespace(undefined, events));
   assert.equal(reduceNamespace(undefined, eventsFrom(start)), undefined);
@@ -243,4 +294,36 @@ test('what npm reads does not change when a commit comes or goes', () => {
   assert.deepEqual([during.refs.size, after.refs.size], [1, 0]);
   const tagged = aPackage([fact.claimed(), fact.published('1.0.0'), fact.refSet('latest', '1.0.0')]);
   assert.equal(tagged.changedSeq, tagged.lastSeq);
+});
+
+test('a version that is a digest is forgotten with its tags when it is withdrawn, and may come back', () => {
+  const digests = { versionKey: (version: string) => version, versionIsDigest: true } as const;
+  const [a, b] = [anArtifact('foo', 'a').digest, anArtifact('foo', 'b').digest];
+  const setRef = (ref: string, target: string): EventDraft => ({
+    kind: 'ref-set',
+    by: 'ann',
+    ecosystem: 'x07',
+    name: 'foo',
+    ref,
+    target,
+  });
+  const events = eventsFrom([
+    fact.claimed(),
+    fact.published(a),
+    fact.published(b),
+    setRef('latest', a),
+    setRef('1.0', a),
+    setRef('next', b),
+    fact.withdrawn(a),
+  ]);
+  const without = reducePackage(undefined, events, digests);
+  assert.deepEqual([...(without?.releases.keys() ?? [])], [b]);
+  assert.deepEqual([...(without?.refs.keys() ?? [])], ['next']);
+  const again = reducePackage(without, eventsFrom([fact.published(a)], 20), digests);
+  assert.equal(again?.releases.get(a)?.withdrawnAt, undefined);
+  assert.deepEqual([...(again?.releases.keys() ?? [])], [b, a]);
+  const nothing = reducePackage(again, eventsFrom([fact.withdrawn()], 30), digests);
+  assert.equal(nothing?.releases.size, 0);
+  assert.equal(nothing.refs.size, 0);
+  assert.equal(nothing.withdrawnAt, undefined);
 });

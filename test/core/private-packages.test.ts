@@ -2,17 +2,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { visiblePackage } from '../../core/access.ts';
 import type { Command } from '../../core/decide.ts';
 import { RegistryError, type ErrorCode } from '../../core/errors.ts';
 import { MAX_LINE_BYTES, registryLines, type RegistryEvent } from '../../core/event.ts';
-import { reducePackage } from '../../core/package.ts';
+import { reducePackage, type MemberAccess, type Package } from '../../core/package.ts';
+import type { Actor } from '../../core/permission.ts';
 import { RegistryState } from '../../core/state.ts';
 import { Generator } from '../../generator/generator.ts';
 import { MemoryLog, MemorySite } from '../../stores/memory.ts';
 import { SealedLog } from '../../stores/sealed-log.ts';
 import { eventsIn } from '../support/event-log-contract.ts';
 import { applyAll, contentOf, siteOfPublicLog, steps, x07Alphabet } from '../support/histories.ts';
-import { anActor, openWorld, publishOf, type World } from '../support/registry.ts';
+import { anActor, limitedActor, openWorld, publishOf, type World } from '../support/registry.ts';
 import { namespacedRules } from '../support/toy-surface.ts';
 
 const [ann, bob] = [anActor('ann'), anActor('bob')];
@@ -23,6 +25,13 @@ const show = (name: string): Command => ({ kind: 'set-visibility', ...of(name), 
 const hide = (name: string): Command => ({ kind: 'set-visibility', ...of(name), visibility: 'private' });
 const yank = (name: string, version: string): Command => ({ kind: 'yank', ...of(name), version });
 const addOwner = (name: string, owner: string): Command => ({ kind: 'add-owner', ...of(name), owner });
+
+const setMember = (name: string, member: string, access: MemberAccess): Command => ({
+  kind: 'set-member',
+  ...of(name),
+  member,
+  access,
+});
 
 const kinds = (events: readonly RegistryEvent[]): string => events.map(({ kind }) => kind).join(' ');
 const publicKinds = (world: World, from = 1): string => kinds(eventsIn(world.publicLog).slice(from));
@@ -190,6 +199,8 @@ test('a stranger learns nothing of a private package that a missing one would no
     hide(name),
     addOwner(name, 'bob'),
     { kind: 'remove-owner', ...of(name), owner: 'ann' },
+    setMember(name, 'bob', 'read'),
+    { kind: 'remove-member', ...of(name), member: 'bob' },
     { kind: 'accept-transfer', ...of(name) },
     { kind: 'cancel-transfer', ...of(name) },
     { kind: 'withdraw', ...of(name) },
@@ -218,6 +229,82 @@ test('whom a private package is offered to can accept it', async () => {
   await world.execute({ kind: 'accept-transfer', ...of('quokka') }, bob);
   assert.deepEqual(world.state.privateReaders('x07', 'quokka'), ['bob']);
   assertSilent(world, ['bob', 'ann']);
+});
+
+test('a member of a private package sees it, and only one who writes adds to it; in the open there is nothing of either', async () => {
+  const world = await openWorld();
+  await world.execute(hiddenPublish('quokka', '1.0.0'), ann);
+  const [carl, dora] = [anActor('carl'), anActor('dora')];
+  await world.execute([setMember('quokka', 'carl', 'read'), setMember('quokka', 'dora', 'write')], ann);
+  const seenBy = (actor: Actor | undefined): string | undefined =>
+    visiblePackage(world.state, of('quokka'), actor)?.name;
+  assert.deepEqual([ann, carl, dora].map(seenBy), ['quokka', 'quokka', 'quokka']);
+  const elsewhere = limitedActor('dora', [{ ecosystem: 'npm' }]);
+  const others = [bob, undefined, anActor('carl', ['publish']), { ...elsewhere, scopes: carl.scopes }];
+  assert.deepEqual(others.map(seenBy), [undefined, undefined, undefined, undefined]);
+  assert.equal(visiblePackage(world.state, of('Quokka'), ann), undefined);
+  for (const actor of [bob, carl])
+    await assert.rejects(world.execute(publishOf('quokka', '2.0.0'), actor), refusal('not-owner'));
+  await world.execute(publishOf('quokka', '2.0.0'), dora);
+  await assert.rejects(world.execute(yank('quokka', '2.0.0'), dora), refusal('not-owner'));
+  await world.execute({ kind: 'remove-member', ...of('quokka'), member: 'dora' }, ann);
+  await assert.rejects(world.execute(yank('quokka', '2.0.0'), dora), refusal('package-not-found'));
+  assert.equal(seenBy(dora), undefined);
+  assert.match(publicKinds(world), /^(sealed ?){7}$/);
+  assertSilent(world, ['quokka', 'carl', 'dora']);
+});
+
+test('members stand in the open once their package does, and what is said of them from then on', async () => {
+  const world = await openWorld();
+  await world.execute([hiddenPublish('quokka', '1.0.0'), setMember('quokka', 'carl', 'read')], ann);
+  await world.execute(show('quokka'), ann);
+  await world.execute(setMember('quokka', 'dora', 'write'), ann);
+  await world.execute([hide('quokka'), setMember('quokka', 'carl', 'write')], ann);
+  assert.equal(
+    publicKinds(world, 5),
+    'revealed revealed revealed revealed visibility-set member-set visibility-set sealed',
+  );
+  const everybody = stateOfPublicLog(world);
+  assert.deepEqual(
+    [everybody, world.state].map((state) => [...(state.package('x07', 'quokka')?.members ?? [])]),
+    [
+      [
+        ['carl', 'read'],
+        ['dora', 'write'],
+      ],
+      [
+        ['carl', 'write'],
+        ['dora', 'write'],
+      ],
+    ],
+  );
+  assert.deepEqual(everybody.privateReaders('x07', 'quokka'), ['ann', 'carl', 'dora']);
+});
+
+test('whoever was let in, or put out, a moment ago is so for the next request of the same append', async () => {
+  const world = await openWorld();
+  await world.execute([hiddenPublish('quokka', '1.0.0'), publishOf('open', '1.0.0')], ann);
+  const seen: unknown[] = [];
+  const look = (): Promise<unknown> =>
+    world.writer.execute({
+      actor: bob,
+      plan(view) {
+        seen.push(['quokka', 'open'].map((name) => view.privateReaders('x07', name)));
+        return [];
+      },
+    });
+  await Promise.all([
+    look(),
+    world.execute([setMember('quokka', 'bob', 'read'), hide('open')], ann),
+    look(),
+    world.execute([{ kind: 'remove-member', ...of('quokka'), member: 'bob' }, show('open')], ann),
+    look(),
+  ]);
+  assert.deepEqual(seen, [
+    [['ann'], undefined],
+    [['ann', 'bob'], ['ann']],
+    [['ann'], undefined],
+  ]);
 });
 
 test('who may see a private package is known without a look at the log', async () => {
@@ -258,6 +345,42 @@ test('a namespace is as secret as what is in it', async () => {
   assert.equal(publicKinds(world, 10), 'owner-removed revealed revealed visibility-set');
 });
 
+test('members of a namespace see and write what is in it, and are as secret as it is', async () => {
+  for (const rules of [namespacedRules, { ...namespacedRules, ownedBy: 'package' } as const]) {
+    const world = await openWorld({ rulesOf: () => rules, surfaces: [] });
+    const letIn = (member: string, access: MemberAccess): Command => ({
+      kind: 'set-member',
+      ...inWasi,
+      member,
+      access,
+    });
+    await world.execute(hiddenPublish('wasi.http', '1.0.0'), ann);
+    await world.execute([letIn('bob', 'read'), letIn('carl', 'write')], ann);
+    const fresh = new RegistryState(world.log, world.rulesOf);
+    for (const state of [world.state, fresh])
+      assert.deepEqual(state.privateReaders('x07', 'wasi.http'), ['ann', 'bob', 'carl']);
+    await world.execute(publishOf('wasi.http', '1.1.0'), anActor('carl'));
+    await assert.rejects(world.execute(publishOf('wasi.http', '1.2.0'), bob), refusal('not-owner'));
+    await world.execute(hiddenPublish('wasi.io', '1.0.0'), anActor('carl'));
+    assert.match(publicKinds(world), /^(sealed ?)+$/);
+    const before = world.publicLog.length;
+    await world.execute(publishOf('wasi.clocks', '1.0.0'), ann);
+    // The claim of the namespace and its two members, before what is public there.
+    assert.match(publicKinds(world, before), /^revealed revealed revealed (claimed )?published$/);
+    assertSilent(world, ['wasi.http', 'wasi.io']);
+    assert.deepEqual(
+      [...(stateOfPublicLog(world).namespace('x07', 'wasi')?.members ?? [])],
+      [
+        ['bob', 'read'],
+        ['carl', 'write'],
+      ],
+    );
+    await world.execute({ kind: 'remove-member', ...inWasi, member: 'bob' }, ann);
+    assert.equal(publicKinds(world, world.publicLog.length - 1), 'member-removed');
+    assert.deepEqual(world.state.privateReaders('x07', 'wasi.io'), ['ann', 'carl']);
+  }
+});
+
 test('a namespace claimed in the request that publishes a private package is sealed with it', async () => {
   const world = await openWorld(namespaced);
   const claim: Command = { kind: 'claim', ...inWasi, owner: 'ann' };
@@ -267,6 +390,10 @@ test('a namespace claimed in the request that publishes a private package is sea
   await mixed.execute([claim, publishOf('wasi.io', '1.0.0'), hiddenPublish('wasi.http', '1.0.0')], ann);
   assert.equal(publicKinds(mixed), 'claimed published sealed sealed');
 });
+
+function readersOfPrivate(of: Package | undefined): readonly string[] | undefined {
+  return of?.visibility === 'private' ? [...new Set([...of.owners, ...of.members.keys()])] : undefined;
+}
 
 test('whatever happens, both logs together tell what was decided, and the public one no more than it should', async () => {
   await fc.assert(
@@ -280,10 +407,10 @@ test('whatever happens, both logs together tell what was decided, and the public
         const wanted = reducePackage(undefined, own, { versionKey: (version) => version });
         for (const state of [world.state, fresh]) assert.deepEqual(state.package('x07', name), wanted);
         const isPrivate = wanted?.visibility === 'private';
-        const readers = isPrivate ? wanted.owners : undefined;
         for (const state of [world.state, fresh])
-          assert.deepEqual(state.privateReaders('x07', name), readers);
+          assert.deepEqual(state.privateReaders('x07', name), readersOfPrivate(wanted));
         const public_ = everybody.package('x07', name);
+        assert.deepEqual(everybody.privateReaders('x07', name), readersOfPrivate(public_));
         if (!isPrivate) assert.deepEqual(public_, wanted);
         else assert.ok(!public_ || public_.visibility === 'private');
         // A line of a package stands in the open when the package was public right before or right after it.

@@ -15,6 +15,7 @@ import { createRegistry, openRegistry, type Registry } from '../../bin/open-regi
 import { LogInSessions } from '../../core/log-in-sessions.ts';
 import { allSurfaces } from '../../surfaces/index.ts';
 import { siteReader } from '../../stores/site-reader.ts';
+import { accessTokensOf } from '../support/access-tokens.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { packX07 } from '../support/x07-package.ts';
 
@@ -47,7 +48,13 @@ async function publishOnce(
   registry: Registry,
   command: (line: string) => void,
 ): Promise<{ request: string; response: string }> {
-  const { state, writer, blobs, site, publisher, accounts } = registry;
+  const { state, writer, blobs, uploads, site, publisher, accounts } = registry;
+  const accessTokens = accessTokensOf({
+    accounts,
+    clock: stillClock(),
+    ids: countingIds(),
+    keys: registry.accessKeys,
+  });
   const app = createApp({
     surfaces: allSurfaces,
     state,
@@ -58,9 +65,11 @@ async function publishOnce(
       },
     }),
     blobs,
+    uploads,
     site: siteReader(site.root),
     auth: authenticator({
       accounts,
+      accessTokens,
       clock: stillClock(),
       administratorToken: token,
       bootstrapSecret: undefined,
@@ -74,6 +83,7 @@ async function publishOnce(
     version: '0',
     log: registry.log,
     accounts,
+    accessTokens,
     keyring: registry.keys,
     ids: countingIds(),
     logIns: new LogInSessions({ clock: stillClock(), ids: countingIds() }),

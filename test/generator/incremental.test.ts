@@ -18,6 +18,7 @@ import {
   type Step,
 } from '../support/histories.ts';
 import { anArtifact, openWorld, someSettings, type WorldOptions } from '../support/registry.ts';
+import { ociMounts, ociSteps } from '../support/oci-histories.ts';
 import { sharedMounts, sharingSteps } from '../support/sharing-histories.ts';
 import { toyRulesOf, toySurface } from '../support/toy-surface.ts';
 
@@ -41,6 +42,11 @@ const kinds: readonly {
     title: 'packages that share commits and contents',
     options: { settings: someSettings({ mounts: sharedMounts }) },
     steps: sharingSteps,
+  },
+  {
+    title: 'repositories whose manifests share blobs and subjects',
+    options: { settings: someSettings({ mounts: ociMounts }) },
+    steps: ociSteps,
   },
 ];
 

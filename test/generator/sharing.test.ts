@@ -179,7 +179,8 @@ function gatedBlobs(blobs: BlobStore): BlobStore & { closeGate(): { reached: Pro
   return {
     stage: (source, limits) => blobs.stage(source, limits),
     has: (digest) => blobs.has(digest),
-    open: (digest) => blobs.open(digest),
+    open: (digest, range) => blobs.open(digest, range),
+    sizeOf: (digest) => blobs.sizeOf(digest),
     async read(digest: Digest) {
       const here = gate;
       gate = undefined;

@@ -12,10 +12,12 @@ import { LogInSessions } from '../../core/log-in-sessions.ts';
 import { AccountBook, type Registration } from '../../core/account-book.ts';
 import { PrivateJournal } from '../../core/private-journal.ts';
 import { privateLines, type PrivateEvent } from '../../core/event.ts';
+import type { Access } from '../../core/access-tokens.ts';
 import { requireScope, type Actor } from '../../core/permission.ts';
 import type { ApiRoute, Call, DocumentedRoute, HttpAnswer, LogIn } from '../../core/route.ts';
 import type { Surface } from '../../ecosystems/ecosystem.ts';
-import { MemoryLog, MemoryTokenUse } from '../../stores/memory.ts';
+import { MemoryAccessKeys, MemoryLog, MemoryTokenUse } from '../../stores/memory.ts';
+import { accessTokensOf } from './access-tokens.ts';
 import { send, type Answer, type Sent } from './http.ts';
 import { aClock, countedIds, openWorld, someSettings, type TestClock } from './registry.ts';
 import { toySurface } from './toy-surface.ts';
@@ -26,6 +28,7 @@ export interface AccountsApp {
   readonly book: AccountBook;
   readonly privateLog: MemoryLog<PrivateEvent>;
   readonly clock: TestClock;
+  readonly accessKeys: MemoryAccessKeys;
   /** What the program would write to its log. */
   readonly records: readonly RequestRecord[];
   readonly errors: readonly unknown[];
@@ -35,7 +38,10 @@ export interface AccountsApp {
 
 /** The handle and what the answer says of the actor. */
 function shown({ handle, scopes, secondFactor, tokenId }: Actor): HttpAnswer {
-  const body = { handle, scopes: [...scopes], secondFactor, byToken: tokenId !== undefined };
+  return json({ handle, scopes: [...scopes], secondFactor, byToken: tokenId !== undefined });
+}
+
+function json(body: object): HttpAnswer {
   return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
 }
 
@@ -64,27 +70,64 @@ const handlers: Readonly<Record<string, ApiRoute['handle']>> = {
   },
 };
 
+/** As a surface that gives whoever asks what they ask for. */
+async function answerToken(call: Call, actor: Actor | undefined): Promise<HttpAnswer> {
+  const access = call.query.getAll('name').map((name): Access => ({ type: 'toy', name, actions: ['pull'] }));
+  const issued = await call.issueToken({ actor, access, carriesScopes: call.query.has('scopes') });
+  return json(issued);
+}
+
+const tokenHandlers: Readonly<Record<string, ApiRoute['handle']>> = {
+  ...handlers,
+  'GET access': async (call) =>
+    json({ access: call.access() ?? 'none', handle: call.authenticate()?.handle }),
+  'GET access-alone': async (call) => json({ access: call.access() ?? 'none' }),
+  'GET access/{secret}': async () => fine,
+  'GET token': async (call) => answerToken(call, call.authenticate()),
+  'POST token': async (call) => {
+    const { handle, secret } = (await call.readJson({ maxBytes: 9999 })) as Record<
+      'handle' | 'secret',
+      string
+    >;
+    return answerToken(call, await call.authenticateAs({ handle, secret }));
+  },
+  'GET keys': async (call) => json(call.accessKeys()),
+};
+
+function routesOf(those: Readonly<Record<string, ApiRoute['handle']>>): readonly DocumentedRoute[] {
+  return Object.entries(those).map(([name, handle]) => {
+    const [method, pattern = ''] = name.split(' ');
+    return { from: 'api', method: method as ApiRoute['method'], pattern, handle, doc: undefined };
+  });
+}
+
 const surface: Surface = {
   ...toySurface,
   takesBasic: true,
-  routes: Object.entries(handlers).map(([name, handle]): DocumentedRoute => {
-    const [method, pattern = ''] = name.split(' ');
-    return { from: 'api', method: method as ApiRoute['method'], pattern, handle, doc: undefined };
-  }),
+  routes: routesOf(handlers),
   renderError: renderProblem,
 };
 
 /** Beside it stands the same surface that takes no Basic credentials, at `/other`. */
 const withoutBasic: Surface = { ...surface, id: 'other', defaultMount: '/other', takesBasic: false };
 
+/** And one that takes access tokens as well, at `/signed`. */
+const withAccessTokens: Surface = {
+  ...surface,
+  id: 'signed',
+  defaultMount: '/signed',
+  takesAccessTokens: { audience: ({ baseUrl }) => new URL(baseUrl).host },
+  routes: routesOf(tokenHandlers),
+};
+
 export async function openAccountsApp(
   t: Pick<TestContext, 'after'>,
   registration: Registration = 'closed',
 ): Promise<AccountsApp> {
-  const surfaces = [surface, withoutBasic];
+  const surfaces = [surface, withoutBasic, withAccessTokens];
   const world = await openWorld({
     surfaces,
-    settings: someSettings({ mounts: { toy: '/toy', other: '/other' } }),
+    settings: someSettings({ mounts: { toy: '/toy', other: '/other', signed: '/signed' } }),
   });
   const clock = aClock(0);
   const ids = countedIds();
@@ -97,14 +140,24 @@ export async function openAccountsApp(
     registration,
     isReserved: (handle) => handle === 'admin',
   });
+  const accessKeys = new MemoryAccessKeys();
+  const accessTokens = accessTokensOf({
+    accounts: book,
+    clock,
+    ids,
+    keys: accessKeys,
+    administrator: { handle: 'admin', token: ENVIRONMENT_TOKEN },
+  });
   const records: RequestRecord[] = [];
   const errors: unknown[] = [];
   const app = createApp({
     ...world,
     surfaces,
     accounts: book,
+    accessTokens,
     auth: authenticator({
       accounts: book,
+      accessTokens,
       clock,
       administratorToken: ENVIRONMENT_TOKEN,
       bootstrapSecret: undefined,
@@ -135,6 +188,7 @@ export async function openAccountsApp(
     book,
     privateLog,
     clock,
+    accessKeys,
     records,
     errors,
     ask,

@@ -77,6 +77,37 @@ export function blobStoreContract(kind: string, open: (t: TestContext) => Promis
     }
   });
 
+  test(`${kind}: a blob tells its length, and gives any part of it`, async (t) => {
+    const { blobs } = await open(t);
+    const text = Array.from({ length: 100_000 }, (_, i) => `${i} `).join('');
+    const staged = await blobs.stage(inPieces(text), roomy);
+    assert.equal(blobs.sizeOf(staged.digest), undefined);
+    await staged.commit();
+    const { digest, size } = staged;
+    assert.equal(blobs.sizeOf(digest), size);
+    for (const [start, end] of [
+      [0, 0],
+      [0, size - 1],
+      [size - 1, size - 1],
+      [7, 300_000],
+      [262_144, 262_144],
+    ] as const)
+      assert.ok((await textOf(blobs.open(digest, { start, end }))) === text.slice(start, end + 1));
+    assert.ok((await textOf(blobs.open(digest))) === text);
+    await assert.rejects(textOf(blobs.open(digestOf('missing'), { start: 0, end: 0 })), {
+      code: 'not-found',
+    });
+  });
+
+  test(`${kind}: a blob can have its digest by SHA-512`, async (t) => {
+    const { blobs } = await open(t);
+    const staged = await blobs.stage(inPieces('hello ', 'world'), { ...roomy, algorithm: 'sha512' });
+    assert.equal(staged.digest, digestOf('hello world', 'sha512'));
+    await staged.commit();
+    assert.equal(await textOf(blobs.open(staged.digest)), 'hello world');
+    assert.equal(await blobs.has(digestOf('hello world')), false);
+  });
+
   test(`${kind}: an empty blob is a blob`, async (t) => {
     const { blobs } = await open(t);
     const staged = await blobs.stage(inPieces(), { maxBytes: 0 });

@@ -43,6 +43,7 @@ export function steps(
   const of = name.map((chosen) => ({ ecosystem: 'x07' as const, name: chosen }));
   const ofVersion = fc.record({ of, version }).map(({ of, version }) => ({ ...of, version }));
   const owner = fc.constantFrom('ann', 'bob');
+  const member = fc.constantFrom('bob', 'carl');
   const ref = fc.constantFrom('latest', 'next');
   const target = fc.record({ name, version, asDigest: fc.boolean() }).map((chosen) => ({
     name: chosen.name,
@@ -58,6 +59,10 @@ export function steps(
     of.map((it) => ({ kind: 'withdraw', ...it })),
     fc.record({ of, owner }).map(({ of, owner }) => ({ kind: 'add-owner', ...of, owner })),
     fc.record({ of, owner }).map(({ of, owner }) => ({ kind: 'remove-owner', ...of, owner })),
+    fc
+      .record({ of, member, access: fc.constantFrom('read' as const, 'write' as const) })
+      .map(({ of, member, access }) => ({ kind: 'set-member', ...of, member, access })),
+    fc.record({ of, member }).map(({ of, member }) => ({ kind: 'remove-member', ...of, member })),
     fc.record({ of, ref }).map(({ of, ref }) => ({ kind: 'remove-ref', ...of, ref })),
     fc
       .record({ of, visibility: fc.constantFrom('public' as const, 'private' as const) })

@@ -10,7 +10,7 @@ import {
   type PrivateEvent,
   type RegistryEvent,
 } from '../../core/event.ts';
-import { reducePackage, type Artifact, type Package } from '../../core/package.ts';
+import { reducePackage, type Artifact, type MemberAccess, type Package } from '../../core/package.ts';
 import type { VersionRules } from '../../core/rules.ts';
 import type { Clock, EventLog, Ids, RegistryLog } from '../../core/ports.ts';
 import { PrivateJournal } from '../../core/private-journal.ts';
@@ -22,7 +22,7 @@ import { rulesOf as realRulesOf } from '../../ecosystems/index.ts';
 import { allSurfaces } from '../../surfaces/index.ts';
 import { Generator } from '../../generator/generator.ts';
 import type { Settings } from '../../schema/types.ts';
-import { MemoryBlobs, MemoryLog, MemorySite } from '../../stores/memory.ts';
+import { MemoryBlobs, MemoryLog, MemorySite, MemoryUploads } from '../../stores/memory.ts';
 import { SealedLog } from '../../stores/sealed-log.ts';
 import { manifestOf } from './x07-package.ts';
 
@@ -106,6 +106,7 @@ export interface World {
   readonly publicLog: EventLog<RegistryEvent>;
   readonly state: RegistryState;
   readonly blobs: MemoryBlobs;
+  readonly uploads: MemoryUploads;
   readonly site: MemorySite;
   readonly writer: Writer;
   readonly generator: Generator;
@@ -146,6 +147,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   if (log.length === 0) await log.append([genesis(options.settings)]);
   const state = new RegistryState(log, rulesOf);
   const blobs = new MemoryBlobs();
+  const uploads = new MemoryUploads({ blobs, clock, ids });
   const site = new MemorySite();
   const writer = new Writer({ log, state, rulesOf, clock, ids, isAccount: () => true });
   const generator = new Generator({ log, state, target: site, blobs, surfaces });
@@ -161,6 +163,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     publicLog,
     state,
     blobs,
+    uploads,
     site,
     writer,
     generator,
@@ -240,6 +243,12 @@ export const fact = {
   }),
   refSet: (ref: string, target: string): EventDraft => ({ kind: 'ref-set', ...about, ref, target }),
   ownerAdded: (owner: string): EventDraft => ({ kind: 'owner-added', ...about, owner }),
+  memberSet: (member: string, access: MemberAccess): EventDraft => ({
+    kind: 'member-set',
+    ...about,
+    member,
+    access,
+  }),
   transferOffered: (to: string, expiresAt = '2027-01-01T00:00:00.000Z'): EventDraft => ({
     kind: 'transfer-offered',
     ...about,

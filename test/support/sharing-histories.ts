@@ -88,6 +88,7 @@ export function sharingSteps(size: { min: number; max: number }): fc.Arbitrary<S
     npmName.map((name) => ({ ecosystem: 'npm' as const, name })),
     zigName.map((name) => ({ ecosystem: 'zig' as const, name })),
   );
+  const scope = { ecosystem: 'npm', name: '@s', of: 'namespace' } as const;
   const ofCommit = fc
     .record({ npmName, sha })
     .map(({ npmName, sha }) => ({ ecosystem: 'npm' as const, name: npmName, ref: commitRef(sha) }));
@@ -102,6 +103,13 @@ export function sharingSteps(size: { min: number; max: number }): fc.Arbitrary<S
       .map(({ of, visibility }): Command => ({ kind: 'set-visibility', ...of, visibility })),
     of.map((it): Command => ({ kind: 'claim', ...it, owner: 'ann' })),
     of.map((it): Command => ({ kind: 'add-owner', ...it, owner: 'bob' })),
+    fc
+      .record({
+        of: fc.oneof(of, fc.constant(scope)),
+        access: fc.constantFrom('read' as const, 'write' as const),
+      })
+      .map(({ of, access }): Command => ({ kind: 'set-member', ...of, member: 'carl', access })),
+    fc.oneof(of, fc.constant(scope)).map((it): Command => ({ kind: 'remove-member', ...it, member: 'carl' })),
     fc.record({ npmName, version }).map(({ npmName, version }): Command => ({
       kind: 'set-ref',
       ecosystem: 'npm',

@@ -10,11 +10,22 @@ export interface StoredState {
   readonly blobs: readonly string[];
   /** Uploads that are half received, or that nobody has thrown away. */
   readonly incoming: readonly string[];
+  /** Conversations of uploads, and blobs that no event names yet. */
+  readonly uploads: readonly string[];
 }
 
 export async function storedState({ url, data }: { url: string; data: string }): Promise<StoredState> {
   const { events } = JSON.parse((await send(url, '/readyz')).text) as { events: number };
-  return { events, blobs: await filesBelow(join(data, 'blobs/sha256')), incoming: await incomingOf(data) };
+  const blobs = [
+    ...(await filesBelow(join(data, 'blobs/sha256'))),
+    ...(await filesBelow(join(data, 'blobs/sha512'))),
+  ];
+  return {
+    events,
+    blobs,
+    incoming: await incomingOf(data),
+    uploads: await filesBelow(join(data, 'uploads')),
+  };
 }
 
 export function incomingOf(data: string): Promise<readonly string[]> {
