@@ -148,7 +148,7 @@ export class GarbageCollector {
       writer.abandon();
       throw error;
     }
-    return { due, waiting, strangers };
+    return { due: due.amount, waiting: waiting.amount, strangers };
   }
 
   /** Stopping in the middle leaves notes of what is gone: the next run finds no such blob, and drops them. */
@@ -177,7 +177,7 @@ export class GarbageCollector {
     } finally {
       await remover.finish();
     }
-    return removed;
+    return removed.amount;
   }
 }
 

@@ -113,7 +113,13 @@ async function preview(
       print(lineOfBlob(found, now, wish));
     }
   }
-  return { removed, waiting, expired: ended.length, needed: needed.size, strangers };
+  return {
+    removed: removed.amount,
+    waiting: waiting.amount,
+    expired: ended.length,
+    needed: needed.size,
+    strangers,
+  };
 }
 
 interface Line {

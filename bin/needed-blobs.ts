@@ -1,5 +1,8 @@
 /** Which blobs somebody needs, and since when others have been needed by nobody. */
 import type { DigestSet } from '../core/digest-set.ts';
+import type { Digest } from '../core/digest.ts';
+import { RegistryError } from '../core/errors.ts';
+import type { Package } from '../core/package.ts';
 import type { UploadStore } from '../core/ports.ts';
 import type { RegistryState } from '../core/state.ts';
 import { allEcosystems, namedBlobsOf } from '../ecosystems/index.ts';
@@ -23,10 +26,28 @@ export async function noteNamed(
   const keys = state.packageKeys(allEcosystems);
   for (const [done, key] of keys.entries()) {
     const of = state.packageAt(key, length);
-    if (of) for await (const { digest } of namedBlobsOf(of, (meta) => blobs.read(meta))) needed.add(digest);
+    if (of) for await (const { digest } of namedBlobsOf(of, manifestsOf(of, blobs))) needed.add(digest);
     onPackages?.(done + 1, keys.length);
     await turn();
   }
+}
+
+function manifestsOf(
+  { ecosystem, name }: Package,
+  blobs: BlobDirectory,
+): (meta: Digest) => Promise<Uint8Array> {
+  return async (meta) => {
+    try {
+      return await blobs.read(meta);
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      throw new RegistryError(
+        'conflict',
+        `nothing is removed: a manifest of ${ecosystem}/${name} cannot be read, so that nobody knows what it names: ${error.message}. Restore it from a copy; cairn doctor tells more`,
+        { cause: error.cause },
+      );
+    }
+  };
 }
 
 /** What is held for a push, but for what is about to end. */

@@ -41,12 +41,17 @@ export function isDue({ since }: { readonly since: number }, now: number, { grac
   return now - since >= graceMs;
 }
 
-export class Sum implements Amount {
+/** Counts as it goes. */
+export class Sum {
   blobs = 0;
   bytes = 0;
 
   add(bytes: number): void {
     this.blobs += 1;
     this.bytes += bytes;
+  }
+
+  get amount(): Amount {
+    return { blobs: this.blobs, bytes: this.bytes };
   }
 }
