@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { findAccessKeys } from '../stores/access-key-directory.ts';
 import { unfitDisk } from '../stores/disk-check.ts';
 import { temporaryFolder } from '../stores/site-files.ts';
+import { UNFINISHED } from '../stores/unneeded-blobs.ts';
 import { layout } from './layout.ts';
 import { systemClock } from './open-registry.ts';
 
@@ -53,6 +54,7 @@ function* checkLeftovers(dataDirectory: string): Iterable<Finding> {
     ['blobs', 'half-received uploads', old(join(blobs, 'incoming'))],
     ['site', 'half-written files', old(join(site, temporaryFolder))],
     ['disk', 'probes', old(dataDirectory, (name) => name.startsWith('.probe.'))],
+    ['blobs', 'half-written notes of gc', old(dataDirectory, (name) => name.startsWith(UNFINISHED))],
     ['log', 'half-written packs', old(join(log, 'objects/pack'), (name) => name.startsWith('tmp_'))],
     [
       'private log',

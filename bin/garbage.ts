@@ -133,7 +133,7 @@ export class GarbageCollector {
     const { blobs, notes } = this.#deps;
     const [due, waiting] = [new Sum(), new Sum()];
     let strangers = 0;
-    const writer = await UnneededWriter.open(notes);
+    const writer = new UnneededWriter(notes);
     try {
       for await (const found of findUnneeded({ blobs, needed, notes, now, turn })) {
         if (found.kind === 'stranger') strangers += 1;

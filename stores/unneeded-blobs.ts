@@ -7,7 +7,6 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { isDigest, type Digest } from '../core/digest.ts';
 import { isErrno, nextNumber, sync, syncPath, writeWhole } from './durable-files.ts';
-import { clearLeftovers } from './leftovers.ts';
 
 export interface UnneededBlob {
   readonly digest: Digest;
@@ -20,11 +19,9 @@ export interface UnneededBlob {
 
 /** In ascending order of digests; nothing where there is no file, and nothing more where it is damaged. */
 export async function* readUnneeded(path: string): AsyncGenerator<UnneededBlob> {
-  let last = '';
   for await (const line of linesOf(path)) {
     const blob = parse(line);
-    if (!blob || blob.digest <= last) return;
-    last = blob.digest;
+    if (!blob) return;
     yield blob;
   }
 }
@@ -52,7 +49,7 @@ function parse(line: string): UnneededBlob | undefined {
 }
 
 const BUFFER_BYTES = 64 * 1024;
-/** What a file in the making is called, beside the one whose place it will take. */
+/** How the name of a file in the making begins, which lies beside the one whose place it will take. */
 export const UNFINISHED = '.unneeded.';
 
 /** Makes such a file anew. Readers see the old one until `finish`. */
@@ -63,15 +60,10 @@ export class UnneededWriter {
   #text = '';
   #isOpen = true;
 
-  private constructor(path: string) {
+  constructor(path: string) {
     this.#path = path;
     this.#temporary = join(dirname(path), `${UNFINISHED}${process.pid}.${nextNumber()}`);
     this.#file = openSync(this.#temporary, 'wx');
-  }
-
-  static async open(path: string): Promise<UnneededWriter> {
-    await clearLeftovers(dirname(path), UNFINISHED);
-    return new UnneededWriter(path);
   }
 
   /** In ascending order of digests. */

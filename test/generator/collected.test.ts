@@ -16,6 +16,7 @@ import {
   type Step,
 } from '../support/histories.ts';
 import { aPackage, anArtifact, openWorld, someSettings, type World } from '../support/registry.ts';
+import { ociMounts, ociSteps } from '../support/oci-histories.ts';
 import { sharedMounts, sharingSteps } from '../support/sharing-histories.ts';
 import { toySurface } from '../support/toy-surface.ts';
 
@@ -58,6 +59,12 @@ const kinds = [
     options: { settings: someSettings({ mounts: sharedMounts }) },
     hasBlobs: false,
     steps: sharingSteps,
+  },
+  {
+    title: 'containers',
+    options: { settings: someSettings({ mounts: ociMounts }) },
+    hasBlobs: false,
+    steps: ociSteps,
   },
 ];
 
