@@ -1,7 +1,9 @@
 /** Whom the owners of a package or namespace let in: to read what is private there, or to publish as well. */
 import { RegistryError } from '../core/errors.ts';
-import type { MemberAccess, Ownership } from '../core/package.ts';
+import type { MemberAccess, Namespace, Package } from '../core/package.ts';
+import type { StateView } from '../core/state.ts';
 import { ecosystems } from '../ecosystems/index.ts';
+import type { EcosystemId } from '../schema/types.ts';
 import { requireRegistry, withControl } from './control.ts';
 import { readRegistry } from './open-registry.ts';
 import { parseSubject } from './package-argument.ts';
@@ -42,30 +44,44 @@ export async function removeMember(
 /** Prints the members of a package and of the namespace that it is in, or of a namespace; and where each is one. */
 export async function listMembers(dataDirectory: string, text: string, { json }: Output): Promise<void> {
   requireRegistry(dataDirectory);
-  const subject = parseSubject(text);
-  const { ecosystem, name } = subject;
+  const { ecosystem, name, of } = parseSubject(text);
   const registry = await readRegistry(dataDirectory);
   try {
-    const print = (of: Ownership | undefined, place: { name: string; of?: 'namespace' }): void => {
-      for (const [member, access] of [...(of?.members ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)))
-        console.log(
-          json
-            ? JSON.stringify({ ecosystem, ...place, member, access })
-            : [member, access, `${ecosystem}/${place.name}`].join('  '),
-        );
-    };
-    const { state } = registry;
-    const found = subject.of ? state.namespace(ecosystem, name) : state.package(ecosystem, name);
-    if (found?.name !== name)
+    const places = of
+      ? [registry.state.namespace(ecosystem, name)]
+      : placesOf(ecosystem, name, registry.state);
+    if (places[0]?.name !== name)
       throw new RegistryError(
         'package-not-found',
-        subject.of ? `nobody has claimed ${text}` : `no package ${text} in this registry`,
+        of ? `nobody has claimed ${text}` : `no package ${text} in this registry`,
       );
-    print(found, { name, ...(subject.of ? { of: subject.of } : {}) });
-    const namespace = subject.of ? undefined : ecosystems[ecosystem].rules.namespaceOf?.(name);
-    if (namespace !== undefined)
-      print(state.namespace(ecosystem, namespace), { name: namespace, of: 'namespace' });
+    for (const place of places) if (place) for (const line of linesOf(place, json)) console.log(line);
   } finally {
     await registry.close();
   }
+}
+
+/** The package first, then what it is in. */
+function placesOf(
+  ecosystem: EcosystemId,
+  name: string,
+  state: StateView,
+): (Package | Namespace | undefined)[] {
+  const namespace = ecosystems[ecosystem].rules.namespaceOf?.(name);
+  return [
+    state.package(ecosystem, name),
+    namespace === undefined ? undefined : state.namespace(ecosystem, namespace),
+  ];
+}
+
+function linesOf(place: Package | Namespace, json = false): string[] {
+  const { ecosystem, name, members } = place;
+  const of = 'releases' in place ? {} : { of: 'namespace' };
+  return [...members]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([member, access]) =>
+      json
+        ? JSON.stringify({ ecosystem, name, ...of, member, access })
+        : [member, access, `${ecosystem}/${name}`].join('  '),
+    );
 }

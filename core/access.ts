@@ -51,7 +51,7 @@ export function readersOf({ package: ofPackage, namespace }: Holders): readonly 
 }
 
 /** Whether somebody may see a private package, by a credential that is good for reading there. */
-export function mayRead(actor: Actor, readers: readonly string[], place: Place): boolean {
+function mayRead(actor: Actor, readers: readonly string[], place: Place): boolean {
   if (isAdministrator(actor)) return true;
   return isGoodFor(actor, 'read', place) && readers.includes(actor.handle);
 }

@@ -109,11 +109,15 @@ describe("Docker's engine", { skip: noWorkshop ?? noDocker }, () => {
       await ok('ctr', 'images', 'push', ...talk, to);
     });
 
-    test('gets nothing with a wrong password', async (t) => {
+    test('pushes nothing with a wrong password', async (t) => {
       const { refused, host, ok } = await shop.aDesk(t, { daemon });
       const at = `${host}/acme/containerd-refused:1`;
       await ok('skopeo', 'copy', 'oci:made:one', `docker://${at}`);
-      const said = await refused('ctr', 'images', 'pull', '--plain-http', '--user', 'acme:wrong', at);
+      // What is public it may pull as nobody.
+      await ok('ctr', 'images', 'pull', '--plain-http', at);
+      await ok('ctr', 'images', 'tag', at, `${host}/acme/containerd-refused:2`);
+      const other = `${host}/acme/containerd-refused:2`;
+      const said = await refused('ctr', 'images', 'push', '--plain-http', '--user', 'acme:wrong', other);
       assert.match(said, /401|unauthorized|authorization failed/i);
     });
   });

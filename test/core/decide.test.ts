@@ -1019,8 +1019,7 @@ describe('members', () => {
     ]);
     const owners = (by: Actor): readonly string[] => {
       const drafts = outcome(publishOf('wasi.bar', '1.0.0'), { namespace }, by, byPackage);
-      assert.ok(typeof drafts !== 'string');
-      return aPackage(drafts).owners;
+      return typeof drafts === 'string' ? [drafts] : aPackage(drafts).owners;
     };
     assert.deepEqual(owners(carl), ['ann', 'zoe']);
     assert.deepEqual(owners(ann), ['ann']);

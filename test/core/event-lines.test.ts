@@ -127,12 +127,14 @@ test('an event is described in a line that a person can read', () => {
     fact.published('1.0.0'),
     fact.refSet('latest', '1.0.0'),
     fact.ownerAdded('bob'),
+    fact.memberSet('carl', 'write'),
     fact.withdrawn(),
   ]).map(describeEvent);
   assert.deepEqual(said, [
     'published x07/foo 1.0.0',
     'ref-set x07/foo latest -> 1.0.0',
     'owner-added x07/foo bob',
+    'member-set x07/foo carl write',
     'withdrawn x07/foo',
   ]);
 });

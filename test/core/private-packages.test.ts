@@ -15,7 +15,7 @@ import { SealedLog } from '../../stores/sealed-log.ts';
 import { eventsIn } from '../support/event-log-contract.ts';
 import { applyAll, contentOf, siteOfPublicLog, steps, x07Alphabet } from '../support/histories.ts';
 import { anActor, limitedActor, openWorld, publishOf, type World } from '../support/registry.ts';
-import { namespacedRules } from '../support/toy-surface.ts';
+import { namespacedRules, toyRulesOf } from '../support/toy-surface.ts';
 
 const [ann, bob] = [anActor('ann'), anActor('bob')];
 const of = (name: string): { ecosystem: 'x07'; name: string } => ({ ecosystem: 'x07', name });
@@ -242,7 +242,6 @@ test('a member of a private package sees it, and only one who writes adds to it;
   const elsewhere = limitedActor('dora', [{ ecosystem: 'npm' }]);
   const others = [bob, undefined, anActor('carl', ['publish']), { ...elsewhere, scopes: carl.scopes }];
   assert.deepEqual(others.map(seenBy), [undefined, undefined, undefined, undefined]);
-  assert.equal(visiblePackage(world.state, of('Quokka'), ann), undefined);
   for (const actor of [bob, carl])
     await assert.rejects(world.execute(publishOf('quokka', '2.0.0'), actor), refusal('not-owner'));
   await world.execute(publishOf('quokka', '2.0.0'), dora);
@@ -252,6 +251,15 @@ test('a member of a private package sees it, and only one who writes adds to it;
   assert.equal(seenBy(dora), undefined);
   assert.match(publicKinds(world), /^(sealed ?){7}$/);
   assertSilent(world, ['quokka', 'carl', 'dora']);
+});
+
+test('a name that is only close to a package finds none', async () => {
+  const world = await openWorld({ rulesOf: toyRulesOf, surfaces: [] });
+  await world.execute([hiddenPublish('quokka', '1.0.0'), publishOf('wombat', '1.0.0')], ann);
+  const found = ['quokka', 'QUOKKA', 'wombat', 'WOMBAT'].map(
+    (name) => visiblePackage(world.state, of(name), ann)?.name,
+  );
+  assert.deepEqual(found, ['quokka', undefined, 'wombat', undefined]);
 });
 
 test('members stand in the open once their package does, and what is said of them from then on', async () => {

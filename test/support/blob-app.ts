@@ -1,4 +1,5 @@
 /** The API of a registry in memory with one surface that does with blobs and uploads whatever a call can do. */
+import { accessTokensOf } from './access-tokens.ts';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -132,10 +133,18 @@ export async function openBlobApp(t: Pick<TestContext, 'after'>): Promise<BlobAp
     isReserved: () => false,
   });
   const errors: unknown[] = [];
+  const accessTokens = accessTokensOf({ accounts, clock, ids });
   const app = createApp({
     ...world,
     accounts,
-    auth: authenticator({ accounts, clock, administratorToken: undefined, bootstrapSecret: undefined }),
+    accessTokens,
+    auth: authenticator({
+      accounts,
+      accessTokens,
+      clock,
+      administratorToken: undefined,
+      bootstrapSecret: undefined,
+    }),
     ids,
     logIns: new LogInSessions({ clock, ids }),
     keyring: { sign: () => new Uint8Array() },

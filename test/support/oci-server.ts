@@ -33,12 +33,17 @@ export const noOciServer: string | undefined =
 
 const login: Login = { username: 'acme', password: 'correct horse battery' };
 
-export const ociServer = (t: Pick<TestContext, 'after'>): Promise<OciServer> =>
-  isReference ? reference(t) : cairn(t);
+export const ociServer = (
+  t: Pick<TestContext, 'after'>,
+  env: Readonly<Record<string, string>> = { CAIRN_OCI_VISIBILITY: 'public' },
+): Promise<OciServer> => (isReference ? reference(t) : cairn(t, env));
 
-async function cairn(t: Pick<TestContext, 'after'>): Promise<OciServer> {
+async function cairn(
+  t: Pick<TestContext, 'after'>,
+  env: Readonly<Record<string, string>>,
+): Promise<OciServer> {
   const data = await temporaryDirectory(t);
-  const server = await startServer({ data, env: { CAIRN_ECOSYSTEMS: 'oci' } });
+  const server = await startServer({ data, env: { CAIRN_ECOSYSTEMS: 'oci', ...env } });
   t.after(() => server.kill());
   await remoteControl(join(data, 'control.sock')).createAccount({
     handle: login.username,
