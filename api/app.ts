@@ -89,9 +89,7 @@ export function createApp(deps: AppDeps): RequestListener {
     settings: () => deps.state.settings,
     metrics: () => deps.metrics.render(),
   });
-  const directories = new Map(
-    [...deps.surfaces, own].map((surface) => [surface, new Directory(surface, deps)]),
-  );
+  const directories = directoriesOf([...deps.surfaces, own], deps);
   const api = expressApp(deps, contexts, directories);
   let current: { settings: unknown; routing: Routing; site: SiteServer } | undefined;
 
@@ -131,7 +129,8 @@ export function createApp(deps: AppDeps): RequestListener {
           const paths = pathsOf(mount, route, match.params);
           const headers = route.headers?.(match.params);
           const cache = cacheOf(route, match.params);
-          const read = { urlPath: path, query: context.query, requestId, route, paths, cache, headers };
+          const etag = route.etag?.(match.params);
+          const read = { urlPath: path, query: context.query, requestId, route, paths, cache, etag, headers };
           if (site.serve(read, request, response)) {
             if (route.counts && method === 'GET' && response.statusCode === 200)
               deps.counters.count({ category: 'download', ...route.counts(match.params), ours: 'version' });
@@ -213,6 +212,17 @@ function bringsBody({ headers }: IncomingMessage): boolean {
 }
 
 type Directories = ReadonlyMap<Surface, Directory>;
+
+/** What stands beside another surface lists the packages of that one. */
+function directoriesOf(surfaces: readonly Surface[], deps: AppDeps): Directories {
+  const own = new Map(surfaces.map((surface) => [surface.id, new Directory(surface, deps)]));
+  return new Map(
+    surfaces.flatMap((surface) => {
+      const directory = own.get(surface.beside?.surface ?? surface.id);
+      return directory ? [[surface, directory] as const] : [];
+    }),
+  );
+}
 
 function expressApp(
   deps: AppDeps,

@@ -49,8 +49,8 @@ export async function putManifest(call: Call, view: StateView): Promise<Intent> 
   if (wanted && wanted !== digest)
     throw new RegistryError('digest-mismatch', `these are the bytes of ${digest}, and not of ${wanted}`);
   await loadContents(call, view.package('oci', name));
-  noteContents(digest, meta);
   const kept = await call.keepMeta(meta);
+  if ('metaDigest' in kept.fields) noteContents(digest, meta.blobs);
   const isPublic = actor.handle === ANYBODY.handle || view.settings.oci?.defaultVisibility === 'public';
   return {
     actor,

@@ -10,7 +10,7 @@ const image = 'application/vnd.oci.image.manifest.v1+json';
 const index = 'application/vnd.oci.image.index.v1+json';
 
 /** Any text stands for some bytes. */
-export function ociDigest(what: string): string {
+function ociDigest(what: string): string {
   return anArtifact('oci', what).digest;
 }
 
@@ -24,7 +24,7 @@ export interface OciManifest {
 }
 
 /** What a push of a manifest plans, without its tag. */
-export function pushOf({
+function pushOf({
   name,
   what,
   mediaType = image,
@@ -48,7 +48,7 @@ export function pushOf({
   };
 }
 
-export function tagOf(name: string, ref: string, what: string): Command {
+function tagOf(name: string, ref: string, what: string): Command {
   return { kind: 'set-ref', ecosystem: 'oci', name, ref, target: ociDigest(what) };
 }
 
