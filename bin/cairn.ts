@@ -5,6 +5,7 @@ import type { fileAdvisory } from './advisory.ts';
 import type { claim } from './claim.ts';
 import type { doctor } from './doctor.ts';
 import { ExitCode, exitCodeOf, explain } from './exit-codes.ts';
+import type { gc } from './gc.ts';
 import type { listMembers, removeMember, setMember } from './member.ts';
 import { readOptions, type Flags } from './options.ts';
 import type { RegenFlags } from './regen.ts';
@@ -240,6 +241,17 @@ withData(program.command('settings'))
   .option('--oci <json>', 'settings of the OCI surface')
   .action(async (flags: Flags & Parameters<typeof changeSettings>[1]) =>
     (await import('./settings.ts')).changeSettings(dataOf(flags), flags),
+  );
+
+withData(program.command('gc'))
+  .description(
+    'remove blobs that no version, name or upload has needed for a while; safe beside a running server',
+  )
+  .option('--dry-run', 'list what would go, and why; changes nothing')
+  .option('--grace <time>', 'how long a blob has to have been unneeded: 7d, 24h or 0', '7d')
+  .option('--json', 'print JSON: one object, or one per line with --dry-run')
+  .action(async (flags: Flags & Parameters<typeof gc>[1]) =>
+    (await import('./gc.ts')).gc(dataOf(flags), flags),
   );
 
 withData(program.command('doctor'))

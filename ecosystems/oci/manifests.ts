@@ -64,6 +64,7 @@ export async function putManifest(call: Call, view: StateView): Promise<Intent> 
     actor,
     blobs: [blob, ...kept.blobs],
     plan(now) {
+      requireSameType(now.package('oci', name)?.releases.get(digest), mediaType);
       requireContents(call, now, name, meta);
       return [
         {
@@ -138,6 +139,20 @@ async function holdBlobs(call: Call, { name }: Package, release: Release): Promi
     ? (JSON.parse(await call.readText(asDigest(metaDigest))) as OciMeta)
     : metaOf(release);
   for (const [digest] of blobs) await call.uploads.hold(name, asDigest(digest));
+}
+
+/**
+ * Bytes that do not say what they are may pass for two things: what one client has checked, another must not read otherwise.
+ * @throws RegistryError `invalid-manifest`
+ */
+function requireSameType(known: Release | undefined, mediaType: string): void {
+  if (!known) return;
+  const before = manifestArtifact(known).mediaType;
+  if (before === mediaType) return;
+  throw new RegistryError(
+    'invalid-manifest',
+    `${known.version} was pushed as ${quoted(before)}, and cannot be ${quoted(mediaType)} as well; delete it first`,
+  );
 }
 
 /** @throws RegistryError `invalid-manifest` as `MANIFEST_BLOB_UNKNOWN`, or `wrong-length` */

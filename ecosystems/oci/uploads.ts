@@ -43,7 +43,7 @@ export async function finishUpload(call: Call, view: StateView): Promise<HttpAns
   const upload = await requireUpload(call, view);
   const digest = checkDigest(call.query.get('digest') ?? '');
   if (bringsBody(call)) await append(call, upload);
-  await call.uploads.finish(upload.id, digest);
+  await inTurn(call, upload, () => call.uploads.finish(upload.id, digest));
   return taken(call, upload.place, digest);
 }
 
@@ -59,20 +59,34 @@ export async function cancelUpload(call: Call, view: StateView): Promise<HttpAns
   return empty(204);
 }
 
-async function append(call: Call, upload: Upload): Promise<Upload> {
+function append(call: Call, upload: Upload): Promise<Upload> {
   const { at, length } = chunkOf(call);
-  try {
-    return await call.uploads.append(upload.id, call.body({ maxBytes }), {
+  return inTurn(call, upload, () =>
+    call.uploads.append(upload.id, call.body({ maxBytes }), {
       maxBytes,
       ...(at === undefined ? {} : { at }),
       ...lengthOf(length),
-    });
+    }),
+  );
+}
+
+/** @throws RegistryError `upload-out-of-order`, also while another request works on it, and then says where it stands */
+async function inTurn<T>(call: Call, upload: Upload, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
   } catch (error) {
-    if (!(error instanceof RegistryError) || error.code !== 'upload-out-of-order') throw error;
+    if (!(error instanceof RegistryError) || !isOfTurn(error)) throw error;
     // A client that is told where it stands can go on from there.
     const stands = call.uploads.find(upload.id) ?? upload;
-    throw new RegistryError(error.code, error.message, { cause: error, headers: headersOf(call, stands) });
+    throw new RegistryError('upload-out-of-order', error.message, {
+      cause: error,
+      headers: headersOf(call, stands),
+    });
   }
+}
+
+function isOfTurn({ code }: RegistryError): boolean {
+  return code === 'upload-out-of-order' || code === 'conflict';
 }
 
 /** Of this repository: under another it is no upload at all. */

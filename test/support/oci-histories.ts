@@ -10,7 +10,7 @@ const image = 'application/vnd.oci.image.manifest.v1+json';
 const index = 'application/vnd.oci.image.index.v1+json';
 
 /** Any text stands for some bytes. */
-function ociDigest(what: string): string {
+export function ociDigest(what: string): string {
   return anArtifact('oci', what).digest;
 }
 
@@ -24,7 +24,7 @@ export interface OciManifest {
 }
 
 /** What a push of a manifest plans, without its tag. */
-function pushOf({
+export function pushOf({
   name,
   what,
   mediaType = image,
@@ -48,7 +48,7 @@ function pushOf({
   };
 }
 
-function tagOf(name: string, ref: string, what: string): Command {
+export function tagOf(name: string, ref: string, what: string): Command {
   return { kind: 'set-ref', ecosystem: 'oci', name, ref, target: ociDigest(what) };
 }
 
