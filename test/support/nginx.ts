@@ -1,4 +1,4 @@
-/** nginx over the files of a site, with the configuration that operators are given. */
+/** nginx over the files of a site, alone or in front of a registry, with the configurations that operators are given. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import type { TestContext } from 'node:test';
 import { eventually } from './eventually.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
-const configuration = new URL('../../deploy/nginx.conf', import.meta.url).pathname;
+const deploy = new URL('../../deploy/', import.meta.url).pathname;
 
 /** Why there is no nginx here; undefined when there is. */
 export const noNginx: string | undefined =
@@ -22,10 +22,30 @@ export interface Nginx {
 }
 
 /** Serves a site at a port of loopback; ends with the test. */
-export async function startNginx(t: Pick<TestContext, 'after'>, site: string, port: number): Promise<Nginx> {
+export function startNginx(t: Pick<TestContext, 'after'>, site: string, port: number): Promise<Nginx> {
+  return start(t, serverBlock('nginx.conf', site, port), port);
+}
+
+export interface InFront {
+  readonly site: string;
+  readonly port: number;
+  /** Where the registry itself listens. */
+  readonly registry: string;
+}
+
+/** Stands before a registry that runs; ends with the test. */
+export function startNginxInFront(
+  t: Pick<TestContext, 'after'>,
+  { site, port, registry }: InFront,
+): Promise<Nginx> {
+  const block = serverBlock('nginx-in-front.conf', site, port);
+  return start(t, block.replaceAll(/^( *proxy_pass) .*;$/gm, `$1 ${registry};`), port);
+}
+
+async function start(t: Pick<TestContext, 'after'>, block: string, port: number): Promise<Nginx> {
   const prefix = await temporaryDirectory(t);
   mkdirSync(join(prefix, 'temporary'));
-  writeFileSync(join(prefix, 'server.conf'), serverBlock(site, port));
+  writeFileSync(join(prefix, 'server.conf'), block);
   writeFileSync(join(prefix, 'nginx.conf'), mainConfiguration(prefix));
   const child = spawn(
     'nginx',
@@ -44,8 +64,8 @@ export async function startNginx(t: Pick<TestContext, 'after'>, site: string, po
 }
 
 /** The operator's file with our address and root, and nothing else changed. */
-function serverBlock(site: string, port: number): string {
-  const text = readFileSync(configuration, 'utf8');
+function serverBlock(file: string, site: string, port: number): string {
+  const text = readFileSync(join(deploy, file), 'utf8');
   return replaceOnce(
     replaceOnce(text, /^( *listen) .*;$/m, `$1 127.0.0.1:${port};`),
     /^( *root) .*;$/m,
@@ -54,7 +74,7 @@ function serverBlock(site: string, port: number): string {
 }
 
 function replaceOnce(text: string, pattern: RegExp, by: string): string {
-  if (!pattern.test(text)) throw new Error(`deploy/nginx.conf has no line for ${String(pattern)}`);
+  if (!pattern.test(text)) throw new Error(`the configuration has no line for ${String(pattern)}`);
   return text.replace(pattern, by);
 }
 
