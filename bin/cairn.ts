@@ -46,6 +46,13 @@ withData(program.command('serve'))
     '--npm-fallback <url>',
     'ask there for npm packages that are not here; or false (CAIRN_NPM_FALLBACK)',
   )
+  // What the server is started with that this one can take the place of, for images.
+  .addOption(new Option('--host <host>').hideHelp())
+  .addOption(new Option('-p, --port <port>').hideHelp())
+  .addOption(new Option('--root <dir>').hideHelp())
+  .addOption(new Option('--url <url>').hideHelp())
+  .addOption(new Option('-s, --storage <kind>').hideHelp())
+  .addOption(new Option('--database-url <url>').hideHelp())
   .action(async (flags: Flags) => (await import('./run-serve.ts')).runServe(readOptions(flags)));
 
 withData(program.command('regen'))
