@@ -55,7 +55,7 @@ const unauthorized = 'Say who you are, or ask for a token that is good for this:
 const denied = 'This account may not.';
 const badName = 'Not the name of a repository.';
 const noUpload = 'There is no such upload in this repository.';
-const ofUpload = { 400: badName, 401: unauthorized, 404: noUpload } as const;
+const ofUpload = { 400: badName, 401: unauthorized, 403: denied, 404: noUpload } as const;
 
 export const docs = {
   ping: {
@@ -165,14 +165,14 @@ export const docs = {
     summary: 'How much of a blob has arrived',
     scope: 'push',
     success: { status: 204, description: 'See Range.' },
-    refusals: { 401: unauthorized, 404: noUpload },
+    refusals: ofUpload,
   },
   cancelUpload: {
     id: 'cancelUpload',
     summary: 'Give up a push',
     scope: 'push',
     success: { status: 204, description: 'Nothing of it is left.' },
-    refusals: { 401: unauthorized, 404: noUpload },
+    refusals: ofUpload,
   },
   tags: {
     id: 'tags',
