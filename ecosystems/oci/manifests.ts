@@ -126,9 +126,10 @@ function releaseAt(of: Package, reference: string): Release | undefined {
 }
 
 function mayPush(call: Call, view: StateView, name: string): boolean {
+  const caller = identify(call, view, { name, action: 'delete' });
   const granted = grantedFor(call, name);
   if (granted) return granted.includes('push');
-  return mayDo(identify(call, view), view, { name, action: 'push' });
+  return mayDo(caller, view, { name, action: 'push' });
 }
 
 /** What the manifest named stays in the repository for a while: somebody may be about to push another that names it as well. */
