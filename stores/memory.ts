@@ -31,7 +31,7 @@ import type {
   UpstreamAnswer,
   UpstreamAsk,
 } from '../core/ports.ts';
-import type { SiteBody, SiteFile } from '../core/site.ts';
+import { byRank, type SiteBody, type SiteFile } from '../core/site.ts';
 import { placeSegment, refusalOf, refused, roomFor } from './upload-rules.ts';
 
 export class Fault extends Error {
@@ -397,6 +397,12 @@ export class MemorySite implements SiteTarget {
   records: Partial<SiteRecords> = {};
   readonly #artifacts = new Set<string>();
   readonly #held = new Map<keyof SiteRecords, Promise<void>>();
+  readonly #isBackwards: boolean;
+
+  /** @param isBackwards what may be written in any order is written from the last to the first */
+  constructor({ isBackwards = false } = {}) {
+    this.#isBackwards = isBackwards;
+  }
 
   async hold(part: keyof SiteRecords): Promise<() => Promise<void>> {
     for (let held = this.#held.get(part); held; held = this.#held.get(part)) await held;
@@ -417,10 +423,11 @@ export class MemorySite implements SiteTarget {
   }
 
   async put(files: readonly SiteFile[]): Promise<void> {
-    for (const file of files) {
-      const body = await bodyOf(file.body);
-      this.faults.run(() => this.#store(file, body));
-    }
+    for (const together of byRank(files))
+      for (const file of this.#isBackwards ? [...together].reverse() : together) {
+        const body = await bodyOf(file.body);
+        this.faults.run(() => this.#store(file, body));
+      }
   }
 
   #store(file: SiteFile, body: StoredBody): void {
