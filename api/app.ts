@@ -31,6 +31,7 @@ import { buildRouting, type MountedRoute, type Routing } from './routing.ts';
 import { corsFor } from './cors.ts';
 import type { Metrics } from './metrics.ts';
 import { ownSurface, type Health } from './own-surface.ts';
+import { sendLent } from './send-lent.ts';
 import { SiteServer, type StoredPath } from './site-server.ts';
 
 export interface RequestRecord {
@@ -89,9 +90,7 @@ export function createApp(deps: AppDeps): RequestListener {
     settings: () => deps.state.settings,
     metrics: () => deps.metrics.render(),
   });
-  const directories = new Map(
-    [...deps.surfaces, own].map((surface) => [surface, new Directory(surface, deps)]),
-  );
+  const directories = directoriesOf([...deps.surfaces, own], deps);
   const api = expressApp(deps, contexts, directories);
   let current: { settings: unknown; routing: Routing; site: SiteServer } | undefined;
 
@@ -131,7 +130,8 @@ export function createApp(deps: AppDeps): RequestListener {
           const paths = pathsOf(mount, route, match.params);
           const headers = route.headers?.(match.params);
           const cache = cacheOf(route, match.params);
-          const read = { urlPath: path, query: context.query, requestId, route, paths, cache, headers };
+          const etag = route.etag?.(match.params);
+          const read = { urlPath: path, query: context.query, requestId, route, paths, cache, etag, headers };
           if (site.serve(read, request, response)) {
             if (route.counts && method === 'GET' && response.statusCode === 200)
               deps.counters.count({ category: 'download', ...route.counts(match.params), ours: 'version' });
@@ -213,6 +213,17 @@ function bringsBody({ headers }: IncomingMessage): boolean {
 }
 
 type Directories = ReadonlyMap<Surface, Directory>;
+
+/** What stands beside another surface lists the packages of that one. */
+function directoriesOf(surfaces: readonly Surface[], deps: AppDeps): Directories {
+  const own = new Map(surfaces.map((surface) => [surface.id, new Directory(surface, deps)]));
+  return new Map(
+    surfaces.flatMap((surface) => {
+      const directory = own.get(surface.beside?.surface ?? surface.id);
+      return directory ? [[surface, directory] as const] : [];
+    }),
+  );
+}
 
 function expressApp(
   deps: AppDeps,
@@ -369,7 +380,8 @@ async function sendStreamed(
     return void response.end();
   }
   try {
-    await pipeline('blob' in body ? blobs.open(body.blob, part?.range) : body, response);
+    if ('blob' in body) await sendLent(response, blobs.lend(body.blob, part?.range));
+    else await pipeline(body, response);
   } catch (error) {
     if (!('blob' in body)) await close(body);
     // The connection is closed by now, which tells the client that something is missing; who hung up knows it.

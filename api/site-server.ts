@@ -34,6 +34,8 @@ export interface SiteRead extends Asked {
   /** Below the root of the site, from `sitePath`, the likeliest first: none where no file can be. */
   readonly paths: readonly StoredPath[];
   readonly cache: CachePolicy;
+  /** That of the route, where it has one. */
+  readonly etag?: string | undefined;
   /** Of the route itself, beside type and policy. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
@@ -89,7 +91,10 @@ export class SiteServer {
     return undefined;
   }
 
-  #findAt({ path, type }: StoredPath, { urlPath, route, cache, headers }: SiteRead): ServedFile | undefined {
+  #findAt(
+    { path, type }: StoredPath,
+    { urlPath, route, cache, etag: ofRoute, headers }: SiteRead,
+  ): ServedFile | undefined {
     const key = urlPath.includes('%') ? path : urlPath;
     const kept = this.#standing(key);
     if (kept) return kept;
@@ -100,7 +105,7 @@ export class SiteServer {
     if (cache === 'document' && !route.counts && file.size <= MAX_KEPT_BYTES)
       return this.#keep(key, path, { route, type, cache, file, headers });
     const ofDigest = digestHeaders(route, type, headers, () => file.read());
-    const etag = `"${file.version}"`;
+    const etag = `"${ofRoute ?? file.version}"`;
     return { route, contentType, cache, headers: ofDigest, file, etag, size: file.size, body: undefined };
   }
 

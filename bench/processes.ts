@@ -30,6 +30,7 @@ export function requireProgram(program: string, ...probe: readonly string[]): vo
 export type ChildName =
   | 'generate'
   | 'generate-npm'
+  | 'generate-oci'
   | 'append'
   | 'append-single'
   | 'publisher'

@@ -11,6 +11,8 @@ import { append } from './append.ts';
 import { appendLate } from './append-late.ts';
 import { npmInstall } from './npm-install.ts';
 import { npmPublishMany } from './npm-publish-many.ts';
+import { ociTags } from './oci-tags.ts';
+import { ociTransfer } from './oci-transfer.ts';
 import { openLog } from './open-log.ts';
 import { Absent, type Bench, type BenchContext, type Place, type Size } from './measure.ts';
 import { publishRate } from './publish-rate.ts';
@@ -38,6 +40,8 @@ const benches: readonly Bench[] = [
   serveEntries,
   uploadMemory,
   zigHash,
+  ociTransfer,
+  ociTags,
   openLog,
   endurance,
 ];

@@ -5,6 +5,7 @@ import type { fileAdvisory } from './advisory.ts';
 import type { claim } from './claim.ts';
 import type { doctor } from './doctor.ts';
 import { ExitCode, exitCodeOf, explain } from './exit-codes.ts';
+import type { gc } from './gc.ts';
 import type { listMembers, removeMember, setMember } from './member.ts';
 import { readOptions, type Flags } from './options.ts';
 import type { RegenFlags } from './regen.ts';
@@ -45,6 +46,13 @@ withData(program.command('serve'))
     '--npm-fallback <url>',
     'ask there for npm packages that are not here; or false (CAIRN_NPM_FALLBACK)',
   )
+  // What the server is started with that this one can take the place of, for images.
+  .addOption(new Option('--host <host>').hideHelp())
+  .addOption(new Option('-p, --port <port>').hideHelp())
+  .addOption(new Option('--root <dir>').hideHelp())
+  .addOption(new Option('--url <url>').hideHelp())
+  .addOption(new Option('-s, --storage <kind>').hideHelp())
+  .addOption(new Option('--database-url <url>').hideHelp())
   .action(async (flags: Flags) => (await import('./run-serve.ts')).runServe(readOptions(flags)));
 
 withData(program.command('regen'))
@@ -240,6 +248,17 @@ withData(program.command('settings'))
   .option('--oci <json>', 'settings of the OCI surface')
   .action(async (flags: Flags & Parameters<typeof changeSettings>[1]) =>
     (await import('./settings.ts')).changeSettings(dataOf(flags), flags),
+  );
+
+withData(program.command('gc'))
+  .description(
+    'remove blobs that no version, name or upload has needed for a while; safe beside a running server',
+  )
+  .option('--dry-run', 'list what would go, and why; changes nothing')
+  .option('--grace <time>', 'how long a blob has to have been unneeded: 7d, 24h or 0', '7d')
+  .option('--json', 'print JSON: one object, or one per line with --dry-run')
+  .action(async (flags: Flags & Parameters<typeof gc>[1]) =>
+    (await import('./gc.ts')).gc(dataOf(flags), flags),
   );
 
 withData(program.command('doctor'))

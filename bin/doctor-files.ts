@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { findAccessKeys } from '../stores/access-key-directory.ts';
 import { unfitDisk } from '../stores/disk-check.ts';
 import { temporaryFolder } from '../stores/site-files.ts';
+import { strayFiles } from '../stores/upload-directory.ts';
+import { UNFINISHED } from '../stores/unneeded-blobs.ts';
 import { layout } from './layout.ts';
 import { systemClock } from './open-registry.ts';
 
@@ -19,6 +21,7 @@ export function* checkFiles(dataDirectory: string): Iterable<Finding> {
   yield checkSecrecy('private log', [paths.privateLog]);
   yield checkSecrecy('keys', [paths.keys, ...filesIn(paths.keys), ...filesIn(paths.accessKeys)]);
   yield* checkAccessKeys(paths.accessKeys);
+  yield checkSecrecy('uploads', [paths.uploads]);
   yield* checkLeftovers(dataDirectory);
 }
 
@@ -43,16 +46,16 @@ function checkSecrecy(about: string, paths: readonly string[]): Finding {
 const OLD_MS = 3_600_000;
 
 function* checkLeftovers(dataDirectory: string): Iterable<Finding> {
-  const { blobs, site, log, privateLog, keys, accessKeys } = layout(dataDirectory);
+  const { blobs, uploads, site, log, privateLog, keys, accessKeys } = layout(dataDirectory);
+  const isOld = (path: string): boolean => systemClock.now() - statSync(path).mtimeMs > OLD_MS;
   const old = (directory: string, isTemporary: (name: string) => boolean = () => true): string[] =>
-    filesIn(directory).filter(
-      (path) =>
-        isTemporary(path.slice(directory.length + 1)) && systemClock.now() - statSync(path).mtimeMs > OLD_MS,
-    );
+    filesIn(directory).filter((path) => isTemporary(path.slice(directory.length + 1)) && isOld(path));
   const places: readonly (readonly [about: string, what: string, found: readonly string[]])[] = [
     ['blobs', 'half-received uploads', old(join(blobs, 'incoming'))],
+    ['uploads', 'files that belong to no upload', strayFiles(uploads).filter(isOld)],
     ['site', 'half-written files', old(join(site, temporaryFolder))],
     ['disk', 'probes', old(dataDirectory, (name) => name.startsWith('.probe.'))],
+    ['blobs', 'half-written notes of gc', old(dataDirectory, (name) => name.startsWith(UNFINISHED))],
     ['log', 'half-written packs', old(join(log, 'objects/pack'), (name) => name.startsWith('tmp_'))],
     [
       'private log',

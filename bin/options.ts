@@ -58,6 +58,13 @@ export interface Flags {
   readonly registration?: string;
   readonly config?: string;
   readonly npmFallback?: string;
+  /** Another server's words for `listen`, `data` and `publicUrl`, and for what has no other here. */
+  readonly host?: string;
+  readonly port?: string;
+  readonly root?: string;
+  readonly url?: string;
+  readonly storage?: string;
+  readonly databaseUrl?: string;
 }
 
 interface ConfigFile {
@@ -78,7 +85,8 @@ interface ConfigFile {
 }
 
 /** @throws RegistryError `bad-request`, or SchemaViolation, naming the option that cannot be understood. */
-export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = process.env): Options {
+export function readOptions(given: Flags, environment: NodeJS.ProcessEnv = process.env): Options {
+  const flags = inOurWords(given);
   const file = flags.config === undefined ? {} : readConfigFile(flags.config);
   const aliases = aliasesIn(environment);
   const env = (name: string): string | undefined =>
@@ -119,7 +127,40 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
       upstream: parseFallback(flags.npmFallback ?? env('CAIRN_NPM_FALLBACK') ?? file.npmFallback ?? true),
       archives: parseArchives(env('CAIRN_NPM_FALLBACK_TARBALLS') ?? file.npmFallbackTarballs ?? 'redirect'),
     },
-    notes: aliases.notes,
+    notes: [
+      ...aliases.notes,
+      ...(flags.databaseUrl === undefined
+        ? []
+        : ['--database-url is ignored: the log in the data directory takes the place of a database']),
+    ],
+  };
+}
+
+/** The options of the server whose protocol of accounts for images this is. @throws RegistryError `bad-request` */
+function inOurWords(flags: Flags): Flags {
+  const { host, port, root, url, storage = 'FILESYSTEM' } = flags;
+  if (storage.toUpperCase() !== 'FILESYSTEM')
+    throw wrong(
+      `--storage ${storage}: only FILESYSTEM is supported; blobs and site lie below the data directory`,
+    );
+  const other = (theirs: string, theirValue: unknown, ours: string, ourValue: unknown): void => {
+    if (theirValue !== undefined && ourValue !== undefined)
+      throw wrong(`${theirs} and ${ours} say the same thing: leave one of them out`);
+  };
+  other('--host or --port', host ?? port, '--listen', flags.listen);
+  other('--root', root, '--data', flags.data);
+  other('--url', url, '--public-url', flags.publicUrl);
+  if (port !== undefined && !/^\d{1,5}$/.test(port))
+    throw wrong(`--port ${port} is not the number of a port`);
+  const listen =
+    host === undefined && port === undefined
+      ? {}
+      : { listen: `${host?.includes(':') ? `[${host}]` : (host ?? '127.0.0.1')}:${port ?? '8080'}` };
+  return {
+    ...flags,
+    ...listen,
+    ...(root === undefined ? {} : { data: root }),
+    ...(url === undefined ? {} : { publicUrl: url.replace(/\/+$/, '') }),
   };
 }
 

@@ -111,6 +111,8 @@ export function describeEvent(event: LogLine): string {
         | 'owner'
         | 'member'
         | 'access'
+        | 'visibility'
+        | 'artifact'
         | 'to'
         | 'handle'
         | 'tokenId'
@@ -120,7 +122,7 @@ export function describeEvent(event: LogLine): string {
     >;
   const thing = e.ecosystem && e.name ? `${e.ecosystem}/${e.name}` : (e.handle ?? e.tokenId ?? '');
   const detail = [
-    e.version,
+    e.version ?? e.artifact ?? e.visibility,
     e.ref && `${e.ref}${e.target ? ` -> ${e.target}` : ''}`,
     e.owner ?? e.member ?? e.to,
     e.access,

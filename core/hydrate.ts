@@ -17,7 +17,9 @@ function readmeDigestOf(of: Package): string | undefined {
   if (target === undefined) return undefined;
   // A ref says the version as it was published: so does the release, whatever its key.
   for (const release of of.releases.values())
-    if (release.version === target) return release.artifacts.find(({ role }) => role === 'readme')?.digest;
+    // Of one that was withdrawn nothing may be here any more.
+    if (release.version === target && release.withdrawnAt === undefined)
+      return release.artifacts.find(({ role }) => role === 'readme')?.digest;
   return undefined;
 }
 

@@ -3,7 +3,6 @@
  * contract test that every version passes.
  */
 import type { KeyObject } from 'node:crypto';
-import type { Readable } from 'node:stream';
 import type { RegistryKey } from '../schema/types.ts';
 import type {
   CategoryReport,
@@ -122,6 +121,8 @@ export interface BlobStore {
   read(digest: Digest): Promise<Uint8Array>;
   /** The content, or a part of it that lies within, in pieces. @throws RegistryError `not-found` */
   open(digest: Digest, range?: ByteRange): AsyncIterable<Uint8Array>;
+  /** The same for whoever is done with each piece before asking for the next: its memory is another's then. */
+  lend(digest: Digest, range?: ByteRange): AsyncIterable<Uint8Array>;
 }
 
 /** Bytes `start` to `end`, both included. */
@@ -342,8 +343,8 @@ export interface FoundFile {
   /** Differs whenever the bytes differ. */
   readonly version: string;
   read(): Uint8Array;
-  /** Bytes `start` to `end`, both included. */
-  stream(start: number, end: number): Readable;
+  /** A part that lies within, in pieces: each stands until the next is asked for, and then its memory is another's. */
+  lend(range: ByteRange): AsyncIterable<Uint8Array>;
 }
 
 /** The read side of a site. */

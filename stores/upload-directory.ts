@@ -143,7 +143,8 @@ export class UploadDirectory implements UploadStore {
           const poured = await pour(source, { file, position: upload.size, maxBytes, hash });
           const refusal = refusalOf(poured, limits);
           if (refusal) await ftruncate(file, upload.size);
-          // Stopping before this leaves some of the bytes, from the first on: they are gone on from, or sent again.
+          // Killed before this, some of the bytes are there, from the first on, and gone on from. After a power cut they may
+          // be no more than a length: then the digest will not be right, and the client begins again.
           await sync(file);
           return { poured, refusal };
         } finally {

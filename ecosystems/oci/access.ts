@@ -1,6 +1,6 @@
 /** Who may do what to a repository, and how a client is told to ask for it (contract, sections 10 and 14). */
 import { RegistryError } from '../../core/errors.ts';
-import { isOwner, mayWrite, readersOf } from '../../core/access.ts';
+import { isOwner, mayWrite, readersOf, visiblePackage } from '../../core/access.ts';
 import { isAdministrator, isGoodFor, type Actor, type Scope } from '../../core/permission.ts';
 import type { Package } from '../../core/package.ts';
 import type { Call } from '../../core/route.ts';
@@ -13,6 +13,8 @@ export type Action = 'pull' | 'push' | 'delete';
 export interface Wanted {
   readonly name: string;
   readonly action: Action;
+  /** What a token is to be asked for, where more than one would do. */
+  readonly asks?: readonly Action[];
 }
 
 /** What tokens are for; clients hand it from the challenge to the token's endpoint. */
@@ -108,7 +110,7 @@ export function challenge(
   const parts = [
     `realm="${settings.publicUrl}/auth/token"`,
     `service="${SERVICE}"`,
-    ...(wanted ? [`scope="repository:${wanted.name}:${asked[wanted.action]}"`] : []),
+    ...(wanted ? [`scope="repository:${wanted.name}:${asksOf(wanted).join(',')}"`] : []),
     ...(error === undefined ? [] : [`error="${error}"`]),
   ];
   return new RegistryError('unauthenticated', message, {
@@ -117,23 +119,32 @@ export function challenge(
   });
 }
 
-/** What a request names in its challenge. */
-const asked: Record<Action, string> = { pull: 'pull', push: 'pull,push', delete: 'delete' };
+/** Clients ask for exactly what a challenge names, and who pushes looks first whether it is there. */
+function asksOf({ action, asks }: Wanted): readonly Action[] {
+  return asks ?? (action === 'push' ? ['pull', 'push'] : [action]);
+}
 
-/** By the rights of now, and as far as the credential goes. Looks up the same for what is there and what is not. */
+/**
+ * By the rights of now, and as far as the credential goes. A private repository is looked up no further for strangers than one
+ * that does not exist: neither the answer nor its time tells them apart.
+ */
 export function mayDo(actor: Actor | undefined, view: StateView, { name, action }: Wanted): boolean {
   const namespace = namespaceOf(name);
   const place = { ecosystem: 'oci', name, namespace } as const;
-  const readers = view.privateReaders('oci', name);
-  const holders = { package: view.package('oci', name), namespace: view.namespace('oci', namespace) };
-  if (action === 'pull' && holders.package?.visibility === 'public') return true;
+  const ofPackage = visiblePackage(
+    view,
+    place,
+    actor && { ...actor, scopes: new Set([...actor.scopes, 'read']) },
+  );
+  if (action === 'pull' && ofPackage?.visibility === 'public') return true;
   if (!actor || !isGoodFor(actor, scopeOf[action], place)) return false;
   if (isAdministrator(actor)) return true;
+  const holders = { package: ofPackage, namespace: view.namespace('oci', namespace) };
   // A repository that nobody has pushed to yet is there for those who may push to it.
   if (!holders.namespace) return mayTake(actor, view, namespace);
   switch (action) {
     case 'pull':
-      return (readers ?? readersOf(holders)).includes(actor.handle);
+      return readersOf(holders).includes(actor.handle);
     case 'push':
       return mayWrite(actor, holders, rules);
     case 'delete':

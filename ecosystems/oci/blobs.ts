@@ -5,7 +5,7 @@ import type { Call, HttpAnswer, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
 import { requireAccess } from './access.ts';
 import { bytesOf, empty } from './answers.ts';
-import { loadContents, namedBlobSize } from './contents.ts';
+import { isNamed, loadContents, namedBlobSize } from './contents.ts';
 import { DIGEST_HEADER } from './headers.ts';
 import { checkDigest } from './names.ts';
 
@@ -52,7 +52,7 @@ export async function deleteBlob(call: Call, view: StateView): Promise<HttpAnswe
 }
 
 function requireUnnamed(view: StateView, name: string, digest: Digest): void {
-  if (namedBlobSize(view.package('oci', name), digest) === undefined) return;
+  if (!isNamed(view.package('oci', name), digest)) return;
   throw new RegistryError('conflict', `a manifest in ${name} names ${digest}: delete that first`, {
     surfaceCode: 'UNSUPPORTED',
   });

@@ -6,7 +6,15 @@ import type { Actor } from '../../core/permission.ts';
 import type { StagedBlob } from '../../core/ports.ts';
 import type { Call, HttpAnswer, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
-import { ANYBODY, grantedFor, mayDo, identify, requireAccess, requireRepository } from './access.ts';
+import {
+  ANYBODY,
+  grantedFor,
+  mayDo,
+  identify,
+  requireAccess,
+  requireRepository,
+  type Wanted,
+} from './access.ts';
 import { bytesOf, empty, locationOf } from './answers.ts';
 import { blobSizeIn } from './blobs.ts';
 import { loadContents, noteContents } from './contents.ts';
@@ -49,8 +57,8 @@ export async function putManifest(call: Call, view: StateView): Promise<Intent> 
   if (wanted && wanted !== digest)
     throw new RegistryError('digest-mismatch', `these are the bytes of ${digest}, and not of ${wanted}`);
   await loadContents(call, view.package('oci', name));
-  noteContents(digest, meta);
   const kept = await call.keepMeta(meta);
+  if ('metaDigest' in kept.fields) noteContents(digest, meta.blobs);
   const isPublic = actor.handle === ANYBODY.handle || view.settings.oci?.defaultVisibility === 'public';
   return {
     actor,
@@ -87,8 +95,10 @@ export async function deleteManifest(call: Call, view: StateView): Promise<Inten
   const { name = '', reference = '' } = call.params;
   const isTagged = !isDigestLike(reference);
   // Whoever may move a tag may take it away.
-  const action = isTagged && mayPush(call, view, name) ? 'push' : 'delete';
-  const caller = (await requireAccess(call, view, { name, action })) ?? ANYBODY;
+  const wanted: Wanted = isTagged
+    ? { name, action: mayPush(call, view, name) ? 'push' : 'delete', asks: ['push', 'delete'] }
+    : { name, action: 'delete' };
+  const caller = (await requireAccess(call, view, wanted)) ?? ANYBODY;
   // What deletes manifests may take away their tags, which is less.
   const actor: Actor = isTagged ? { ...caller, scopes: new Set([...caller.scopes, 'publish']) } : caller;
   const of = requireRepository(view, name);

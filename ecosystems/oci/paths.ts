@@ -22,6 +22,7 @@ export const paths = {
     digestHeader: DIGEST_HEADER,
     headers: ({ reference = '' }) =>
       isDigestLike(reference) ? { ...versionHeader, [DIGEST_HEADER]: reference } : versionHeader,
+    etag: ({ reference = '' }) => (isDigestLike(reference) ? reference : undefined),
     missFromApi: readMissingManifest,
   },
   blob: {
@@ -31,6 +32,7 @@ export const paths = {
     cache: 'artifact',
     refusesBackwardRanges: true,
     headers: ({ digest = '' }) => ({ ...versionHeader, [DIGEST_HEADER]: digest }),
+    etag: ({ digest }) => digest,
     missFromApi: readMissingBlob,
   },
   tags: {

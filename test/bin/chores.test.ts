@@ -1,7 +1,8 @@
 /** The end of what is kept for a time: by an event, never by the clock alone. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { expireCommits } from '../../bin/chores.ts';
+import { expireCommits, expireUploads } from '../../bin/chores.ts';
+import { digestOf } from '../../core/digest.ts';
 import { shaOfRef } from '../../surfaces/pantry/names.ts';
 import { assertExact, contentOf } from '../support/histories.ts';
 import { openWorld, someSettings, type World } from '../support/registry.ts';
@@ -91,3 +92,26 @@ test('what is published again at the very moment in which it would end stays', a
   assert.deepEqual(expired, []);
   assert.ok((await documents(world)).includes(`pantry/commits/${a}/y/tarball`));
 });
+
+test('an upload that nobody goes on with ends after seven days, and so does the stay of a blob that nothing names', async () => {
+  const world = await open();
+  const start = world.clock.time;
+  const clock = { now: () => world.clock.time };
+  const left = await world.uploads.start('acme/app', 'ann');
+  const gone = await world.uploads.start('acme/app', 'ann');
+  const { digest } = await world.uploads.receive('acme/app', digestOf('blob'), pieces('blob'), {
+    maxBytes: 100,
+  });
+  world.clock.time = start + 6 * DAY_MS;
+  await world.uploads.append(left.id, pieces('more'), { maxBytes: 100 });
+  assert.deepEqual(await expireUploads(world, { clock }), []);
+  world.clock.time = start + 8 * DAY_MS;
+  assert.equal((await expireUploads(world, { clock })).length, 2);
+  assert.equal(world.uploads.find(left.id)?.size, 4);
+  assert.equal(world.uploads.find(gone.id), undefined);
+  assert.equal(world.uploads.held('acme/app', digest), undefined);
+});
+
+async function* pieces(text: string): AsyncIterable<Uint8Array> {
+  yield Buffer.from(text);
+}

@@ -148,7 +148,7 @@ test('a flag comes before the environment, the environment before the file', asy
     '/of/file',
     { host: '1.1.1.1', port: 1 },
     'https://file.example',
-    { x07: '/file', npm: '/npm', zig: '/zig', pantry: '/pantry' },
+    { x07: '/file', npm: '/npm', zig: '/zig', oci: '/v2', pantry: '/pantry' },
     'invited',
     60,
   ]);
@@ -156,7 +156,7 @@ test('a flag comes before the environment, the environment before the file', asy
     '/of/environment',
     { host: '2.2.2.2', port: 2 },
     'https://environment.example',
-    { x07: '/environment', npm: '/npm', zig: '/zig', pantry: '/pantry' },
+    { x07: '/environment', npm: '/npm', zig: '/zig', oci: '/v2', pantry: '/pantry' },
     'open',
     3600,
   ]);
@@ -164,7 +164,7 @@ test('a flag comes before the environment, the environment before the file', asy
     '/of/flag',
     { host: '3.3.3.3', port: 3 },
     'https://flag.example',
-    { x07: '/environment', npm: '/npm', zig: '/zig', pantry: '/pantry' },
+    { x07: '/environment', npm: '/npm', zig: '/zig', oci: '/v2', pantry: '/pantry' },
     'closed',
     3600,
   ]);
@@ -175,11 +175,60 @@ test('what is left unsaid is left to the registry', () => {
     {},
     { CAIRN_PUBLIC_URL: ' ', CAIRN_ADMIN_TOKEN: '' },
   );
-  assert.deepEqual(said, { publicUrl: undefined, mounts: undefined, x07: undefined, npm: undefined });
+  assert.deepEqual(said, {
+    publicUrl: undefined,
+    mounts: undefined,
+    x07: undefined,
+    npm: undefined,
+    oci: undefined,
+  });
   assert.deepEqual(listen, { host: '127.0.0.1', port: 8080 });
   assert.equal(administratorToken, undefined);
   assert.equal(registration, 'closed');
   assert.equal(accessTokenSeconds, 300);
+});
+
+test('settings of images are read word by word, and what is none of the words is refused', () => {
+  const { said } = readOptions(
+    {},
+    { CAIRN_OCI_VISIBILITY: 'public', CAIRN_OCI_NAMESPACES: 'first-push', CAIRN_OCI_ANONYMOUS: 'push' },
+  );
+  assert.deepEqual(said.oci, { defaultVisibility: 'public', namespaces: 'first-push', anonymous: 'push' });
+  assert.throws(() => readOptions({}, { CAIRN_OCI_VISIBILITY: 'secret' }), /defaultVisibility/);
+});
+
+test('what clients have fixed the place of cannot be moved', () => {
+  assert.throws(() => readOptions({}, { CAIRN_MOUNTS: 'oci=/images' }), /oci=\/images.*\/v2/);
+  assert.throws(() => readOptions({}, { CAIRN_MOUNTS: 'oci-auth=/auth' }), /there is no surface oci-auth/);
+});
+
+test('the options of another server of images mean ours, and contradict them loudly', () => {
+  const { listen, dataDirectory, said, notes } = readOptions(
+    {
+      host: '0.0.0.0',
+      port: '5000',
+      root: '/srv/images',
+      url: 'https://images.example',
+      storage: 'FILESYSTEM',
+    },
+    {},
+  );
+  assert.deepEqual(listen, { host: '0.0.0.0', port: 5000 });
+  assert.equal(dataDirectory, '/srv/images');
+  assert.equal(said.publicUrl, 'https://images.example');
+  assert.deepEqual(notes, []);
+  assert.deepEqual(readOptions({ port: '5000' }, {}).listen, { host: '127.0.0.1', port: 5000 });
+  assert.deepEqual(readOptions({ host: '::1' }, {}).listen, { host: '::1', port: 8080 });
+  assert.match(readOptions({ databaseUrl: 'postgres://x' }, {}).notes.join(), /--database-url is ignored/);
+  assert.doesNotMatch(readOptions({ databaseUrl: 'postgres://secret@x' }, {}).notes.join(), /secret/);
+  for (const [flags, fault] of [
+    [{ port: '5000', listen: ':80' }, /--listen.*--host|--host.*--listen/],
+    [{ root: '/a', data: '/b' }, /--root.*--data|--data.*--root/],
+    [{ url: 'https://a.example', publicUrl: 'https://b.example' }, /--url.*--public-url|--public-url.*--url/],
+    [{ storage: 'S3' }, /--storage S3/],
+    [{ port: 'x' }, /port/],
+  ] as const)
+    assert.throws(() => readOptions(flags, {}), fault);
 });
 
 test('an address is understood as people write it', () => {

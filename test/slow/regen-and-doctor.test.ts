@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmod, cp, mkdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { remoteControl } from '../../api/control.ts';
 import { createRegistry, openRegistry } from '../../bin/open-registry.ts';
@@ -171,6 +171,7 @@ test('a doctor finds what is wrong, says what to do, and changes nothing', async
       'ok disk',
       'ok private log',
       'ok keys',
+      'ok uploads',
       'ok private log',
       'ok log',
       'ok private packages',
@@ -196,6 +197,7 @@ test('a doctor finds what is wrong, says what to do, and changes nothing', async
         },
       ],
       ['private log', /chmod go=/, (data) => chmod(join(data, 'private.git'), 0o755)],
+      ['uploads', /chmod go=/, (data) => chmod(join(data, 'uploads'), 0o755)],
       ['site', /cairn regen/, (data) => rm(join(data, 'site'), { recursive: true })],
       [
         'site',
@@ -212,7 +214,7 @@ test('a doctor finds what is wrong, says what to do, and changes nothing', async
       const data = `${healthy}-harmed-${i}`;
       t.after(() => rm(data, { recursive: true, force: true }));
       await cp(healthy, data, { recursive: true, preserveTimestamps: true });
-      await chmod(join(data, 'private.git'), 0o700);
+      for (const secret of ['private.git', 'uploads']) await chmod(join(data, secret), 0o700);
       await harm(data);
       const before = (await filesBelow(data)).length;
       const finished = await examine(data);
@@ -240,14 +242,16 @@ test('a doctor finds what is wrong, says what to do, and changes nothing', async
 
 test('a doctor warns of what killed processes left, and reads every byte when asked to', async (t) => {
   const data = await stoppedRegistry(t);
-  const left = join(data, 'blobs/incoming/half');
-  await mkdir(join(data, 'blobs/incoming'), { recursive: true });
-  await writeFile(left, 'half of it');
   const hoursAgo = Date.now() / 1000 - 7200;
-  await utimes(left, hoursAgo, hoursAgo);
+  for (const left of ['blobs/incoming/half', 'uploads/open/half']) {
+    await mkdir(dirname(join(data, left)), { recursive: true });
+    await writeFile(join(data, left), 'half of it');
+    await utimes(join(data, left), hoursAgo, hoursAgo);
+  }
   const warned = await cairn(['doctor', '--data', data]);
   assert.equal(warned.code, 0, 'a warning is no problem');
   assert.match(warned.stdout, /^warning {2}blobs: 1 half-received uploads .*incoming\/half/m);
+  assert.match(warned.stdout, /^warning {2}uploads: 1 files that belong to no upload .*open\/half/m);
 
   const [blob = ''] = await filesBelow(join(data, 'blobs/sha256'));
   const bytes = await readFile(blob);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -92,6 +92,29 @@ test('an artifact is a hard link to its blob, and putting it again leaves it alo
   assert.equal(file.ino, source.ino);
   await target.put([anArtifactFile('a', blob)]);
   assert.deepEqual(await stat(join(root, 'a')), file);
+});
+
+test('the folders of what is removed go with it, as long as nothing else is in them', async (t) => {
+  const { target, root } = await openDirectory(t);
+  const folders = (): string[] =>
+    readdirSync(root, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('='))
+      .map(({ parentPath, name }) => join(parentPath, name).slice(root.length + 1))
+      .sort();
+  const files = ['a/b/c/d', 'a/b/e', 'f/g'];
+  await target.put(files.map((path) => aDocument(path, 'x')));
+  await target.remove(['a/b/c/d', 'f/g']);
+  assert.deepEqual(folders(), ['a', 'a/b']);
+  // Whoever removed a file may have been killed before the folder was gone.
+  mkdirSync(join(root, 'f'));
+  await target.remove(['f/g', 'never/there']);
+  assert.deepEqual(folders(), ['a', 'a/b']);
+  await target.put([aDocument('f/g', 'again')]);
+  assert.deepEqual(folders(), ['a', 'a/b', 'f']);
+  await target.remove(['a/b/e', 'f/g']);
+  assert.deepEqual(folders(), []);
+  rmSync(root, { recursive: true });
+  await target.remove(['a/b/e']);
 });
 
 test('equal bytes are left alone: same file, same time', async (t) => {
@@ -235,7 +258,7 @@ test('the reader finds files, and neither folders nor what cannot be a name', as
   assert.equal(found?.size, 5);
   assert.equal(Buffer.from(found.read()).toString(), 'hello');
   const piece: Buffer[] = [];
-  for await (const chunk of found.stream(1, 3)) piece.push(chunk as Buffer);
+  for await (const chunk of found.lend({ start: 1, end: 3 })) piece.push(Buffer.from(chunk));
   assert.equal(Buffer.concat(piece).toString(), 'ell');
   for (const path of ['a', 'a/b/c', 'none', 'x'.repeat(300)])
     assert.equal(reader.find(path), undefined, path);

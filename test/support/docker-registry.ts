@@ -10,6 +10,7 @@ import { temporaryDirectory } from './temporary-directory.ts';
 
 export interface DockerRegistry {
   readonly url: string;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -48,5 +49,5 @@ export async function startDockerRegistry(
   t.after(stop);
   const url = `http://${address}`;
   await eventually(() => fetch(`${url}/v2/`));
-  return { url, stop };
+  return { url, pid: child.pid ?? 0, stop };
 }

@@ -142,8 +142,8 @@ export function challengeOf({ headers }: Answer): Record<string, string> {
   const text = String(headers['www-authenticate']);
   assert.match(text, /^Bearer (?:[a-z]+="[^"]*")(?:,[a-z]+="[^"]*")*$/);
   assert.doesNotMatch(text.slice('Bearer'.length), /basic|bearer/i);
-  return Object.fromEntries(
-    [...text.matchAll(/([a-z]+)="([^"]*)"/g)].map(([, name, value]) => [name, value]),
+  return Object.fromEntries<string>(
+    [...text.matchAll(/([a-z]+)="([^"]*)"/g)].map(([, name = '', value = '']) => [name, value]),
   );
 }
 
