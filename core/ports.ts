@@ -167,6 +167,8 @@ export interface UploadLimits {
 export interface Expiry {
   /** Milliseconds since 1970: what changed then, or later, stays. */
   readonly beforeMs: number;
+  /** Leaves the other kind alone; both unless told. */
+  readonly only?: Pending['kind'];
   /** Only tells. */
   readonly dryRun?: boolean;
 }

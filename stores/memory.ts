@@ -343,11 +343,11 @@ export class MemoryUploads implements UploadStore {
       yield { kind: 'held', ...mark, size: this.#blobs.sizeOf(mark.digest) ?? 0 };
   }
 
-  async expire({ beforeMs, dryRun = false }: Expiry): Promise<readonly Pending[]> {
+  async expire({ beforeMs, only, dryRun = false }: Expiry): Promise<readonly Pending[]> {
     const ended: Pending[] = [];
     for await (const pending of this.all()) {
       const isBusy = pending.kind === 'upload' && this.#busy.has(pending.id);
-      if (pending.at >= beforeMs || isBusy) continue;
+      if (pending.at >= beforeMs || isBusy || (only && pending.kind !== only)) continue;
       ended.push(pending);
       if (dryRun) continue;
       if (pending.kind === 'upload') this.#uploads.delete(pending.id);
