@@ -470,7 +470,9 @@ test('who may not is told so: with a challenge where credentials would help, wit
         headers: { ...(type === undefined ? {} : { 'content-type': type }), ...headers },
       });
       const actions = { GET: 'pull', DELETE: 'delete' }[asking.method ?? ''] ?? 'pull,push';
-      const wanted = asking.path.includes('/uploads/') ? 'pull,push' : actions;
+      // Whoever may move a tag may take it away.
+      const ofTag = asking.method === 'DELETE' && asking.path.endsWith('/manifests/1.0');
+      const wanted = asking.path.includes('/uploads/') ? 'pull,push' : ofTag ? 'push,delete' : actions;
       const scope = new RegExp(`,scope="repository:${name}:${wanted}"`);
       return [
         [what, as(asNobody), 401, 'UNAUTHORIZED', /say who you are/, { 'www-authenticate': scope }],
