@@ -187,4 +187,14 @@ test('the catalog lists what the caller may pull, in order of bytes and in pages
   const head = await bob.at('HEAD', '/v2/_catalog');
   const get = await bob.at('GET', '/v2/_catalog');
   assert.deepEqual([head.status, head.headers['content-length']], [200, String(get.body.length)]);
+  await own.refuses([
+    [
+      'a bad token',
+      { path: '/v2/_catalog', headers: { authorization: 'Bearer x' } },
+      401,
+      'UNAUTHORIZED',
+      /./,
+      { 'www-authenticate': /,error="invalid_token"$/ },
+    ],
+  ]);
 });
