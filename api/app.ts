@@ -31,6 +31,7 @@ import { buildRouting, type MountedRoute, type Routing } from './routing.ts';
 import { corsFor } from './cors.ts';
 import type { Metrics } from './metrics.ts';
 import { ownSurface, type Health } from './own-surface.ts';
+import { sendLent } from './send-lent.ts';
 import { SiteServer, type StoredPath } from './site-server.ts';
 
 export interface RequestRecord {
@@ -379,7 +380,8 @@ async function sendStreamed(
     return void response.end();
   }
   try {
-    await pipeline('blob' in body ? blobs.open(body.blob, part?.range) : body, response);
+    if ('blob' in body) await sendLent(response, blobs.lend(body.blob, part?.range));
+    else await pipeline(body, response);
   } catch (error) {
     if (!('blob' in body)) await close(body);
     // The connection is closed by now, which tells the client that something is missing; who hung up knows it.

@@ -1,9 +1,9 @@
 /** One file over HTTP, as a static host would send it: HEAD, conditional requests, ranges (RFC 9110). */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream';
 import type { FoundFile } from '../core/ports.ts';
 import { cacheControl, type CachePolicy, type SiteRoute } from '../core/site.ts';
 import { rangeOf } from './byte-range.ts';
+import { sendLent } from './send-lent.ts';
 
 export interface ServedFile {
   readonly route: SiteRoute;
@@ -57,7 +57,7 @@ export function answerFile(
   else if (typeof body === 'string') endInOneWrite(response, range ? body.slice(start, end + 1) : body);
   else if (body) response.end(body.subarray(start, end + 1));
   // A reader who hangs up, or a disk that fails halfway, ends the connection: the length was promised already.
-  else pipeline(file.stream(start, end), response, () => undefined);
+  else sendLent(response, file.lend({ start, end })).catch(() => undefined);
 }
 
 /** `end(text)` would write the text and then an empty one, and for two Node gathers all bytes once more. */

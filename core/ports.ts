@@ -3,7 +3,6 @@
  * contract test that every version passes.
  */
 import type { KeyObject } from 'node:crypto';
-import type { Readable } from 'node:stream';
 import type { RegistryKey } from '../schema/types.ts';
 import type {
   CategoryReport,
@@ -122,6 +121,8 @@ export interface BlobStore {
   read(digest: Digest): Promise<Uint8Array>;
   /** The content, or a part of it that lies within, in pieces. @throws RegistryError `not-found` */
   open(digest: Digest, range?: ByteRange): AsyncIterable<Uint8Array>;
+  /** The same for whoever is done with each piece before asking for the next: its memory is another's then. */
+  lend(digest: Digest, range?: ByteRange): AsyncIterable<Uint8Array>;
 }
 
 /** Bytes `start` to `end`, both included. */
@@ -166,6 +167,8 @@ export interface UploadLimits {
 export interface Expiry {
   /** Milliseconds since 1970: what changed then, or later, stays. */
   readonly beforeMs: number;
+  /** Leaves the other kind alone; both unless told. */
+  readonly only?: Pending['kind'];
   /** Only tells. */
   readonly dryRun?: boolean;
 }
@@ -273,9 +276,12 @@ export interface SiteTarget {
   load<K extends keyof SiteRecords>(record: K): Promise<SiteRecords[K] | undefined>;
   /** Durable when it returns. */
   save<K extends keyof SiteRecords>(record: K, value: SiteRecords[K]): Promise<void>;
-  /** Each file appears whole or not at all; durable when it returns. Equal bytes are left alone. */
+  /**
+   * Each file appears whole or not at all, and none before those of a lower rank; otherwise in any order. Durable when it
+   * returns. Equal bytes are left alone.
+   */
   put(files: readonly SiteFile[]): Promise<void>;
-  /** Durable when it returns; a missing path is fine. */
+  /** In the order that is given; durable when it returns. A missing path is fine. */
   remove(paths: readonly string[]): Promise<void>;
   /** The text of a file that is there, in pieces; nothing when it is missing. */
   read(path: string): AsyncIterable<string>;
@@ -342,8 +348,8 @@ export interface FoundFile {
   /** Differs whenever the bytes differ. */
   readonly version: string;
   read(): Uint8Array;
-  /** Bytes `start` to `end`, both included. */
-  stream(start: number, end: number): Readable;
+  /** A part that lies within, in pieces: each stands until the next is asked for, and then its memory is another's. */
+  lend(range: ByteRange): AsyncIterable<Uint8Array>;
 }
 
 /** The read side of a site. */

@@ -7,6 +7,7 @@ import { asDigest, splitDigest, type Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { BlobStore, ByteRange, StagedBlob, StageLimits } from '../core/ports.ts';
 import { hashOfFile, writeChunk } from './byte-streams.ts';
+import { lendFile } from './lent-pieces.ts';
 import {
   DurableDirectories,
   ensureDirectory,
@@ -174,6 +175,15 @@ export class BlobDirectory implements BlobStore {
     const options = { ...range, highWaterMark: READ_BYTES };
     try {
       for await (const piece of createReadStream(this.pathOf(digest), options)) yield piece as Buffer;
+    } catch (error) {
+      throw missing(digest, error);
+    }
+  }
+
+  async *lend(digest: Digest, range?: ByteRange): AsyncIterable<Uint8Array> {
+    const whole = { start: 0, end: (this.sizeOf(digest) ?? 0) - 1 };
+    try {
+      yield* lendFile(this.pathOf(digest), range ?? whole);
     } catch (error) {
       throw missing(digest, error);
     }

@@ -1,7 +1,7 @@
-import { createReadStream, readFileSync, statSync, type Stats } from 'node:fs';
-import type { Readable } from 'node:stream';
-import type { FoundFile, SiteReader } from '../core/ports.ts';
+import { readFileSync, statSync, type Stats } from 'node:fs';
+import type { ByteRange, FoundFile, SiteReader } from '../core/ports.ts';
 import { isErrno } from './durable-files.ts';
+import { lendFile } from './lent-pieces.ts';
 
 /** Reads a site directory for the embedded server. Paths come from `sitePath`, which lets nothing out of the root. */
 export function siteReader(root: string): SiteReader {
@@ -53,8 +53,8 @@ class FileOnDisk implements FoundFile {
     return readFileSync(this.#path);
   }
 
-  stream(start: number, end: number): Readable {
-    return createReadStream(this.#path, { start, end, highWaterMark: 256 * 1024 });
+  lend(range: ByteRange): AsyncIterable<Uint8Array> {
+    return lendFile(this.#path, range);
   }
 }
 

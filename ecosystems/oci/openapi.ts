@@ -165,14 +165,14 @@ export const docs = {
     summary: 'How much of a blob has arrived',
     scope: 'push',
     success: { status: 204, description: 'See Range.' },
-    refusals: { 401: unauthorized, 403: denied, 404: noUpload },
+    refusals: ofUpload,
   },
   cancelUpload: {
     id: 'cancelUpload',
     summary: 'Give up a push',
     scope: 'push',
     success: { status: 204, description: 'Nothing of it is left.' },
-    refusals: { 401: unauthorized, 403: denied, 404: noUpload },
+    refusals: ofUpload,
   },
   tags: {
     id: 'tags',

@@ -25,8 +25,7 @@ export async function startUpload(call: Call, view: StateView): Promise<HttpAnsw
   if (digest !== null) {
     const wanted = checkDigest(digest);
     const { length } = chunkOf(call);
-    const source = call.body({ maxBytes });
-    await call.uploads.receive(name, wanted, source, { maxBytes, ...lengthOf(length) });
+    await call.uploads.receive(name, wanted, bodyOf(call), { maxBytes, ...lengthOf(length) });
     return taken(call, name, wanted);
   }
   return standing(call, 202, await call.uploads.start(name, actor?.handle ?? ''));
@@ -59,10 +58,10 @@ export async function cancelUpload(call: Call, view: StateView): Promise<HttpAns
   return empty(204);
 }
 
-function append(call: Call, upload: Upload): Promise<Upload> {
+async function append(call: Call, upload: Upload): Promise<Upload> {
   const { at, length } = chunkOf(call);
   return inTurn(call, upload, () =>
-    call.uploads.append(upload.id, call.body({ maxBytes }), {
+    call.uploads.append(upload.id, bodyOf(call), {
       maxBytes,
       ...(at === undefined ? {} : { at }),
       ...lengthOf(length),
@@ -149,6 +148,14 @@ function chunkOf(call: Call): Chunk {
 
 function lengthOf(length: number | undefined): { readonly length?: number } {
   return length === undefined ? {} : { length };
+}
+
+/** @throws RegistryError `unsupported-media-type` */
+function bodyOf(call: Call): AsyncIterable<Uint8Array> {
+  // Unpacked it would not be what was announced, and could be a thousand times as long.
+  if ((call.header('content-encoding') ?? 'identity') !== 'identity')
+    throw new RegistryError('unsupported-media-type', 'send the blob as it is, without a Content-Encoding');
+  return call.body({ maxBytes });
 }
 
 function bringsBody(call: Call): boolean {

@@ -22,7 +22,7 @@ function readerOf(site: MemorySite): SiteReader {
         size: body.byteLength,
         version: '1',
         read: () => body,
-        stream: () => assert.fail('not asked for'),
+        lend: () => assert.fail('not asked for'),
       };
     },
   };

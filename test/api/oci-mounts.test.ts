@@ -58,13 +58,7 @@ test('a mount that cannot be begins an upload instead, and tells nothing', async
   const theirs = await registry.repository('other/secret');
   const { layer } = await theirs.image('1', 'what nobody else has');
   const waiting = await theirs.blob('held by others');
-  const made = await registry.ask({
-    method: 'PUT',
-    path: '/api/v1/other/secret/visibility',
-    headers: { ...theirs.headers, 'content-type': 'application/json' },
-    body: JSON.stringify({ visibility: 'private' }),
-  });
-  assert.equal(made.status, 200, made.text);
+  await registry.hide(theirs);
   const to = await registry.repository('acme/wishful');
   const wishes: Readonly<Record<string, string>> = {
     'a blob that is nowhere': `mount=${NOWHERE}&from=acme/base`,

@@ -40,13 +40,7 @@ async function fill(name: string): Promise<Filled> {
 
 const open = await fill('acme/open');
 const hidden = await fill('acme/hidden');
-const made = await registry.ask({
-  method: 'PUT',
-  path: '/api/v1/acme/hidden/visibility',
-  headers: { ...hidden.to.headers, 'content-type': 'application/json' },
-  body: JSON.stringify({ visibility: 'private' }),
-});
-assert.equal(made.status, 200, made.text);
+await registry.hide(hidden.to);
 
 /** Anybody's request: what is public needs nobody to say who they are. */
 const asNobody = (method: string, path: string, headers: Sent['headers'] = {}): Promise<Answer> =>

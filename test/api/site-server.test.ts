@@ -24,7 +24,12 @@ function countingReader(files: Record<string, string>): SiteReader & { looks: nu
       reader.reads += 1;
       return Buffer.from(text);
     };
-    found.set(path, { size: text.length, version: path, read, stream: () => Readable.from([text]) });
+    found.set(path, {
+      size: text.length,
+      version: path,
+      read,
+      lend: () => Readable.from([Buffer.from(text)]),
+    });
   }
   const reader = {
     looks: 0,

@@ -195,6 +195,20 @@ test('what is left unsaid is left to the registry', () => {
   assert.equal(accessTokenSeconds, 300);
 });
 
+test('settings of images are read word by word, and what is none of the words is refused', () => {
+  const { said } = readOptions(
+    {},
+    { CAIRN_OCI_VISIBILITY: 'public', CAIRN_OCI_NAMESPACES: 'first-push', CAIRN_OCI_ANONYMOUS: 'push' },
+  );
+  assert.deepEqual(said.oci, { defaultVisibility: 'public', namespaces: 'first-push', anonymous: 'push' });
+  assert.throws(() => readOptions({}, { CAIRN_OCI_VISIBILITY: 'secret' }), /defaultVisibility/);
+});
+
+test('what clients have fixed the place of cannot be moved', () => {
+  assert.throws(() => readOptions({}, { CAIRN_MOUNTS: 'oci=/images' }), /oci=\/images.*\/v2/);
+  assert.throws(() => readOptions({}, { CAIRN_MOUNTS: 'oci-auth=/auth' }), /there is no surface oci-auth/);
+});
+
 test('what is said of repositories of images is taken together, word by word', async (t) => {
   const config = join(await temporaryDirectory(t), 'cairn.json');
   await writeFile(config, '{"oci":{"defaultVisibility":"public","namespaces":"own"}}');

@@ -102,8 +102,10 @@ test('what a manifest names beyond its artifacts counts as well, also where it l
         ? Buffer.from(JSON.stringify({ layers: [digest('layer 2')] }))
         : undefined,
   };
-  const release = (version: string, rest: { meta?: Record<string, Json>; metaDigest?: string }): EventDraft =>
-    ({ kind: 'published', ...about, version, artifacts: [], ...rest });
+  const release = (
+    version: string,
+    rest: { meta?: Record<string, Json>; metaDigest?: string },
+  ): EventDraft => ({ kind: 'published', ...about, version, artifacts: [], ...rest });
   assert.deepEqual(
     await namedIn(
       [

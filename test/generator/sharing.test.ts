@@ -180,6 +180,7 @@ function gatedBlobs(blobs: BlobStore): BlobStore & { closeGate(): { reached: Pro
     stage: (source, limits) => blobs.stage(source, limits),
     has: (digest) => blobs.has(digest),
     open: (digest, range) => blobs.open(digest, range),
+    lend: (digest, range) => blobs.lend(digest, range),
     sizeOf: (digest) => blobs.sizeOf(digest),
     async read(digest: Digest) {
       const here = gate;

@@ -115,7 +115,9 @@ function foundFile(): FoundFile {
     size: FILE_TEXT.length,
     version: '1',
     read: () => Buffer.from(FILE_TEXT),
-    stream: (start, end) => Readable.from([Buffer.from(FILE_TEXT.slice(start, end + 1))]),
+    async *lend({ start, end }) {
+      yield Buffer.from(FILE_TEXT.slice(start, end + 1));
+    },
   };
 }
 

@@ -19,7 +19,11 @@ export async function* inPieces(...pieces: readonly string[]): AsyncIterable<Uin
 
 async function textOf(source: AsyncIterable<Uint8Array>): Promise<string> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of source) pieces.push(piece);
+  for await (const piece of source) {
+    // What is lent stands for long enough: whoever reads ahead must not read into it.
+    await new Promise((resume) => setTimeout(resume, 2));
+    pieces.push(Buffer.from(piece));
+  }
   return Buffer.concat(pieces).toString('utf8');
 }
 
@@ -94,6 +98,9 @@ export function blobStoreContract(kind: string, open: (t: TestContext) => Promis
     ] as const)
       assert.ok((await textOf(blobs.open(digest, { start, end }))) === text.slice(start, end + 1));
     assert.ok((await textOf(blobs.open(digest))) === text);
+    assert.ok((await textOf(blobs.lend(digest))) === text);
+    assert.ok((await textOf(blobs.lend(digest, { start: 7, end: 300_000 }))) === text.slice(7, 300_001));
+    await assert.rejects(textOf(blobs.lend(digestOf('missing'))), { code: 'not-found' });
     await assert.rejects(textOf(blobs.open(digestOf('missing'), { start: 0, end: 0 })), {
       code: 'not-found',
     });

@@ -31,6 +31,8 @@ export interface OciRepositories {
   ask(asking: Asking): Promise<Answer>;
   /** Of the owner of its namespace, unless another is named. */
   repository(name: string, handle?: string): Promise<OciRepository>;
+  /** Nobody else sees it from here on. */
+  hide(to: OciRepository): Promise<void>;
   /** @throws AssertionError unless each is refused as it says, and nothing at all is stored by all of them. */
   refuses(rows: readonly Refused[]): Promise<void>;
 }
@@ -84,6 +86,15 @@ export async function openRepositories(
       const token = tokens.get(handle) ?? (await makeToken(server.data, { handle, scopes }));
       tokens.set(handle, token);
       return repositoryOf(server, name, basic([handle, token]));
+    },
+    async hide({ name, headers }) {
+      const { status, text } = await ask({
+        method: 'PUT',
+        path: `/api/v1/${name}/visibility`,
+        headers: { ...headers, 'content-type': 'application/json' },
+        body: JSON.stringify({ visibility: 'private' }),
+      });
+      assert.equal(status, 200, text);
     },
     refuses: (rows) =>
       storingNothing(server, rows, async ([, asking, status, code, message, headers = {}]) => {
@@ -208,3 +219,24 @@ export async function assertTaken(
 
 /** The digest of nothing that any test pushes. */
 export const NOWHERE = `sha256:${'0'.repeat(64)}`;
+
+/** Where the next page is, which is at this registry whatever it is called. */
+export function linkOf({ headers: { link } }: Answer): string | undefined {
+  if (link === undefined) return undefined;
+  const [, target] = /^<(\/v2\/[^<>\s]+)>; rel="next"$/.exec(String(link)) ?? [];
+  assert.ok(target !== undefined, String(link));
+  return target;
+}
+
+/** Follows links as they are, to the end. */
+export async function pagesFrom(to: OciRepository, path: string): Promise<readonly Answer[]> {
+  const pages: Answer[] = [];
+  for (let next: string | undefined = path; next !== undefined;) {
+    const page = await to.at('GET', next);
+    assert.equal(page.status, 200, page.text);
+    pages.push(page);
+    assert.ok(pages.length < 100, 'pages come to an end');
+    next = linkOf(page);
+  }
+  return pages;
+}
