@@ -27,6 +27,7 @@ import {
   syncDirectories,
   writeWhole,
 } from './durable-files.ts';
+import { clearLeftovers } from './leftovers.ts';
 import { startBuild } from './site-build.ts';
 import {
   clearTemporaries,
@@ -66,8 +67,8 @@ export class SiteDirectory implements SiteTarget {
     await ensureDirectory(dirname(this.root));
     for (;;) {
       try {
-        const lock = acquireLock(join(dirname(this.root), `.${basename(this.root)}.${part}.lock`));
-        if (!this.#cleared) await clearTemporaries(this.root);
+        const lock = acquireLock(this.#lockPath(part));
+        if (!this.#cleared) await this.#clear();
         this.#cleared = true;
         return async () => lock.release();
       } catch (error) {
@@ -75,6 +76,17 @@ export class SiteDirectory implements SiteTarget {
         await new Promise((resume) => setTimeout(resume, LOCK_POLL_MS));
       }
     }
+  }
+
+  #lockPath(part: string): string {
+    return join(dirname(this.root), `.${basename(this.root)}.${part}.lock`);
+  }
+
+  /** What killed processes have left. */
+  async #clear(): Promise<void> {
+    await clearTemporaries(this.root);
+    for (const part of Object.keys(recordNames))
+      await clearLeftovers(dirname(this.root), `${basename(this.#lockPath(part))}.`);
   }
 
   load<K extends keyof SiteRecords>(record: K): Promise<SiteRecords[K] | undefined> {

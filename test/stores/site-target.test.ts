@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { digestOf, type Digest } from '../../core/digest.ts';
 import { compareTrees } from '../../stores/compare-trees.ts';
@@ -96,6 +96,18 @@ test('an artifact is a hard link to its blob, and putting it again leaves it alo
   assert.equal(file.ino, source.ino);
   await target.put([anArtifactFile('a', blob)]);
   assert.deepEqual(await stat(join(root, 'a')), file);
+});
+
+test('locks that killed processes had half taken are gone at the first hold; those of the living stay', async (t) => {
+  const { target, root } = await openDirectory(t);
+  const left = (maker: number): string => join(dirname(root), `.site.roots.lock.${maker}.7`);
+  // No process has this number.
+  const dead = 2 ** 22 + 1;
+  for (const maker of [dead, process.ppid]) await writeFile(left(maker), '{}');
+  await (
+    await target.hold('progress')
+  )();
+  assert.deepEqual([existsSync(left(dead)), existsSync(left(process.ppid))], [false, true]);
 });
 
 test('the folders of what is removed go with it, as long as nothing else is in them', async (t) => {
