@@ -169,7 +169,7 @@ test('/v2/ is for whoever has said who they are, and for nobody with a token', a
 });
 
 test('where everybody may push, nobody is asked who they are', async (t) => {
-  const { ask, token } = await openOciRegistry(t, { CAIRN_OCI_ANONYMOUS: 'push' });
+  const { ask, token, someone, control } = await openOciRegistry(t, { CAIRN_OCI_ANONYMOUS: 'push' });
   assert.equal((await ask({ path: 'v2/' })).status, 200);
   assert.equal((await ask({ method: 'POST', path: 'v2/any/thing/blobs/uploads/' })).status, 202);
   const made = await token(['repository:any/thing:pull,push']);
@@ -180,6 +180,15 @@ test('where everybody may push, nobody is asked who they are', async (t) => {
   assert.equal((await ask({ path: 'v2/', headers: basic(['ann', 'wrong']) })).status, 401);
   for (const path of ['api/v1/repo', 'api/v1/any/-/members'])
     assertOciError(await ask({ path }), 401, 'UNAUTHORIZED');
+  // What somebody has is theirs, and a client that may log in is told so.
+  const ann = await someone('ann');
+  await control.execute([{ kind: 'claim', ecosystem: 'oci', name: 'ann', of: 'namespace', owner: 'ann' }]);
+  assert.equal((await ask({ ...requests.push('ann/app'), headers: basic(ann) })).status, 202);
+  for (const [action, asked] of Object.entries(requests)) {
+    const { scope, error } = challengeOf(await ask(asked('ann/app')));
+    assert.match(String(scope), new RegExp(`^repository:ann/app:.*${action}$`));
+    assert.equal(error, undefined);
+  }
 });
 
 test('a token is for what was asked for and is allowed, at both places and in both forms', async (t) => {
@@ -551,6 +560,14 @@ test('a narrow token of the registry makes tokens that are no wider', async (t) 
       granted.some((scope) => /ann\/secret:.*push/.test(scope)),
     );
   }
+  // Who may not read takes nothing out of what is private, by another way either.
+  const pushes = await token(['repository:ann/new:push', 'registry:catalog:*'], publishes);
+  const { layer } = registry;
+  const mount = { method: 'POST', path: `v2/ann/new/blobs/uploads/?mount=${layer}&from=ann/secret` } as const;
+  assert.equal((await ask(withToken(mount, pushes))).status, 202);
+  assert.deepEqual(jsonOf(await ask(withToken({ path: 'v2/_catalog' }, pushes))), {
+    repositories: ['ann/open'],
+  });
   const manage = withToken(
     { method: 'PUT', path: 'api/v1/ann/secret/visibility', json: { visibility: 'private' } },
     await token([], reads),
