@@ -60,7 +60,7 @@ async function describe(call: Call, of: Package): Promise<object> {
   };
 }
 
-/** `PUT {namespace}/{repo}/visibility` */
+/** `PUT {namespace}/{repo}/visibility`, and `{namespace}/visibility` of a repository whose name has one part */
 export async function putVisibility(call: Call, view: StateView): Promise<Intent> {
   const actor = requireCaller(call, view, 'owner');
   const name = repositoryIn(call);
@@ -137,8 +137,8 @@ function memberIn({ params }: Call): string {
 }
 
 function repositoryIn({ params }: Call): string {
-  const { namespace = '', repo = '' } = params;
-  return checkName(`${namespace}/${repo}`);
+  const { namespace = '', repo } = params;
+  return checkName(repo === undefined ? namespace : `${namespace}/${repo}`);
 }
 
 /** Here a token has to be one that was asked for without a scope, or a password or a token of the registry's own. */

@@ -117,6 +117,12 @@ const accounts = beside('oci-accounts', '/api/v1', {
       handle: putVisibility,
       doc: docsOfAccounts.putVisibility,
     },
+    {
+      ...put,
+      pattern: '{namespace}/visibility',
+      handle: putVisibility,
+      doc: docsOfAccounts.putShortVisibility,
+    },
     { ...get, pattern: '{namespace}/-/members', handle: listMembers, doc: docsOfAccounts.listMembers },
     { ...put, pattern: '{namespace}/-/members/{handle}', handle: putMember, doc: docsOfAccounts.putMember },
     {

@@ -253,6 +253,24 @@ export const docsOfTokens = {
 
 const tooLong = 'Over 16 KiB.';
 
+const putVisibility = {
+  id: 'putVisibility',
+  summary: 'Make a repository public or private',
+  scope: 'owner',
+  body: {
+    contentType: 'application/json',
+    schema: object({ visibility: { enum: ['public', 'private'] } }),
+  },
+  success: { description: 'It is: nothing private is on the public site any more.' },
+  refusals: {
+    400: 'Not a name, or not a visibility.',
+    401: unauthorized,
+    403: 'Not an owner.',
+    404: 'There is no such repository, as far as the caller may know.',
+    413: tooLong,
+  },
+} satisfies RouteDoc;
+
 export const docsOfAccounts = {
   createUser: {
     id: 'createUser',
@@ -294,22 +312,11 @@ export const docsOfAccounts = {
     },
     refusals: { 401: unauthorized, 403: 'A token that does not read.' },
   },
-  putVisibility: {
-    id: 'putVisibility',
-    summary: 'Make a repository public or private',
-    scope: 'owner',
-    body: {
-      contentType: 'application/json',
-      schema: object({ visibility: { enum: ['public', 'private'] } }),
-    },
-    success: { description: 'It is: nothing private is on the public site any more.' },
-    refusals: {
-      400: 'Not a name, or not a visibility.',
-      401: unauthorized,
-      403: 'Not an owner.',
-      404: 'There is no such repository, as far as the caller may know.',
-      413: tooLong,
-    },
+  putVisibility,
+  putShortVisibility: {
+    ...putVisibility,
+    id: 'putShortVisibility',
+    summary: 'The same of a repository whose name has one part',
   },
   listMembers: {
     id: 'listMembers',

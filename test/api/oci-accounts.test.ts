@@ -142,11 +142,11 @@ interface Prepared extends OciRegistry {
   readonly bob: Credentials;
 }
 
-/** `ann/app` and `ann/team/deep/app`, private both; and bob. */
+/** `ann`, `ann/app` and `ann/team/deep/app`, all private; and bob. */
 async function prepare(t: TestContext, env: Record<string, string> = {}): Promise<Prepared> {
   const registry = await openOciRegistry(t, env);
   const [ann, bob] = [await registry.someone('ann'), await registry.someone('bob')];
-  await registry.pushImage('ann/app', '1', ann);
+  for (const name of ['ann', 'ann/app']) await registry.pushImage(name, '1', ann);
   await registry.pushImage('ann/team/deep/app', '1', ann);
   return { ...registry, ann, bob };
 }
@@ -154,7 +154,7 @@ async function prepare(t: TestContext, env: Record<string, string> = {}): Promis
 test('what is new is private; its owner makes it public, and private again, however deep it lies', async (t) => {
   const registry = await prepare(t);
   const { ask, ann } = registry;
-  for (const name of ['ann/app', 'ann/team/deep/app'])
+  for (const name of ['ann', 'ann/app', 'ann/team/deep/app'])
     for (const spelled of [name, name.replace('team/deep/', 'team%2Fdeep%2f')]) {
       assert.equal(await isPublic(registry, name), false);
       assertEmpty(await ask(visibilityOf(spelled, 'public', ann)), 200);
@@ -180,80 +180,84 @@ test('an administrator, a token of the account and one that was asked for withou
     assertEmpty(await ask({ ...asked, headers }), 200);
 });
 
-test('nobody else changes it, and nothing else can be said', async (t) => {
-  const { refuses, token, ann, bob, someone } = await prepare(t);
-  const narrow = await someone('ann', { limits: [{ ecosystem: 'oci', namespace: 'ann/other' }] });
-  const reads = await someone('ann', { scopes: ['read', 'publish', 'yank'] });
-  const push = await token(['repository:ann/app:*', 'registry:catalog:*'], ann);
-  const unknown = { status: 404, code: 'NAME_UNKNOWN' } as const;
-  const bad = { status: 400, code: 'UNSUPPORTED' } as const;
-  const asked = visibilityOf('ann/app', 'public');
-  await refuses([
-    { what: 'nobody', asked, status: 401, code: 'UNAUTHORIZED' },
-    {
-      what: 'a token of nobody',
-      asked: { ...asked, headers: bearer(await token([])) },
-      status: 401,
-      code: 'UNAUTHORIZED',
-    },
-    {
-      what: 'a token for pushing',
-      asked: { ...asked, headers: bearer(push) },
-      status: 401,
-      code: 'UNAUTHORIZED',
-      message: /without a scope/,
-    },
-    // To bob it is as if there were none.
-    { what: 'a stranger', asked: visibilityOf('ann/app', 'public', bob), ...unknown },
-    {
-      what: 'a token for elsewhere',
-      asked: visibilityOf('ann/app', 'public', narrow),
-      status: 403,
-      code: 'DENIED',
-    },
-    {
-      what: 'a token without the scope',
-      asked: visibilityOf('ann/app', 'public', reads),
-      status: 403,
-      code: 'DENIED',
-    },
-    { what: 'no repository', asked: visibilityOf('ann/none', 'public', ann), ...unknown },
-    {
-      what: 'another word',
-      asked: visibilityOf('ann/app', 'secret', ann),
-      ...bad,
-      message: /use public or private/,
-    },
-    { what: 'capitals', asked: visibilityOf('ann/app', 'Public', ann), ...bad },
-    { what: 'no word', asked: { ...visibilityOf('ann/app', 'public', ann), json: {} }, ...bad },
-    { what: 'a flag', asked: visibilityOf('ann/app', true, ann), ...bad },
-    {
-      what: 'a long body',
-      asked: visibilityOf('ann/app', 'x'.repeat(20_000), ann),
-      status: 413,
-      code: 'SIZE_INVALID',
-    },
-    {
-      what: 'a name that is none',
-      asked: visibilityOf('ann/App', 'public', ann),
-      status: 400,
-      code: 'NAME_INVALID',
-    },
-    {
-      what: 'a word of the protocol',
-      asked: visibilityOf('ann/blobs', 'public', ann),
-      status: 400,
-      code: 'NAME_INVALID',
-    },
-    {
-      what: 'another method',
-      asked: { method: 'DELETE', path: 'api/v1/ann/app/visibility' },
-      status: 405,
-      code: 'UNSUPPORTED',
-    },
-    { what: 'no such path', asked: { path: 'api/v1/ann/app/colour' }, status: 404, code: 'UNSUPPORTED' },
-  ]);
-});
+for (const [name, narrower, none, wrong, word] of [
+  ['ann/app', 'ann/other', 'ann/none', 'ann/App', 'ann/blobs'],
+  ['ann', 'ann/app', 'bob', 'Ann', 'blobs'],
+] as const)
+  test(`nobody else changes that of ${name}, and nothing else can be said`, async (t) => {
+    const { refuses, token, ann, bob, someone } = await prepare(t);
+    const narrow = await someone('ann', { limits: [{ ecosystem: 'oci', namespace: narrower }] });
+    const reads = await someone('ann', { scopes: ['read', 'publish', 'yank'] });
+    const push = await token([`repository:${name}:*`, 'registry:catalog:*'], ann);
+    const unknown = { status: 404, code: 'NAME_UNKNOWN' } as const;
+    const bad = { status: 400, code: 'UNSUPPORTED' } as const;
+    const asked = visibilityOf(name, 'public');
+    await refuses([
+      { what: 'nobody', asked, status: 401, code: 'UNAUTHORIZED' },
+      {
+        what: 'a token of nobody',
+        asked: { ...asked, headers: bearer(await token([])) },
+        status: 401,
+        code: 'UNAUTHORIZED',
+      },
+      {
+        what: 'a token for pushing',
+        asked: { ...asked, headers: bearer(push) },
+        status: 401,
+        code: 'UNAUTHORIZED',
+        message: /without a scope/,
+      },
+      // To bob it is as if there were none.
+      { what: 'a stranger', asked: visibilityOf(name, 'public', bob), ...unknown },
+      {
+        what: 'a token for elsewhere',
+        asked: visibilityOf(name, 'public', narrow),
+        status: 403,
+        code: 'DENIED',
+      },
+      {
+        what: 'a token without the scope',
+        asked: visibilityOf(name, 'public', reads),
+        status: 403,
+        code: 'DENIED',
+      },
+      { what: 'no repository', asked: visibilityOf(none, 'public', none === 'bob' ? bob : ann), ...unknown },
+      {
+        what: 'another word',
+        asked: visibilityOf(name, 'secret', ann),
+        ...bad,
+        message: /use public or private/,
+      },
+      { what: 'capitals', asked: visibilityOf(name, 'Public', ann), ...bad },
+      { what: 'no word', asked: { ...visibilityOf(name, 'public', ann), json: {} }, ...bad },
+      { what: 'a flag', asked: visibilityOf(name, true, ann), ...bad },
+      {
+        what: 'a long body',
+        asked: visibilityOf(name, 'x'.repeat(20_000), ann),
+        status: 413,
+        code: 'SIZE_INVALID',
+      },
+      {
+        what: 'a name that is none',
+        asked: visibilityOf(wrong, 'public', ann),
+        status: 400,
+        code: 'NAME_INVALID',
+      },
+      {
+        what: 'a word of the protocol',
+        asked: visibilityOf(word, 'public', ann),
+        status: 400,
+        code: 'NAME_INVALID',
+      },
+      {
+        what: 'another method',
+        asked: { method: 'DELETE', path: `api/v1/${name}/visibility` },
+        status: 405,
+        code: 'UNSUPPORTED',
+      },
+      { what: 'no such path', asked: { path: `api/v1/${name}/colour` }, status: 404, code: 'UNSUPPORTED' },
+    ]);
+  });
 
 test('of what everybody sees, a stranger is told that it is not theirs', async (t) => {
   const { ask, refuses, ann, bob } = await prepare(t);
@@ -312,14 +316,14 @@ test('the list of repositories holds what is public and what the caller may pull
     (await list(who)).map(({ namespace, name, is_public }) => `${namespace}/${name} ${is_public}`);
   assert.deepEqual(await list(bob), []);
   assertEmpty(await ask(visibilityOf('ann/team/deep/app', 'public', ann)), 200);
-  const both = ['ann/app false', 'ann/team/deep/app true'];
+  const all = ['ann/ann false', 'ann/app false', 'ann/team/deep/app true'];
   assert.deepEqual(await named(bob), ['ann/team/deep/app true']);
-  assert.deepEqual(await named(ann), both);
-  assert.deepEqual(await named(admin), both);
-  assert.deepEqual(await named(bearer(await token([], ann))), both);
-  assert.deepEqual(await named(await someone('ann', { limits: [{ ecosystem: 'npm' }] })), [both[1]]);
+  assert.deepEqual(await named(ann), all);
+  assert.deepEqual(await named(admin), all);
+  assert.deepEqual(await named(bearer(await token([], ann))), all);
+  assert.deepEqual(await named(await someone('ann', { limits: [{ ecosystem: 'npm' }] })), [all[2]]);
   assert.equal((await ask(memberOf('ann', 'bob', 'read', ann))).status, 200);
-  assert.deepEqual(await named(bob), both);
+  assert.deepEqual(await named(bob), all);
   for (const asked of [
     { path: 'api/v1/repo' },
     { path: 'api/v1/repo', headers: bearer(await token([])) },
@@ -331,7 +335,7 @@ test('the list of repositories holds what is public and what the caller may pull
   // Its tags: latest before all others, then the newest; and how large the first of them is.
   const { manifest, config, layer } = await registry.pushImage('ann/app', 'latest', ann);
   await registry.pushImage('ann/app', '2', ann);
-  const [app] = await list(ann);
+  const [, app] = await list(ann);
   assert.deepEqual(app?.tags, ['latest', '2', '1']);
   assert.equal(app.size_tag, 'latest');
   assert.equal(app.size_bytes, manifest.size + config.size + layer.size);
