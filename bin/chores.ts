@@ -10,6 +10,7 @@ import { isHidden, OPERATOR, systemClock, type Registry } from './open-registry.
 const COUNTS_EVERY_MS = 60_000;
 const EXPIRE_EVERY_MS = 60 * 60_000;
 const DAY_MS = 24 * 60 * 60_000;
+/** As the reference registry of OCI keeps them. */
 const UPLOAD_DAYS = 7;
 
 /** Does each now and then. What fails is tried again at its next time. */
@@ -72,17 +73,6 @@ function every(
   };
 }
 
-/**
- * Uploads that nobody goes on with, and blobs that no manifest has named for as long: the reference registry gives them a week
- * as well. The blobs themselves go with `cairn gc`.
- */
-export async function expireUploads(
-  { uploads }: Pick<Registry, 'uploads'>,
-  { clock = systemClock }: { clock?: Clock } = {},
-): Promise<readonly Pending[]> {
-  return uploads.expire({ beforeMs: clock.now() - UPLOAD_DAYS * DAY_MS });
-}
-
 /** Commit packages end by an event, never by the clock alone: whoever has the log knows what is still there. */
 export async function expireCommits(
   { state, writer }: Pick<Registry, 'state' | 'writer'>,
@@ -104,4 +94,15 @@ export async function expireCommits(
     events.push(...expired);
   }
   return events;
+}
+
+/**
+ * Ends uploads that nobody went on with. What came whole is held until `cairn gc`: whether anybody needs it cannot be told from
+ * its age alone.
+ */
+export function expireUploads(
+  { uploads }: Pick<Registry, 'uploads'>,
+  clock: Clock = systemClock,
+): Promise<readonly Pending[]> {
+  return uploads.expire({ beforeMs: clock.now() - UPLOAD_DAYS * DAY_MS, only: 'upload' });
 }

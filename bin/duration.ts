@@ -36,5 +36,5 @@ export function bytesInWords(bytes: number): string {
     if (amount < 1024) break;
     [amount, prefix] = [amount / 1024, next];
   }
-  return prefix === 'bytes' ? `${bytes} bytes` : `${amount.toFixed(1)} ${prefix}`;
+  return prefix === 'bytes' ? `${bytes} byte${bytes === 1 ? '' : 's'}` : `${amount.toFixed(1)} ${prefix}`;
 }

@@ -37,13 +37,16 @@ export async function gc(dataDirectory: string, flags: GcFlags): Promise<void> {
 
 function* sentencesOf(report: GarbageReport, grace: string): Iterable<string> {
   const { removed, waiting, expired, needed, strangers } = report;
-  yield `removed ${amount(removed)}; ${needed} are needed`;
-  if (waiting.blobs > 0) yield `${amount(waiting)} that nobody needs wait until that was so for ${grace}`;
-  if (expired > 0) yield `ended ${expired} uploads and blobs of pushes that nobody came back to`;
-  if (strangers > 0) yield `left ${strangers} files alone that are no blobs: cairn gc --dry-run lists them`;
+  yield `removed ${amount(removed)}; ${needed} needed`;
+  if (waiting.blobs > 0) yield `waiting until nobody has needed them for ${grace}: ${amount(waiting)}`;
+  if (expired > 0)
+    yield `ended, since nobody came back to them: ${counted(expired, 'upload')} and held blobs`;
+  if (strangers > 0)
+    yield `left alone, since they are no blobs: ${counted(strangers, 'file')}; cairn gc --dry-run lists them`;
 }
 
-const amount = ({ blobs, bytes }: Amount): string => `${blobs} blobs (${bytesInWords(bytes)})`;
+const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
+const amount = ({ blobs, bytes }: Amount): string => `${counted(blobs, 'blob')} (${bytesInWords(bytes)})`;
 
 const PROGRESS_MS = 500;
 
@@ -78,7 +81,7 @@ async function dryRun(dataDirectory: string, wish: GarbageWish, flags: GcFlags):
     if (flags.json) return console.log(JSON.stringify({ what: 'total', ...report }));
     const { removed, waiting, expired, needed } = report;
     console.log(
-      `${amount(removed)} would go, ${amount(waiting)} would wait, ${expired} uploads would end; ${needed} are needed`,
+      `${amount(removed)} would go, ${amount(waiting)} would wait, ${counted(expired, 'upload')} would end; ${needed} needed`,
     );
   } finally {
     await registry.close();

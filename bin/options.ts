@@ -58,13 +58,6 @@ export interface Flags {
   readonly registration?: string;
   readonly config?: string;
   readonly npmFallback?: string;
-  /** Another server's words for `listen`, `data` and `publicUrl`, and for what has no other here. */
-  readonly host?: string;
-  readonly port?: string;
-  readonly root?: string;
-  readonly url?: string;
-  readonly storage?: string;
-  readonly databaseUrl?: string;
 }
 
 interface ConfigFile {
@@ -85,12 +78,10 @@ interface ConfigFile {
 }
 
 /** @throws RegistryError `bad-request`, or SchemaViolation, naming the option that cannot be understood. */
-export function readOptions(given: Flags, environment: NodeJS.ProcessEnv = process.env): Options {
-  const flags = inOurWords(given);
+export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = process.env): Options {
   const file = flags.config === undefined ? {} : readConfigFile(flags.config);
   const aliases = aliasesIn(environment);
-  const env = (name: string): string | undefined =>
-    environment[name]?.trim() || aliases.variables[name]?.trim() || undefined;
+  const env = (name: string): string | undefined => environment[name]?.trim() || aliases.said(name);
   const listIn = (name: string): readonly string[] | undefined =>
     env(name)
       ?.split(',')
@@ -113,7 +104,13 @@ export function readOptions(given: Flags, environment: NodeJS.ProcessEnv = proce
   checkSettings(said);
   return {
     dataDirectory: resolve(flags.data ?? env('CAIRN_DATA') ?? file.data ?? './cairn-data'),
-    listen: parseListen(flags.listen ?? env('CAIRN_LISTEN') ?? file.listen ?? '127.0.0.1:8080'),
+    listen: parseListen(
+      flags.listen ??
+        env('CAIRN_LISTEN') ??
+        file.listen ??
+        aliases.standard('CAIRN_LISTEN') ??
+        '127.0.0.1:8080',
+    ),
     said,
     administratorToken: env('CAIRN_ADMIN_TOKEN'),
     bootstrapSecret: env('CAIRN_BOOTSTRAP_TOKEN'),
@@ -127,49 +124,34 @@ export function readOptions(given: Flags, environment: NodeJS.ProcessEnv = proce
       upstream: parseFallback(flags.npmFallback ?? env('CAIRN_NPM_FALLBACK') ?? file.npmFallback ?? true),
       archives: parseArchives(env('CAIRN_NPM_FALLBACK_TARBALLS') ?? file.npmFallbackTarballs ?? 'redirect'),
     },
-    notes: [
-      ...aliases.notes,
-      ...(flags.databaseUrl === undefined
-        ? []
-        : ['--database-url is ignored: the log in the data directory takes the place of a database']),
-    ],
+    notes: aliases.notes,
   };
 }
 
-/** The options of the server whose protocol of accounts for images this is. @throws RegistryError `bad-request` */
-function inOurWords(flags: Flags): Flags {
-  const { host, port, root, url, storage = 'FILESYSTEM' } = flags;
-  if (storage.toUpperCase() !== 'FILESYSTEM')
-    throw wrong(
-      `--storage ${storage}: only FILESYSTEM is supported; blobs and site lie below the data directory`,
-    );
-  const other = (theirs: string, theirValue: unknown, ours: string, ourValue: unknown): void => {
-    if (theirValue !== undefined && ourValue !== undefined)
-      throw wrong(`${theirs} and ${ours} say the same thing: leave one of them out`);
-  };
-  other('--host or --port', host ?? port, '--listen', flags.listen);
-  other('--root', root, '--data', flags.data);
-  other('--url', url, '--public-url', flags.publicUrl);
-  if (port !== undefined && !/^\d{1,5}$/.test(port))
-    throw wrong(`--port ${port} is not the number of a port`);
-  const listen =
-    host === undefined && port === undefined
-      ? {}
-      : { listen: `${host?.includes(':') ? `[${host}]` : (host ?? '127.0.0.1')}:${port ?? '8080'}` };
-  return {
-    ...flags,
-    ...listen,
-    ...(root === undefined ? {} : { data: root }),
-    ...(url === undefined ? {} : { publicUrl: url.replace(/\/+$/, '') }),
-  };
+interface AllAliases {
+  /** @throws RegistryError `bad-request` where the variables of two servers disagree. */
+  said(name: string): string | undefined;
+  standard(name: string): string | undefined;
+  readonly notes: readonly string[];
 }
 
 /** Settings in the words of the servers that ecosystems come from. What is said in both words counts in ours. */
-function aliasesIn(environment: NodeJS.ProcessEnv): Aliases {
+function aliasesIn(environment: NodeJS.ProcessEnv): AllAliases {
   const all = allSurfaces.flatMap((surface) => surface.environment?.(environment) ?? []);
+  const valuesIn = (name: string, of: (aliases: Aliases) => Aliases['variables']): readonly string[] => [
+    ...new Set(all.flatMap((aliases) => of(aliases)[name]?.trim() || [])),
+  ];
   return {
-    variables: Object.assign({}, ...all.map(({ variables }) => variables)) as Aliases['variables'],
-    notes: all.flatMap(({ notes }) => notes),
+    said(name) {
+      const values = valuesIn(name, ({ variables }) => variables);
+      // Each of them has a place for its own surface.
+      if (name === 'CAIRN_MOUNTS') return values.length > 0 ? values.join(',') : undefined;
+      if (values.length < 2) return values[0];
+      // Not what they are: some are secrets.
+      throw wrong(`variables of several servers disagree about ${name}: say it in that word`);
+    },
+    standard: (name) => valuesIn(name, ({ standards = {} }) => standards)[0],
+    notes: [...new Set(all.flatMap(({ notes }) => notes))],
   };
 }
 

@@ -33,6 +33,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** Variables of another server, in Cairn's own names; a variable that is set already wins. */
 export interface Aliases {
   readonly variables: Environment;
+  /** What that server does where nobody says anything, neither in its words nor in ours. */
+  readonly standards?: Environment;
   /** What is accepted and does nothing, and why: said at start. */
   readonly notes: readonly string[];
 }

@@ -16,7 +16,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import type { Digest } from '../core/digest.ts';
 import type { SiteBuild, SiteRecords, SiteTarget } from '../core/ports.ts';
-import type { SiteBody, SiteFile } from '../core/site.ts';
+import { byRank, type SiteBody, type SiteFile } from '../core/site.ts';
 import {
   DurableDirectories,
   ensureDirectory,
@@ -90,7 +90,7 @@ export class SiteDirectory implements SiteTarget {
 
   async put(files: readonly SiteFile[]): Promise<void> {
     await this.#again(async () => {
-      await Promise.all(files.map((file) => this.#putOne(file)));
+      for (const together of byRank(files)) await Promise.all(together.map((file) => this.#putOne(file)));
       // Also where nothing changed: whoever wrote those bytes may have been killed before this step.
       await syncDirectories(files.map(({ path }) => dirname(join(this.root, path))));
     });

@@ -93,25 +93,36 @@ test('what is published again at the very moment in which it would end stays', a
   assert.ok((await documents(world)).includes(`pantry/commits/${a}/y/tarball`));
 });
 
-test('an upload that nobody goes on with ends after seven days, and so does the stay of a blob that nothing names', async () => {
-  const world = await open();
-  const start = world.clock.time;
-  const clock = { now: () => world.clock.time };
-  const left = await world.uploads.start('acme/app', 'ann');
-  const gone = await world.uploads.start('acme/app', 'ann');
-  const { digest } = await world.uploads.receive('acme/app', digestOf('blob'), pieces('blob'), {
-    maxBytes: 100,
-  });
-  world.clock.time = start + 6 * DAY_MS;
-  await world.uploads.append(left.id, pieces('more'), { maxBytes: 100 });
-  assert.deepEqual(await expireUploads(world, { clock }), []);
-  world.clock.time = start + 8 * DAY_MS;
-  assert.equal((await expireUploads(world, { clock })).length, 2);
-  assert.equal(world.uploads.find(left.id)?.size, 4);
-  assert.equal(world.uploads.find(gone.id), undefined);
-  assert.equal(world.uploads.held('acme/app', digest), undefined);
+test('an upload ends a week after anybody last went on with it, and what came whole stays', async () => {
+  const { uploads, clock, blobs } = await open();
+  const roomy = { maxBytes: 1000 };
+  const start = clock.time;
+  const abandoned = await uploads.start('acme/app', 'ann');
+  await uploads.append(abandoned.id, inOnePiece('half'), roomy);
+  const goneOn = await uploads.start('acme/app', 'ann');
+  const digest = digestOf('whole');
+  await uploads.receive('acme/app', digest, inOnePiece('whole'), roomy);
+  clock.time = start + 3 * DAY_MS;
+  await uploads.append(goneOn.id, inOnePiece('x'), roomy);
+
+  const expire = async (): Promise<readonly string[]> =>
+    (await expireUploads({ uploads }, { now: () => clock.time })).map((ended) =>
+      ended.kind === 'upload' ? ended.id : ended.digest,
+    );
+  clock.time = start + 7 * DAY_MS;
+  assert.deepEqual(await expire(), []);
+  clock.time = start + 7 * DAY_MS + 60_000;
+  assert.deepEqual(await expire(), [abandoned.id]);
+  assert.equal(uploads.find(abandoned.id), undefined);
+  assert.equal(uploads.find(goneOn.id)?.size, 1);
+  clock.time = start + 11 * DAY_MS;
+  assert.deepEqual(await expire(), [goneOn.id]);
+  clock.time = start + 1000 * DAY_MS;
+  assert.deepEqual(await expire(), []);
+  assert.equal(uploads.held('acme/app', digest)?.size, 5);
+  assert.equal(await blobs.has(digest), true);
 });
 
-async function* pieces(text: string): AsyncIterable<Uint8Array> {
+async function* inOnePiece(text: string): AsyncIterable<Uint8Array> {
   yield Buffer.from(text);
 }

@@ -1,10 +1,10 @@
 /** What is removed because nobody needs it, and what is not, whatever happens meanwhile. */
 import assert from 'node:assert/strict';
-import { mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Command } from '../../core/decide.ts';
-import { digestOf } from '../../core/digest.ts';
+import { asDigest, digestOf } from '../../core/digest.ts';
 import { RegistryError, type ErrorCode } from '../../core/errors.ts';
 import type { GarbageReport } from '../../core/garbage.ts';
 import { withControl } from '../../bin/control.ts';
@@ -446,6 +446,41 @@ async function follow({ data }: GarbageWorld, root: string): Promise<void> {
   await reader.close();
 }
 
+test('a doctor misses what packages name, layers of images included, and nothing that was withdrawn and removed', async (t) => {
+  const world = await openGarbageWorld(t);
+  const long = JSON.stringify({ blobs: [[ociDigest('layer 2'), 3]] });
+  const { meta: _, ...push } = pushOf({ name: 'ann/app', what: 'image 2' });
+  await oci(world, 'image 1', ['layer 1']);
+  await world.write(
+    { ...push, metaDigest: digestOf(long) },
+    bytesOf('oci', 'image 2'),
+    bytesOf('oci', 'layer 2'),
+    long,
+  );
+  await npm(world, 'gone', '1.0.0');
+  await world.write({ kind: 'withdraw', ...of('gone') });
+  assert.equal((await world.collect()).removed.blobs, 1);
+  await world.close();
+  const examine = async (): Promise<string> =>
+    (await cairn(['doctor', '--data', world.data])).stdout
+      .split('\n')
+      .find((line) => / blobs: /.test(line)) ?? '';
+  assert.match(await examine(), /^ok {7}blobs: all 5 that packages name are there/);
+  const { blobs } = world.registry;
+  for (const layer of ['layer 1', 'layer 2'] as const) {
+    const path = blobs.pathOf(asDigest(ociDigest(layer)));
+    await rename(path, `${path}.away`);
+    assert.match(
+      await examine(),
+      new RegExp(`^problem  blobs: 1 of 5 are missing; .*: ${ociDigest(layer)} \\(oci/ann/app sha256:`),
+    );
+    await rename(`${path}.away`, path);
+  }
+  // What it names cannot be told then.
+  await rm(blobs.pathOf(digestOf(long)));
+  assert.match(await examine(), new RegExp(`^problem  blobs: 1 of 4 are missing; .*: ${digestOf(long)} `));
+});
+
 describe('the command', () => {
   test('with --dry-run tells what would go, what would wait and why, and changes nothing', async (t) => {
     const world = await openGarbageWorld(t);
@@ -472,7 +507,7 @@ describe('the command', () => {
       ),
       new RegExp(`^wait    ${fresh} \\(2.9 KiB\\): .* from now on; it stays until 20`, 'm'),
       new RegExp(`^wait    ${digestOf(content)} `, 'm'),
-      /^1 blobs \(3 bytes\) would go, 2 blobs \(2.9 KiB\) would wait, 1 uploads would end; 1 are needed$/m,
+      /^1 blob \(3 bytes\) would go, 2 blobs \(2.9 KiB\) would wait, 1 upload would end; 1 needed$/m,
     ])
       assert.match(text, says);
     const objects = (await cairnOk(['gc', '--dry-run', '--json', '--grace', '0', '--data', world.data]))
@@ -501,11 +536,11 @@ describe('the command', () => {
     await world.close();
     assert.match(
       await cairnOk(['gc', '--data', world.data]),
-      /^removed 0 blobs \(0 bytes\); 1 are needed\n1 blobs \(1 bytes\) that nobody needs wait until that was so for 7d\n$/,
+      /^removed 0 blobs \(0 bytes\); 1 needed\nwaiting until nobody has needed them for 7d: 1 blob \(1 byte\)\n$/,
     );
     assert.match(
       await cairnOk(['gc', '--grace', '0', '--data', world.data]),
-      /^removed 1 blobs \(1 bytes\); 1 are needed\n$/,
+      /^removed 1 blob \(1 byte\); 1 needed\n$/,
     );
     const server = await openTestServer(t, {}, { data: world.data });
     const blobs = join(world.data, 'blobs/sha256/ca');

@@ -96,6 +96,13 @@ test('settings that cannot be are refused in a sentence that names them, and not
       ),
       [await config('short.json', '{"accessTokenSeconds":1.5}'), {}, 2, /=1\.5: use a whole number/],
       [await config('text.json', '{"accessTokenSeconds":"300"}'), {}, 2, /accessTokenSeconds.*type/],
+      [{}, { CAIRN_OCI_VISIBILITY: 'Public' }, 2, /oci\/defaultVisibility must be equal to one of/],
+      [{}, { CAIRN_OCI_NAMESPACES: 'any' }, 2, /oci\/namespaces must be equal to one of/],
+      [{}, { CAIRN_OCI_ANONYMOUS: 'all' }, 2, /oci\/anonymous must be equal to one of/],
+      [await config('oci.json', '{"oci":{"anonymous":true}}'), {}, 2, /oci\/anonymous must be/],
+      [await config('images.json', '{"oci":"public"}'), {}, 2, /oci.*type/],
+      [{}, { CAIRN_MOUNTS: 'oci=/images' }, 2, /oci=\/images: it can stand at \/v2 only/],
+      [{}, { CAIRN_MOUNTS: 'oci-auth=/auth' }, 2, /no surface oci-auth/],
       [await config('fallback.json', '{"npmFallback":1}'), {}, 2, /npmFallback.*type/],
       [{ data: file }, {}, 2, /a-file cannot be used.*--data DIR/],
       [{ data: join(file, 'below') }, {}, 2, /below cannot be used.*--data DIR/],
@@ -202,33 +209,29 @@ test('what clients have fixed the place of cannot be moved', () => {
   assert.throws(() => readOptions({}, { CAIRN_MOUNTS: 'oci-auth=/auth' }), /there is no surface oci-auth/);
 });
 
-test('the options of another server of images mean ours, and contradict them loudly', () => {
-  const { listen, dataDirectory, said, notes } = readOptions(
-    {
-      host: '0.0.0.0',
-      port: '5000',
-      root: '/srv/images',
-      url: 'https://images.example',
-      storage: 'FILESYSTEM',
-    },
-    {},
-  );
-  assert.deepEqual(listen, { host: '0.0.0.0', port: 5000 });
-  assert.equal(dataDirectory, '/srv/images');
-  assert.equal(said.publicUrl, 'https://images.example');
-  assert.deepEqual(notes, []);
-  assert.deepEqual(readOptions({ port: '5000' }, {}).listen, { host: '127.0.0.1', port: 5000 });
-  assert.deepEqual(readOptions({ host: '::1' }, {}).listen, { host: '::1', port: 8080 });
-  assert.match(readOptions({ databaseUrl: 'postgres://x' }, {}).notes.join(), /--database-url is ignored/);
-  assert.doesNotMatch(readOptions({ databaseUrl: 'postgres://secret@x' }, {}).notes.join(), /secret/);
-  for (const [flags, fault] of [
-    [{ port: '5000', listen: ':80' }, /--listen.*--host|--host.*--listen/],
-    [{ root: '/a', data: '/b' }, /--root.*--data|--data.*--root/],
-    [{ url: 'https://a.example', publicUrl: 'https://b.example' }, /--url.*--public-url|--public-url.*--url/],
-    [{ storage: 'S3' }, /--storage S3/],
-    [{ port: 'x' }, /port/],
-  ] as const)
-    assert.throws(() => readOptions(flags, {}), fault);
+test('what is said of repositories of images is taken together, word by word', async (t) => {
+  const config = join(await temporaryDirectory(t), 'cairn.json');
+  await writeFile(config, '{"oci":{"defaultVisibility":"public","namespaces":"own"}}');
+  const env = {
+    CAIRN_OCI_VISIBILITY: 'private',
+    CAIRN_OCI_NAMESPACES: 'first-push',
+    CAIRN_OCI_ANONYMOUS: 'push',
+  };
+  const seen = (flags: Flags, given: Record<string, string> = {}): unknown =>
+    readOptions(flags, given).said.oci;
+  assert.equal(seen({}), undefined);
+  assert.deepEqual(seen({}, { CAIRN_OCI_ANONYMOUS: 'pull' }), { anonymous: 'pull' });
+  assert.deepEqual(seen({ config }), { defaultVisibility: 'public', namespaces: 'own' });
+  assert.deepEqual(seen({ config }, { CAIRN_OCI_NAMESPACES: 'first-push' }), {
+    defaultVisibility: 'public',
+    namespaces: 'first-push',
+  });
+  assert.deepEqual(seen({ config }, env), {
+    defaultVisibility: 'private',
+    namespaces: 'first-push',
+    anonymous: 'push',
+  });
+  assert.deepEqual(readOptions({}, { CAIRN_ECOSYSTEMS: 'oci' }).said.mounts, { oci: '/v2' });
 });
 
 test('an address is understood as people write it', () => {
