@@ -70,6 +70,7 @@ test('a mount that cannot be begins an upload instead, and tells nothing', async
     'from wherever it is': `mount=${layer.digest}`,
     'what is held somewhere': `mount=${waiting.digest}`,
     'from what is no repository': `mount=${layer.digest}&from=../other/secret`,
+    'from below the own namespace what is no repository': `mount=${layer.digest}&from=acme/a%3Db`,
     'from nothing': `mount=${layer.digest}&from=`,
     'what is no digest': 'mount=latest&from=acme/base',
     'a digest that nobody can compute': `mount=md5:${'0'.repeat(32)}&from=acme/base`,

@@ -281,7 +281,9 @@ async function tracesOf(data: string, word: string): Promise<string[]> {
   for (const entry of entries) {
     const path = join(entry.parentPath, entry.name);
     const isNamed = path.slice(root.length).includes(word);
-    if (isNamed || (entry.isFile() && (await readFile(path)).includes(word)))
+    // Lists that follow later are being written: what was on its way a moment ago has its place by now.
+    const text = entry.isFile() && (await readFile(path).catch(() => ''));
+    if (isNamed || (text && text.includes(word)))
       traces.push(path.slice(root.length));
   }
   return traces;
