@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { digestOf } from '../../core/digest.ts';
 import { asker, type Ask } from './asking.ts';
 import { cairn } from './command-line.ts';
-import { danglingIn, ociFilesIn } from './oci-reader.ts';
+import { danglingIn, ociFilesNow } from './oci-reader.ts';
 import type { OciFacts, OciState, OciThing } from './oci-book.ts';
 import { checkStores, eachOf } from './registry-check.ts';
 import { ADMIN_TOKEN } from './server-process.ts';
@@ -80,7 +80,7 @@ async function sizeOf(ask: Ask, upload: string): Promise<OciState> {
 /** What readers find who have nothing but the files: all that is public, whole, and nothing that is private. */
 export async function checkOciFiles(data: string, seen: ReadonlyMap<OciThing, OciState>): Promise<void> {
   const site = join(data, 'site');
-  const files = await ociFilesIn(site);
+  const files = ociFilesNow(site);
   assert.deepEqual(danglingIn(files), []);
   for (const path of files.paths) {
     const [, digest] = /\/blobs\/(sha256:[^/]+)$/.exec(path) ?? [];

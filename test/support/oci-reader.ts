@@ -1,8 +1,7 @@
 /** Reads the files of repositories as a client does that has no API behind them: from each list to what it names, and on. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { digestOf, type DigestAlgorithm } from '../../core/digest.ts';
-import { filesBelow } from './stored-state.ts';
 
 export interface OciFiles {
   readonly paths: ReadonlySet<string>;
@@ -65,11 +64,14 @@ function hasManifest({ repository, files }: Where, reference: string): boolean {
   return suffixes.some((suffix) => files.paths.has(`${repository}/manifests/${reference}.${suffix}`));
 }
 
-/** Files of a site in a directory; manifests are read whole. */
-export async function ociFilesIn(site: string): Promise<OciFiles> {
-  const paths = (await filesBelow(join(site, 'v2'))).map((path) => relative(site, path));
+/** Files of a site in a directory, as they are in this moment. */
+export function ociFilesNow(site: string): OciFiles {
+  const below = existsSync(join(site, 'v2'))
+    ? readdirSync(join(site, 'v2'), { recursive: true, withFileTypes: true })
+    : [];
+  const files = below.filter((entry) => entry.isFile());
   return {
-    paths: new Set(paths),
+    paths: new Set(files.map(({ parentPath, name }) => relative(site, join(parentPath, name)))),
     manifest: (path) =>
       readManifest(readFileSync(join(site, path)), path.endsWith('-sha512') ? 'sha512' : 'sha256'),
     text: (path) => readFileSync(join(site, path), 'utf8'),
