@@ -3,7 +3,7 @@ import type { Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import type { Call, HttpAnswer, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
-import { requireAccess } from './access.ts';
+import { ANYBODY, requireAccess } from './access.ts';
 import { bytesOf, empty } from './answers.ts';
 import { loadContents, namedBlobSize } from './contents.ts';
 import { DIGEST_HEADER } from './headers.ts';
@@ -29,25 +29,24 @@ export async function readMissingBlob(call: Call, view: StateView): Promise<Http
 }
 
 /** `DELETE {name}/blobs/{digest}`: of one that no manifest names any more */
-export async function deleteBlob(call: Call, view: StateView): Promise<HttpAnswer | Intent> {
+export async function deleteBlob(call: Call, view: StateView): Promise<Intent> {
   const { name = '' } = call.params;
-  const actor = await requireAccess(call, view, { name, action: 'delete' });
+  const actor = (await requireAccess(call, view, { name, action: 'delete' })) ?? ANYBODY;
   const digest = checkDigest(call.params['digest'] ?? '');
   await loadContents(call, view.package('oci', name));
   requireUnnamed(view, name, digest);
   // From here on no manifest can name it; one that was taken a moment ago is seen when this has its turn.
   if (!(await call.uploads.release(name, digest))) throw unknownBlob(name, digest);
-  const answer = (): HttpAnswer => empty(202);
-  if (!actor || !view.package('oci', name)) return answer();
   return {
     actor,
     plan(now) {
+      // Also where there was no repository yet: the first manifest may be on its way.
       requireUnnamed(now, name, digest);
       return now.package('oci', name)
         ? [{ kind: 'withdraw-artifact', ecosystem: 'oci', name, artifact: digest }]
         : [];
     },
-    answer,
+    answer: () => empty(202),
   };
 }
 
