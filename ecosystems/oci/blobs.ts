@@ -40,6 +40,7 @@ export async function deleteBlob(call: Call, view: StateView): Promise<Intent> {
   return {
     actor,
     plan(now) {
+      // Also where there was no repository yet: the first manifest may be on its way.
       requireUnnamed(now, name, digest);
       // Of a repository that is none nothing is said.
       return now.package('oci', name)

@@ -1,6 +1,6 @@
 /** A registry whose machine loses power: what it has acknowledged is on the disk, and the rest heals without help. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,6 +10,7 @@ import { checkReady, checkReleases, checkStores } from '../support/registry-chec
 import { ReleaseLedger, type Possible } from '../support/release-ledger.ts';
 import { chooseSeed, seededRandom, type SeededRandom } from '../support/seeded-random.ts';
 import { startServer } from '../support/server-process.ts';
+import { endTheBoot } from '../support/reboot.ts';
 import { publish, startTraffic } from '../support/traffic.ts';
 import { expectWorkingRegistry, startOwn } from '../support/working-registry.ts';
 import { packX07 } from '../support/x07-package.ts';
@@ -119,22 +120,4 @@ async function cutFirstStart(t: TestContext, fileSystem: CutFileSystem, random: 
   endTheBoot(imageData);
   await expectWorkingRegistry(t, imageData, random);
   await disk.close();
-}
-
-/**
- * The writer of a disk outlives its power cut here. Its locks would name a living process, which no lock does after
- * a real cut: the machine has booted since.
- */
-function endTheBoot(data: string): void {
-  for (const path of [
-    'log.git/cairn-writer.lock',
-    'private.git/cairn-writer.lock',
-    '.site.progress.lock',
-    '.site.roots.lock',
-  ]) {
-    const lock = join(data, path);
-    if (!existsSync(lock)) continue;
-    const text = readFileSync(lock, 'utf8');
-    writeFileSync(lock, text.replace(/"started":"[^"]*"/, '"started":"an-earlier-boot:1"'));
-  }
 }

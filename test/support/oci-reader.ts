@@ -1,4 +1,7 @@
 /** Reads the files of repositories as a client does that has no API behind them: from each list to what it names, and on. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { digestOf, type DigestAlgorithm } from '../../core/digest.ts';
 
 export interface OciFiles {
   readonly paths: ReadonlySet<string>;
@@ -59,4 +62,40 @@ const suffixes = ['image', 'index'].flatMap((kind) =>
 
 function hasManifest({ repository, files }: Where, reference: string): boolean {
   return suffixes.some((suffix) => files.paths.has(`${repository}/manifests/${reference}.${suffix}`));
+}
+
+/** Files of a site in a directory, as they are in this moment. */
+export function ociFilesNow(site: string): OciFiles {
+  const below = existsSync(join(site, 'v2'))
+    ? readdirSync(join(site, 'v2'), { recursive: true, withFileTypes: true })
+    : [];
+  const files = below.filter((entry) => entry.isFile());
+  return {
+    paths: new Set(files.map(({ parentPath, name }) => relative(site, join(parentPath, name)))),
+    manifest: (path) =>
+      readManifest(readFileSync(join(site, path)), path.endsWith('-sha512') ? 'sha512' : 'sha256'),
+    text: (path) => readFileSync(join(site, path), 'utf8'),
+  };
+}
+
+interface Named {
+  readonly digest: string;
+}
+
+/** What a client needs beside a manifest to have all of it. */
+export function readManifest(bytes: Uint8Array, algorithm: DigestAlgorithm = 'sha256'): ReadManifest {
+  const {
+    config,
+    layers = [],
+    manifests = [],
+  } = JSON.parse(Buffer.from(bytes).toString('utf8')) as {
+    config?: Named;
+    layers?: readonly Named[];
+    manifests?: readonly Named[];
+  };
+  return {
+    digest: digestOf(bytes, algorithm),
+    blobs: [...(config ? [config] : []), ...layers].map(({ digest }) => digest),
+    manifests: manifests.map(({ digest }) => digest),
+  };
 }

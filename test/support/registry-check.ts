@@ -57,7 +57,8 @@ function byName(releases: Iterable<Release>): Map<string, Release[]> {
   return grouped;
 }
 
-async function eachOf<T>(items: readonly T[], visit: (item: T) => Promise<void>): Promise<void> {
+/** Some at once. */
+export async function eachOf<T>(items: readonly T[], visit: (item: T) => Promise<void>): Promise<void> {
   const rest = items.values();
   await Promise.all(
     Array.from({ length: READS_AT_ONCE }, async () => {
