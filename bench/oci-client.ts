@@ -28,15 +28,16 @@ export async function pushFile(to: OciSource, name: string, digest: string, path
 }
 
 /** Where the upload goes on. */
-export async function sendFile(
-  to: OciSource,
-  upload: string,
-  path: string,
-  more: readonly string[] = [],
-): Promise<string> {
-  const sent = ['-X', 'PATCH', '-T', path, '-H', 'Expect:', '-H', OCTETS, ...more];
+export async function sendFile(to: OciSource, upload: string, path: string): Promise<string> {
+  const sent = ['-X', 'PATCH', '-T', path, '-H', 'Expect:', '-H', OCTETS];
   const printed = await curl(to, [...sent, '-w', '%header{location}', upload]);
   return new URL(printed, to.url).href;
+}
+
+export async function sendBytes(to: OciSource, upload: string, bytes: Uint8Array): Promise<string> {
+  const headers = { 'content-type': 'application/octet-stream' };
+  const answer = await ask(to, 'PATCH', upload, 202, { headers, body: bytes });
+  return new URL(answer.headers.get('location') ?? '', to.url).href;
 }
 
 export async function startUpload(to: OciSource, name: string): Promise<string> {

@@ -39,7 +39,7 @@ export const ociTransfer: Bench = {
 
 async function compareAt(context: BenchContext, place: Place): Promise<Row[]> {
   const { mebibytes, rounds } =
-    context.size === 'full' ? { mebibytes: 500, rounds: 5 } : { mebibytes: 20, rounds: 2 };
+    context.size === 'full' ? { mebibytes: 500, rounds: 3 } : { mebibytes: 20, rounds: 2 };
   const home = context.scratch(place);
   const opened = closing();
   try {

@@ -115,6 +115,11 @@ export function peakBytesOf(pid: number | 'self'): number | undefined {
   return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
 }
 
+/** The memory that a process has now. */
+export function residentBytesOf(pid: number): number {
+  return Number(/VmRSS:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
+}
+
 export interface CairnRun {
   readonly seconds: number;
   readonly peakBytes: number;

@@ -11,6 +11,7 @@ import { append } from './append.ts';
 import { appendLate } from './append-late.ts';
 import { npmInstall } from './npm-install.ts';
 import { npmPublishMany } from './npm-publish-many.ts';
+import { ociMemory } from './oci-memory.ts';
 import { ociTags } from './oci-tags.ts';
 import { ociTransfer } from './oci-transfer.ts';
 import { openLog } from './open-log.ts';
@@ -41,6 +42,7 @@ const benches: readonly Bench[] = [
   uploadMemory,
   zigHash,
   ociTransfer,
+  ociMemory,
   ociTags,
   openLog,
   endurance,
