@@ -359,8 +359,8 @@ function send(response: ServerResponse, { status, headers, body = '' }: HttpAnsw
   if (response.headersSent) return;
   if (typeof body !== 'string') throw new TypeError('a refusal is a text');
   const bytes = Buffer.from(body);
-  // The length of a 304 would be that of what has not changed (RFC 9110, section 15.4.5), which is not known here.
-  const length = status === 304 ? {} : { 'content-length': bytes.byteLength };
+  // The length of a 304 would be that of what has not changed (RFC 9110, section 8.6), which is not known here; a 204 has none.
+  const length = status === 304 || status === 204 ? {} : { 'content-length': bytes.byteLength };
   response.writeHead(status, { ...headers, ...length });
   response.end(bytes);
 }

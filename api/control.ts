@@ -8,6 +8,7 @@ import type { Command } from '../core/decide.ts';
 import type { CreatedToken, NewAccount, NewInvitation, NewToken } from '../core/account-book.ts';
 import type { Account, Token } from '../core/accounts.ts';
 import type { RegistryEvent } from '../core/event.ts';
+import type { GarbageProgress, GarbageReport, GarbageWish } from '../core/garbage.ts';
 import type { Visibility } from '../core/route.ts';
 
 /** What an operator can do, here or through the process that holds the log. */
@@ -24,6 +25,9 @@ export interface Control {
   /** The invitation itself, which is kept nowhere. */
   createInvitation(wanted: NewInvitation): Promise<string>;
   removeSecondFactor(handle: string): Promise<void>;
+  /** Answers when everything is done, which may take long. */
+  collectGarbage(wish: GarbageWish): Promise<GarbageReport>;
+  garbageProgress(): Promise<GarbageProgress | null>;
   /** Answers when it can take orders. */
   ping(): Promise<void>;
 }
@@ -39,6 +43,8 @@ const methods: readonly Method[] = [
   'listAccounts',
   'createInvitation',
   'removeSecondFactor',
+  'collectGarbage',
+  'garbageProgress',
   'ping',
 ];
 
@@ -101,6 +107,8 @@ export function remoteControl(socketPath: string): Control {
     listAccounts: () => call('listAccounts', undefined) as ReturnType<Control['listAccounts']>,
     createInvitation: (wanted) => call('createInvitation', wanted) as Promise<string>,
     removeSecondFactor: (handle) => call('removeSecondFactor', handle) as Promise<void>,
+    collectGarbage: (wish) => call('collectGarbage', wish) as Promise<GarbageReport>,
+    garbageProgress: () => call('garbageProgress', undefined) as Promise<GarbageProgress | null>,
     ping: () => call('ping', undefined) as Promise<void>,
   };
 }

@@ -1,11 +1,14 @@
 #!/usr/bin/env -S node --enable-source-maps
 /** The command line: what can be said, and nothing of how it is done: each command is loaded when it runs. */
 import { Command, CommanderError, Option } from 'commander';
+import { RegistryError } from '../core/errors.ts';
 import type { fileAdvisory } from './advisory.ts';
 import type { claim } from './claim.ts';
 import type { doctor } from './doctor.ts';
 import { ExitCode, exitCodeOf, explain } from './exit-codes.ts';
+import type { gc } from './gc.ts';
 import type { listMembers, removeMember, setMember } from './member.ts';
+import { inOurWords, type OciFlags } from './oci-flags.ts';
 import { readOptions, type Flags } from './options.ts';
 import type { RegenFlags } from './regen.ts';
 import type { changeSettings } from './settings.ts';
@@ -26,7 +29,17 @@ const program = new Command('cairn')
 function withData(command: Command): Command {
   return command
     .addOption(new Option('--data <dir>', 'data directory (CAIRN_DATA; default ./cairn-data)'))
-    .addOption(new Option('--config <file>', 'configuration file (JSON)'));
+    .addOption(new Option('--config <file>', 'configuration file (JSON)'))
+    .addOption(new Option('--dotenv <file>', 'more environment, such as .env; what is set already wins'));
+}
+
+/** Before anything asks for a variable. @throws RegistryError `bad-request` */
+function addEnvironment(file: string): void {
+  try {
+    process.loadEnvFile(file);
+  } catch (error) {
+    throw new RegistryError('bad-request', `--dotenv ${file}: ${(error as Error).message}`);
+  }
 }
 
 function dataOf(flags: Flags): string {
@@ -45,7 +58,17 @@ withData(program.command('serve'))
     '--npm-fallback <url>',
     'ask there for npm packages that are not here; or false (CAIRN_NPM_FALLBACK)',
   )
-  .action(async (flags: Flags) => (await import('./run-serve.ts')).runServe(readOptions(flags)));
+  // As the server says it whose place the OCI surface takes; see `oci-flags.ts`.
+  .addOption(new Option('--host <host>').hideHelp())
+  .addOption(new Option('-p, --port <port>').hideHelp())
+  .addOption(new Option('-s, --storage <type>').hideHelp())
+  .addOption(new Option('--root <dir>').hideHelp())
+  .addOption(new Option('--url <url>').hideHelp())
+  .addOption(new Option('--database-url <url>').hideHelp())
+  .action(async (said: Flags & OciFlags) => {
+    const { flags, environment } = inOurWords(said, process.env);
+    await (await import('./run-serve.ts')).runServe(readOptions(flags, environment));
+  });
 
 withData(program.command('regen'))
   .description('bring the site up to the log, or make it from nothing')
@@ -242,6 +265,17 @@ withData(program.command('settings'))
     (await import('./settings.ts')).changeSettings(dataOf(flags), flags),
   );
 
+withData(program.command('gc'))
+  .description(
+    'remove blobs that no version, name or upload has needed for a while; safe beside a running server',
+  )
+  .option('--dry-run', 'list what would go, and why; changes nothing')
+  .option('--grace <time>', 'how long a blob has to have been unneeded: 7d, 24h or 0', '7d')
+  .option('--json', 'print JSON: one object, or one per line with --dry-run')
+  .action(async (flags: Flags & Parameters<typeof gc>[1]) =>
+    (await import('./gc.ts')).gc(dataOf(flags), flags),
+  );
+
 withData(program.command('doctor'))
   .description('look for damage and explain it; changes nothing')
   .option('--deep', 'read every blob and compare its hash')
@@ -249,6 +283,11 @@ withData(program.command('doctor'))
   .action(async (flags: Flags & Parameters<typeof doctor>[1]) =>
     (await import('./doctor.ts')).doctor(dataOf(flags), flags),
   );
+
+program.hook('preAction', (_program, command) => {
+  const { dotenv } = command.opts<{ dotenv?: string }>();
+  if (dotenv !== undefined) addEnvironment(dotenv);
+});
 
 for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)])
   command.exitOverride();

@@ -1,7 +1,7 @@
 /** What a running server does by the clock: files of counts, and the end of what is kept for a time. */
 import type { RegistryEvent } from '../core/event.ts';
 import { operator } from '../core/permission.ts';
-import type { Clock } from '../core/ports.ts';
+import type { Clock, Pending } from '../core/ports.ts';
 import { updateCounted } from '../generator/counted-site.ts';
 import { allSurfaces } from '../surfaces/index.ts';
 import { COMMIT_DAYS, shaOfRef } from '../surfaces/pantry/names.ts';
@@ -10,6 +10,8 @@ import { isHidden, OPERATOR, systemClock, type Registry } from './open-registry.
 const COUNTS_EVERY_MS = 60_000;
 const EXPIRE_EVERY_MS = 60 * 60_000;
 const DAY_MS = 24 * 60 * 60_000;
+/** As the reference registry of OCI keeps them. */
+const UPLOAD_DAYS = 7;
 
 /** Does each now and then. What fails is tried again at its next time. */
 export function startChores(
@@ -36,6 +38,7 @@ export function startChores(
       onError,
     ),
     every(EXPIRE_EVERY_MS, (isStopping) => expireCommits(registry, { isStopping }), onError),
+    every(EXPIRE_EVERY_MS, () => expireUploads(registry), onError),
   ];
   return {
     async stop() {
@@ -91,4 +94,15 @@ export async function expireCommits(
     events.push(...expired);
   }
   return events;
+}
+
+/**
+ * Ends uploads that nobody went on with. What came whole is held until `cairn gc`: whether anybody needs it cannot be told from
+ * its age alone.
+ */
+export function expireUploads(
+  { uploads }: Pick<Registry, 'uploads'>,
+  clock: Clock = systemClock,
+): Promise<readonly Pending[]> {
+  return uploads.expire({ beforeMs: clock.now() - UPLOAD_DAYS * DAY_MS, only: 'upload' });
 }

@@ -25,6 +25,8 @@ export function localControl(registry: Registry): Control {
     listAccounts: async () => registry.accounts.accounts,
     createInvitation: (wanted) => registry.accounts.createInvitation(wanted, OPERATOR),
     removeSecondFactor: (handle) => registry.accounts.removeSecondFactor(handle, OPERATOR),
+    collectGarbage: (wish) => registry.garbage.collect(wish),
+    garbageProgress: async () => registry.garbage.progress ?? null,
     ping: async () => undefined,
   };
 }

@@ -5,6 +5,7 @@ import { findAccessKeys } from '../stores/access-key-directory.ts';
 import { unfitDisk } from '../stores/disk-check.ts';
 import { temporaryFolder } from '../stores/site-files.ts';
 import { strayFiles } from '../stores/upload-directory.ts';
+import { UNFINISHED } from '../stores/unneeded-blobs.ts';
 import { layout } from './layout.ts';
 import { systemClock } from './open-registry.ts';
 
@@ -54,6 +55,7 @@ function* checkLeftovers(dataDirectory: string): Iterable<Finding> {
     ['uploads', 'files that belong to no upload', strayFiles(uploads).filter(isOld)],
     ['site', 'half-written files', old(join(site, temporaryFolder))],
     ['disk', 'probes', old(dataDirectory, (name) => name.startsWith('.probe.'))],
+    ['blobs', 'half-written notes of gc', old(dataDirectory, (name) => name.startsWith(UNFINISHED))],
     ['log', 'half-written packs', old(join(log, 'objects/pack'), (name) => name.startsWith('tmp_'))],
     [
       'private log',

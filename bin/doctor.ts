@@ -1,8 +1,9 @@
 /** `cairn doctor`: looks at everything, changes nothing, and says what to do. */
-import { asDigest } from '../core/digest.ts';
+import { DigestSet } from '../core/digest-set.ts';
+import type { Digest } from '../core/digest.ts';
 import { LogDamage } from '../core/errors.ts';
-import { privateLines, type RegistryEvent } from '../core/event.ts';
-import { ecosystems } from '../ecosystems/index.ts';
+import { privateLines } from '../core/event.ts';
+import { allEcosystems, ecosystems, namedBlobsOf } from '../ecosystems/index.ts';
 import { openLogReader } from '../stores/git-log.ts';
 import { KeyDirectory } from '../stores/key-directory.ts';
 import { checkFiles, type Finding } from './doctor-files.ts';
@@ -80,9 +81,8 @@ async function checkPrivateLog(repository: string): Promise<Finding> {
   }
 }
 
-function checkSealed({ log, state }: ReadOnlyRegistry, privateLog: string): Finding {
-  let closed = 0;
-  for (let seq = 0; seq < state.length; seq += 1) if (log.read(seq).kind === 'sealed') closed += 1;
+function checkSealed({ state }: ReadOnlyRegistry, privateLog: string): Finding {
+  const closed = state.closedLines;
   if (closed === 0)
     return { severity: 'ok', about: 'private packages', message: 'every sealed line can be opened' };
   return {
@@ -139,36 +139,31 @@ function checkKeys({ state }: ReadOnlyRegistry, path: string): Finding {
   return { severity: 'ok', about: 'keys', message: `all ${signing.length} that sign are there` };
 }
 
-async function checkBlobs({ log, blobs }: ReadOnlyRegistry, isDeep: boolean): Promise<Finding> {
+async function checkBlobs({ state, blobs }: ReadOnlyRegistry, isDeep: boolean): Promise<Finding> {
+  const isGood = (digest: Digest): Promise<boolean> => (isDeep ? blobs.isIntact(digest) : blobs.has(digest));
+  // What a manifest names cannot be told while its own blob is not as it was, which is among the faulty ones.
+  const read = async (digest: Digest): Promise<Uint8Array | undefined> =>
+    (await blobs.isIntact(digest)) ? blobs.read(digest) : undefined;
+  const looked = new DigestSet();
   const faulty: string[] = [];
-  const named = new Set<string>();
-  for (let seq = 0; seq < log.length; seq += 1) {
-    for (const digest of digestsIn(log.read(seq))) {
-      if (named.has(digest)) continue;
-      named.add(digest);
-      const isGood = isDeep ? blobs.isIntact(asDigest(digest)) : blobs.has(asDigest(digest));
-      if (!(await isGood)) faulty.push(`${digest} (event ${seq})`);
-    }
+  for (const key of state.packageKeys(allEcosystems)) {
+    const of = state.packageAt(key, state.length);
+    if (!of) continue;
+    for await (const { digest, by } of namedBlobsOf(of, read))
+      if (looked.add(digest) && !(await isGood(digest)))
+        faulty.push(`${digest} (${of.ecosystem}/${of.name} ${by})`);
   }
   if (faulty.length === 0)
     return {
       severity: 'ok',
       about: 'blobs',
-      message: `all ${named.size} that events name are there${isDeep ? ', every byte as it was' : '; --deep compares their hashes'}`,
+      message: `all ${looked.size} that packages name are there${isDeep ? ', every byte as it was' : '; --deep compares their hashes'}`,
     };
   return {
     severity: 'problem',
     about: 'blobs',
-    message: `${faulty.length} of ${named.size} are missing${isDeep ? ' or damaged' : ''}; restore them from a copy: ${faulty.slice(0, 5).join(', ')}`,
+    message: `${faulty.length} of ${looked.size} are missing${isDeep ? ' or damaged' : ''}; restore them from a copy: ${faulty.slice(0, 5).join(', ')}`,
   };
-}
-
-/** Every blob that an event names. */
-function* digestsIn(event: RegistryEvent): Iterable<string> {
-  if ('artifacts' in event) for (const { digest } of event.artifacts) yield digest;
-  if ('metaDigest' in event && event.metaDigest) yield event.metaDigest;
-  if ('messageDigest' in event && event.messageDigest) yield event.messageDigest;
-  if ('advisory' in event && event.advisory.detailsDigest) yield event.advisory.detailsDigest;
 }
 
 async function checkSite(registry: ReadOnlyRegistry, root: string): Promise<Finding> {

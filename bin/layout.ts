@@ -4,7 +4,16 @@ import { join } from 'node:path';
 export function layout(
   dataDirectory: string,
 ): Record<
-  'log' | 'privateLog' | 'blobs' | 'uploads' | 'site' | 'keys' | 'accessKeys' | 'tokenUse' | 'counters',
+  | 'log'
+  | 'privateLog'
+  | 'blobs'
+  | 'uploads'
+  | 'site'
+  | 'keys'
+  | 'accessKeys'
+  | 'tokenUse'
+  | 'counters'
+  | 'unneeded',
   string
 > {
   return {
@@ -17,5 +26,6 @@ export function layout(
     accessKeys: join(dataDirectory, 'keys', 'access'),
     tokenUse: join(dataDirectory, 'token-use.json'),
     counters: join(dataDirectory, 'counters'),
+    unneeded: join(dataDirectory, 'unneeded-blobs.ndjson'),
   };
 }

@@ -78,6 +78,8 @@ export interface ServerSettings {
   readonly administratorToken?: string | undefined;
   /** Who may make an account without the operator; default `closed`. Not recorded. */
   readonly registration?: 'closed' | 'open' | 'invited' | undefined;
+  /** How long an access token is good, from 60 to 3600; default 300. Not recorded. */
+  readonly accessTokenSeconds?: number | undefined;
   /**
    * Gets, line by line, what `cairn serve` prints at its start. Without any token (`administratorToken`, or one of
    * `createToken`) a first start makes one for an administrator, and tells it here once and nowhere else.
@@ -125,6 +127,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     CAIRN_MOUNTS: pairsOf(mounts),
     CAIRN_NPM_FALLBACK: String(settings.npmFallback ?? false),
     CAIRN_ADMIN_TOKEN: settings.administratorToken,
+    CAIRN_ACCESS_TOKEN_SECONDS: settings.accessTokenSeconds?.toString(),
   });
   return serve({ ...options, said: { ...options.said, x07, npm, oci } }, say);
 }

@@ -28,10 +28,13 @@ import { BlobDirectory } from '../stores/blob-directory.ts';
 import { CounterFile } from '../stores/counter-file.ts';
 import { openLogReader, openLogWriter } from '../stores/git-log.ts';
 import { KeyDirectory } from '../stores/key-directory.ts';
+import { clearLeftovers } from '../stores/leftovers.ts';
 import { SealedLog } from '../stores/sealed-log.ts';
 import { SiteDirectory } from '../stores/site-directory.ts';
 import { TokenUseFile } from '../stores/token-use.ts';
+import { UNFINISHED } from '../stores/unneeded-blobs.ts';
 import { UploadDirectory } from '../stores/upload-directory.ts';
+import { GarbageCollector } from './garbage.ts';
 import { layout } from './layout.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
@@ -59,6 +62,7 @@ export interface Registry {
   readonly writer: Writer;
   readonly publisher: Publisher;
   readonly counters: Counters;
+  readonly garbage: GarbageCollector;
   close(): Promise<void>;
 }
 
@@ -102,6 +106,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
     const log = new SealedLog(publicLog, journal);
     const blobs = new BlobDirectory(paths.blobs);
     await blobs.clearIncoming();
+    await clearLeftovers(dataDirectory, UNFINISHED);
     const uploads = new UploadDirectory({ root: paths.uploads, blobs, clock, ids });
     await uploads.prepare();
     const state = new RegistryState(log, rulesOf);
@@ -140,6 +145,17 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       onAppended: () => publisher.notify(),
       ...(onBatch ? { onBatch } : {}),
     });
+    const garbage = new GarbageCollector({
+      log,
+      state,
+      writer,
+      publisher,
+      site,
+      blobs,
+      uploads,
+      clock,
+      notes: paths.unneeded,
+    });
     const opened = privateLog;
     return {
       log,
@@ -154,7 +170,9 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       writer,
       publisher,
       counters: counted.counters,
+      garbage,
       async close() {
+        await garbage.stop();
         await writer.close();
         await publisher.close();
         await counted.close();

@@ -81,8 +81,7 @@ interface ConfigFile {
 export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = process.env): Options {
   const file = flags.config === undefined ? {} : readConfigFile(flags.config);
   const aliases = aliasesIn(environment);
-  const env = (name: string): string | undefined =>
-    environment[name]?.trim() || aliases.variables[name]?.trim() || undefined;
+  const env = (name: string): string | undefined => environment[name]?.trim() || aliases.said(name);
   const listIn = (name: string): readonly string[] | undefined =>
     env(name)
       ?.split(',')
@@ -105,7 +104,13 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
   checkSettings(said);
   return {
     dataDirectory: resolve(flags.data ?? env('CAIRN_DATA') ?? file.data ?? './cairn-data'),
-    listen: parseListen(flags.listen ?? env('CAIRN_LISTEN') ?? file.listen ?? '127.0.0.1:8080'),
+    listen: parseListen(
+      flags.listen ??
+        env('CAIRN_LISTEN') ??
+        file.listen ??
+        aliases.standard('CAIRN_LISTEN') ??
+        '127.0.0.1:8080',
+    ),
     said,
     administratorToken: env('CAIRN_ADMIN_TOKEN'),
     bootstrapSecret: env('CAIRN_BOOTSTRAP_TOKEN'),
@@ -123,12 +128,30 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
   };
 }
 
+interface AllAliases {
+  /** @throws RegistryError `bad-request` where the variables of two servers disagree. */
+  said(name: string): string | undefined;
+  standard(name: string): string | undefined;
+  readonly notes: readonly string[];
+}
+
 /** Settings in the words of the servers that ecosystems come from. What is said in both words counts in ours. */
-function aliasesIn(environment: NodeJS.ProcessEnv): Aliases {
+function aliasesIn(environment: NodeJS.ProcessEnv): AllAliases {
   const all = allSurfaces.flatMap((surface) => surface.environment?.(environment) ?? []);
+  const valuesIn = (name: string, of: (aliases: Aliases) => Aliases['variables']): readonly string[] => [
+    ...new Set(all.flatMap((aliases) => of(aliases)[name]?.trim() || [])),
+  ];
   return {
-    variables: Object.assign({}, ...all.map(({ variables }) => variables)) as Aliases['variables'],
-    notes: all.flatMap(({ notes }) => notes),
+    said(name) {
+      const values = valuesIn(name, ({ variables }) => variables);
+      // Each of them has a place for its own surface.
+      if (name === 'CAIRN_MOUNTS') return values.length > 0 ? values.join(',') : undefined;
+      if (values.length < 2) return values[0];
+      // Not what they are: some are secrets.
+      throw wrong(`variables of several servers disagree about ${name}: say it in that word`);
+    },
+    standard: (name) => valuesIn(name, ({ standards = {} }) => standards)[0],
+    notes: [...new Set(all.flatMap(({ notes }) => notes))],
   };
 }
 

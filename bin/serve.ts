@@ -337,11 +337,12 @@ function running({
   let stopped: Promise<void> | undefined;
   async function stopOnce(): Promise<void> {
     const patience = setTimeout(() => server.closeAllConnections(), STOP_PATIENCE_MS);
+    const collected = registry.garbage.stop();
     // We go on listening meanwhile: who comes now is told to come back, and not that nobody is here.
     await finishWrites();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
-    await closed;
+    await Promise.all([closed, collected]);
     clearTimeout(patience);
     upstream?.close();
     control.close();

@@ -22,7 +22,9 @@ function readmeDigestOf(of: Package): string | undefined {
   return undefined;
 }
 
-function readmeIn({ artifacts }: Release): string | undefined {
+/** Of one that was withdrawn nothing may be here any more. */
+function readmeIn({ artifacts, withdrawnAt }: Release): string | undefined {
+  if (withdrawnAt !== undefined) return undefined;
   return artifacts.find(({ role }) => role === 'readme')?.digest;
 }
 

@@ -167,6 +167,8 @@ export interface UploadLimits {
 export interface Expiry {
   /** Milliseconds since 1970: what changed then, or later, stays. */
   readonly beforeMs: number;
+  /** Leaves the other kind alone; both unless told. */
+  readonly only?: Pending['kind'];
   /** Only tells. */
   readonly dryRun?: boolean;
 }
@@ -274,9 +276,12 @@ export interface SiteTarget {
   load<K extends keyof SiteRecords>(record: K): Promise<SiteRecords[K] | undefined>;
   /** Durable when it returns. */
   save<K extends keyof SiteRecords>(record: K, value: SiteRecords[K]): Promise<void>;
-  /** Each file appears whole or not at all; durable when it returns. Equal bytes are left alone. */
+  /**
+   * Each file appears whole or not at all, and none before those of a lower rank; otherwise in any order. Durable when it
+   * returns. Equal bytes are left alone.
+   */
   put(files: readonly SiteFile[]): Promise<void>;
-  /** Durable when it returns; a missing path is fine. */
+  /** In the order that is given; durable when it returns. A missing path is fine. */
   remove(paths: readonly string[]): Promise<void>;
   /** The text of a file that is there, in pieces; nothing when it is missing. */
   read(path: string): AsyncIterable<string>;

@@ -30,6 +30,19 @@ export interface SiteFile {
   readonly body: SiteBody;
   readonly contentType: string;
   readonly cache: CachePolicy;
+  /** What names others ranks above them: it comes after them and goes before them. 0 where nothing else is said. */
+  readonly rank?: number;
+}
+
+/** In the order in which they may appear; those that may appear together, together. */
+export function byRank(files: readonly SiteFile[]): readonly (readonly SiteFile[])[] {
+  const ranks = new Map<number, SiteFile[]>();
+  for (const file of files) {
+    const known = ranks.get(file.rank ?? 0);
+    if (known) known.push(file);
+    else ranks.set(file.rank ?? 0, [file]);
+  }
+  return [...ranks].sort(([a], [b]) => a - b).map(([, together]) => together);
 }
 
 /**
@@ -53,6 +66,8 @@ export interface SiteRoute {
   readonly cache: CachePolicy;
   /** Where not all files of the route may be kept alike: `cache` is then that of none. */
   readonly cacheOf?: (params: RouteParams) => CachePolicy;
+  /** Of its files, among those that are kept alike. Whoever reads without the API never finds a file before what it names. */
+  readonly rank?: number;
   /**
    * For files whose types differ: what they may be, by the suffix that such a file is stored with, since a directory keeps no
    * types. Nobody asks for a suffix, and `contentType` is that of none of them.
@@ -78,6 +93,8 @@ export interface FileType {
   readonly contentType: string;
   /** By what `digestHeader` names such a file; SHA-256 unless told. */
   readonly digest?: DigestAlgorithm;
+  /** Where it is not that of the route. */
+  readonly rank?: number;
 }
 
 /** Of which package, and which version of it: counted outside the log. */
@@ -148,11 +165,14 @@ export function siteFile(
 ): SiteFile {
   const path = sitePath(mount, route, params, type);
   if (path === undefined) throw new TypeError(`${route.pattern} has no path for ${JSON.stringify(params)}`);
+  const ofType = type === undefined ? undefined : route.types?.[type];
+  const rank = ofType?.rank ?? route.rank;
   return {
     path,
     body: typeof body === 'string' ? { bytes: Buffer.from(body) } : body,
-    contentType: (type === undefined ? undefined : route.types?.[type]?.contentType) ?? route.contentType,
+    contentType: ofType?.contentType ?? route.contentType,
     cache: cacheOf(route, params),
+    ...(rank === undefined ? {} : { rank }),
   };
 }
 

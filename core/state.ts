@@ -45,6 +45,8 @@ export class RegistryState implements StateView {
   readonly #log: RegistryLog;
   readonly #rulesOf: RulesOf;
   readonly #last = new Map<string, number>();
+  /** Sealed lines that cannot be opened here. */
+  readonly #closed = new Set<number>();
   /** By subject, its sealed events that nobody has revealed yet, in their order. */
   readonly #sealed = new Map<string, Set<number>>();
   /** Owners and members of private packages and of namespaces: asked for before anything is read. */
@@ -73,6 +75,11 @@ export class RegistryState implements StateView {
     return this.#length;
   }
 
+  /** How many sealed lines cannot be opened: what they stand for is missing from everything that this state says. */
+  get closedLines(): number {
+    return this.#closed.size;
+  }
+
   get isEmpty(): boolean {
     return this.#length === 0;
   }
@@ -98,6 +105,7 @@ export class RegistryState implements StateView {
     if (event.kind === 'genesis') this.#registry = event.registry;
     if (event.kind === 'genesis' || event.kind === 'settings-changed') this.#settings = event.settings;
     if (event.kind === 'revealed') this.#reveal(event.sealedSeq);
+    else if (event.kind === 'sealed') this.#closed.add(event.seq);
     else {
       const key = this.#follow(event);
       if (key !== undefined && this.#log.openingOf(event.seq)) this.#noteSealed(key, event.seq);
@@ -125,6 +133,7 @@ export class RegistryState implements StateView {
    * does so now. What follows names it as its predecessor.
    */
   #reveal(sealedSeq: number): void {
+    this.#closed.delete(sealedSeq);
     const event = this.#log.read(sealedSeq);
     const subject = subjectOf(event);
     if (!subject) return;

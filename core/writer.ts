@@ -60,6 +60,7 @@ export class Writer {
   readonly #deps: WriterDeps;
   #queue: Waiting[] = [];
   #running: Promise<void> | undefined;
+  #batch: Promise<void> = Promise.resolve();
   #closing = false;
   #isUnsure = false;
   #again: NodeJS.Timeout | undefined;
@@ -71,6 +72,14 @@ export class Writer {
   /** An append failed, and so did looking at what came of it. It is looked at again, and nothing is decided before that. */
   get isUnsure(): boolean {
     return this.#isUnsure;
+  }
+
+  /**
+   * Resolves when the append that runs now has ended, if one does: the blobs that were committed before have been named by
+   * an event, or never will be.
+   */
+  settled(): Promise<void> {
+    return this.#batch;
   }
 
   /** Requests that wait for the next append. */
@@ -113,7 +122,11 @@ export class Writer {
     await new Promise((resume) => setImmediate(resume));
     // Asked for by nobody but the clock: whoever waits finds it out himself.
     if (this.#isUnsure && this.#queue.length === 0) await this.#reread().catch(() => undefined);
-    while (this.#queue.length > 0) await this.#runBatch();
+    while (this.#queue.length > 0) {
+      const batch = this.#runBatch();
+      this.#batch = batch.catch(() => undefined);
+      await batch;
+    }
   }
 
   async #runBatch(): Promise<void> {

@@ -3,6 +3,7 @@
  * protocol over one or more ecosystems. Nothing outside an ecosystem's folder knows its paths or its words.
  */
 import type { EcosystemId, RegistryKey, Settings } from '../schema/types.ts';
+import type { Json } from '../core/canonical-json.ts';
 import type { RegistryError } from '../core/errors.ts';
 import type { Package, Ref, Release } from '../core/package.ts';
 import type { Counters } from '../core/ports.ts';
@@ -18,6 +19,11 @@ export interface Ecosystem<Id extends EcosystemId = EcosystemId> {
   readonly id: Id;
   readonly rules: Rules;
   readonly surfaces: readonly Surface[];
+  /**
+   * Blobs that a manifest names beyond the artifacts of its release, where there are such: they are kept as long as it is there.
+   * @param meta what its events say, as `Release.meta`
+   */
+  namedByMeta?(meta: Json): Iterable<string>;
   /** What its releases are signed with, where its clients know signatures; the registry makes such a key. */
   readonly signsWith?: RegistryKey['kind'];
 }
@@ -27,6 +33,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** Variables of another server, in Cairn's own names; a variable that is set already wins. */
 export interface Aliases {
   readonly variables: Environment;
+  /** What that server does where nobody says anything, neither in its words nor in ours. */
+  readonly standards?: Environment;
   /** What is accepted and does nothing, and why: said at start. */
   readonly notes: readonly string[];
 }

@@ -89,7 +89,7 @@ function operation(route: DocumentedRoute, doc: RouteDoc, surface: DocumentedSur
         ),
       ) as Json),
       ...(Object.fromEntries(refused) as Json),
-      ...(scope === undefined || !surface.takesBasic
+      ...(!surface.takesBasic || (scope === undefined && !('401' in refusals))
         ? {}
         : {
             429: {

@@ -2,6 +2,7 @@
  * Keeps a site what the log says: after every append, after a crash and from nothing by the same code. Several
  * processes may run it on one site; whoever holds the site reads how far it has come and carries on from there.
  */
+import type { Digest } from '../core/digest.ts';
 import { LogDamage } from '../core/errors.ts';
 import { subjectOf, type RegistryEvent } from '../core/event.ts';
 import type { Package } from '../core/package.ts';
@@ -10,8 +11,9 @@ import type { BlobStore, EventLog, SiteBuild, SiteProgress, SiteTarget } from '.
 import type { SiteFile } from '../core/site.ts';
 import type { RegistryState } from '../core/state.ts';
 import { siteContext, type Summary, type Surface } from '../ecosystems/ecosystem.ts';
+import { namedBlobsOf } from '../ecosystems/index.ts';
 import { hydrate, isHydrated } from '../core/hydrate.ts';
-import { allFiles, planPackage, type Mounted, type Plan } from './plan.ts';
+import { allFiles, isShown, planPackage, type Mounted, type Plan } from './plan.ts';
 import { membersOf, planKeys, type Change } from './plan-keys.ts';
 import { isOurs, rootsFollow, SITE_REVISION } from './records.ts';
 import {
@@ -45,6 +47,8 @@ export class Generator {
   #shownSeq = -1;
   /** A head of which this process knows that its log carries on from it: asking git again would cost two processes. */
   #knownHead: string | undefined;
+  /** Something was hidden whose name the roots may still tell. */
+  #isNamingHidden = false;
 
   constructor(deps: GeneratorDeps) {
     this.#deps = deps;
@@ -60,10 +64,19 @@ export class Generator {
 
   /**
    * Brings the documents of packages up to the log this process has seen, or everything when there is nothing to
-   * carry on from. Returns how far the site is. Durable; safe to repeat.
+   * carry on from; and the roots as well where they may name what is for everybody no longer. Returns how far the site is.
+   * Durable; safe to repeat.
    * @throws ForeignSite
    */
   async update(): Promise<number> {
+    const seq = await this.#updateDocuments();
+    // Stopping before this leaves roots that are behind, which every start brings up before it answers anybody.
+    if (this.#isNamingHidden) await this.updateRoots();
+    this.#isNamingHidden = false;
+    return seq;
+  }
+
+  async #updateDocuments(): Promise<number> {
     const { state, target } = this.#deps;
     for (;;) {
       const release = await target.hold('progress');
@@ -71,10 +84,7 @@ export class Generator {
       try {
         progress = await this.#usableProgress();
         if (progress && progress.seq >= state.length) return progress.seq;
-        if (progress) {
-          await this.#step(progress);
-          continue;
-        }
+        if (progress && (await this.#carryOn(progress))) continue;
         await this.#rebuildHeld();
       } finally {
         await release();
@@ -133,9 +143,48 @@ export class Generator {
     state.catchUp();
   }
 
-  async #step(progress: SiteProgress): Promise<void> {
-    const { state, target, log, blobs } = this.#deps;
-    const toSeq = progress.claim?.toSeq ?? Math.min(state.length, progress.seq + MAX_STEP_EVENTS);
+  /** One step further. False when no step can be made from here, and the site has to be made from nothing. */
+  async #carryOn(progress: SiteProgress): Promise<boolean> {
+    const toSeq = progress.claim?.toSeq ?? Math.min(this.#deps.state.length, progress.seq + MAX_STEP_EVENTS);
+    try {
+      await this.#step(progress, toSeq);
+      return true;
+    } catch (error) {
+      if (await this.#isCutOff(progress.seq, toSeq)) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Whether what a step needs is gone because no package names it any more (`cairn gc`): a site that has not been looked
+   * after for so long, at another place or from a copy. What is missing although it is named is damage, and stays an error.
+   */
+  async #isCutOff(from: number, to: number): Promise<boolean> {
+    const { state } = this.#deps;
+    let isCutOff = false;
+    for (const key of this.#touched(from, to).keys()) {
+      const gone = await this.#missingOf(state.packageAt(key, from), state.packageAt(key, to));
+      const damage = await this.#missingOf(state.packageByKey(key));
+      if (damage.size > 0) return false;
+      isCutOff ||= gone.size > 0;
+    }
+    return isCutOff;
+  }
+
+  async #missingOf(...states: readonly (Package | undefined)[]): Promise<ReadonlySet<Digest>> {
+    const { blobs } = this.#deps;
+    const missing = new Set<Digest>();
+    const read = async (digest: Digest): Promise<Uint8Array | undefined> =>
+      (await blobs.has(digest)) ? blobs.read(digest) : undefined;
+    for (const of of states)
+      if (of && isShown(of))
+        for await (const { digest } of namedBlobsOf(of, read))
+          if (!(await blobs.has(digest))) missing.add(digest);
+    return missing;
+  }
+
+  async #step(progress: SiteProgress, toSeq: number): Promise<void> {
+    const { state, target, log } = this.#deps;
     // Taken once: settings that change meanwhile are for the rebuild that follows this step.
     const surfaces = this.#mounted;
     if (this.#shownSeq !== progress.seq) this.#shown.clear();
@@ -149,9 +198,10 @@ export class Generator {
       const before = await this.#before(key, events);
       const reduced = state.reduce(before, events);
       if (!reduced) continue;
-      const after = await hydrate(reduced, blobs);
+      const after = await this.#toShow(reduced);
       shown.set(key, after);
       changes.push({ before, after });
+      if (before?.visibility === 'public' && after.visibility === 'private') this.#isNamingHidden = true;
       for (const mounted of surfaces)
         if (mounted.surface.reads.includes(after.ecosystem)) plans.push(planPackage(before, after, mounted));
     }
@@ -189,12 +239,20 @@ export class Generator {
   }
 
   async #before(key: string, [first]: readonly RegistryEvent[]): Promise<Package | undefined> {
-    const { state, blobs } = this.#deps;
+    const { state } = this.#deps;
     // What was revealed since may lie between what was shown and this event.
     const shown = this.#shown.get(key);
     if (shown && first && 'prev' in first && first.prev === shown.lastSeq) return shown;
     const found = first && state.packageBefore(key, first);
-    return found && hydrate(found, blobs);
+    return found && this.#toShow(found);
+  }
+
+  /**
+   * With the texts at hand that its files are made of. Nothing is made of a private package; and who cannot open what
+   * happened to it may think that blobs are needed which are gone.
+   */
+  async #toShow(of: Package): Promise<Package> {
+    return isShown(of) ? hydrate(of, this.#deps.blobs) : of;
   }
 
   /** The package as its last of these events left it, which is what is shown unless something has happened since. */
@@ -203,12 +261,12 @@ export class Generator {
     events: readonly RegistryEvent[],
     length: number,
   ): Promise<Package | undefined> {
-    const { state, blobs } = this.#deps;
+    const { state } = this.#deps;
     const shown = this.#shown.get(key);
     if (shown && shown.lastSeq === events.at(-1)?.seq) return shown;
     const now = state.packageByKey(key);
     const found = now && now.lastSeq < length ? now : state.packageAt(key, length);
-    return found && hydrate(found, blobs);
+    return found && this.#toShow(found);
   }
 
   async #memberAt(
@@ -324,12 +382,12 @@ export class Generator {
 
   /** Adds every file of every package to a build and, on the way, yields their summaries: one pass over the log. */
   async *#renderAll(mounted: Mounted, seq: number, build: SiteBuild): AsyncGenerator<string> {
-    const { state, blobs } = this.#deps;
+    const { state } = this.#deps;
     let lines = summariesHeader(seq);
     for (const key of state.packageKeys(mounted.surface.reads)) {
       const found = state.packageAt(key, seq);
       if (!found) continue;
-      const shown = isHydrated(found) ? found : await hydrate(found, blobs);
+      const shown = isAtHand(found) ? found : await this.#toShow(found);
       for (const file of allFiles(shown, mounted)) build.add(file);
       const summary = summaryOf(shown, mounted.surface, mounted.site);
       if (summary) lines += summaryLine(key, summary);
@@ -339,6 +397,10 @@ export class Generator {
     }
     yield lines;
   }
+}
+
+function isAtHand(of: Package): boolean {
+  return !isShown(of) || isHydrated(of);
 }
 
 function textFile(path: string, stream: () => AsyncIterable<string>): SiteFile {

@@ -1,7 +1,7 @@
 /** What has to change on the site when a package went from one state to the next. Pure. */
 import { mapDifference, type MapDifference } from '../core/map-difference.ts';
 import type { Package, Release } from '../core/package.ts';
-import type { SiteBody, SiteFile } from '../core/site.ts';
+import { byRank, type SiteBody, type SiteFile } from '../core/site.ts';
 import type { SiteContext, Surface } from '../ecosystems/ecosystem.ts';
 
 /** A surface that is on, and where it stands. */
@@ -11,10 +11,10 @@ export interface Mounted {
 }
 
 export interface Plan {
-  /** Immutable files, written before anything names them. */
+  /** Immutable files, written before any document names them. */
   readonly artifacts: readonly SiteFile[];
   readonly documents: readonly SiteFile[];
-  /** Paths that are gone; removed last, documents before the artifacts they named. */
+  /** Paths that are gone; removed last, documents before the artifacts they named, and each before what it names itself. */
   readonly removals: readonly string[];
 }
 
@@ -80,7 +80,9 @@ export function planPackage(before: Package | undefined, after: Package, mounted
   }
   if (mounted.surface.releasesShareFiles && isShown(after)) keepShared(old, after, mounted);
   // Files that list the package were rendered last and name the others: they go first.
-  const gone = [...old.values()].reverse();
+  const gone = byRank([...old.values()])
+    .flat()
+    .reverse();
   const counted = before && isShown(before) && !isShown(after) ? countedPaths(after, mounted) : [];
   const removals = [
     ...gone.filter((f) => f.cache !== 'artifact'),

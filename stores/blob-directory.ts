@@ -32,17 +32,26 @@ interface Received {
 export class BlobDirectory implements BlobStore {
   readonly #root: string;
   readonly directories: DurableDirectories;
+  readonly #watches = new Set<Set<Digest>>();
 
   constructor(root: string) {
     this.#root = root;
     this.directories = new DurableDirectories(root);
   }
 
+  get root(): string {
+    return this.#root;
+  }
+
+  /** Where received bytes wait, and where those go that nobody needs any more. */
+  get incoming(): string {
+    return join(this.#root, 'incoming');
+  }
+
   /** The only process that receives uploads calls this: what an earlier one left half received is removed. */
   async clearIncoming(): Promise<void> {
-    const incoming = join(this.#root, 'incoming');
-    await ensureDirectory(incoming);
-    for (const name of await readdir(incoming)) await rm(join(incoming, name), { force: true });
+    await ensureDirectory(this.incoming);
+    for (const name of await readdir(this.incoming)) await rm(join(this.incoming, name), { force: true });
   }
 
   /** Where a blob's bytes lie, for hard links and for serving. */
@@ -52,7 +61,7 @@ export class BlobDirectory implements BlobStore {
   }
 
   async stage(source: AsyncIterable<Uint8Array>, limits: StageLimits): Promise<StagedBlob> {
-    const path = join(this.#root, 'incoming', `${process.pid}-${nextNumber()}`);
+    const path = join(this.incoming, `${process.pid}-${nextNumber()}`);
     try {
       return new StagedFile(path, this, await this.#receive(path, source, limits));
     } catch (error) {
@@ -123,6 +132,14 @@ export class BlobDirectory implements BlobStore {
     } catch (error) {
       throw missing(digest, error);
     }
+    for (const watch of this.#watches) watch.add(digest);
+  }
+
+  /** Collects what is brought or renewed from now on, until it is stopped. Exact, where a disk keeps times by the second. */
+  watch(): { readonly renewed: ReadonlySet<Digest>; stop(): void } {
+    const renewed = new Set<Digest>();
+    this.#watches.add(renewed);
+    return { renewed, stop: () => void this.#watches.delete(renewed) };
   }
 
   sizeOf(digest: Digest): number | undefined {

@@ -31,7 +31,7 @@ import type {
   UpstreamAnswer,
   UpstreamAsk,
 } from '../core/ports.ts';
-import type { SiteBody, SiteFile } from '../core/site.ts';
+import { byRank, type SiteBody, type SiteFile } from '../core/site.ts';
 import { placeSegment, refusalOf, refused, roomFor } from './upload-rules.ts';
 
 export class Fault extends Error {
@@ -343,11 +343,11 @@ export class MemoryUploads implements UploadStore {
       yield { kind: 'held', ...mark, size: this.#blobs.sizeOf(mark.digest) ?? 0 };
   }
 
-  async expire({ beforeMs, dryRun = false }: Expiry): Promise<readonly Pending[]> {
+  async expire({ beforeMs, only, dryRun = false }: Expiry): Promise<readonly Pending[]> {
     const ended: Pending[] = [];
     for await (const pending of this.all()) {
       const isBusy = pending.kind === 'upload' && this.#busy.has(pending.id);
-      if (pending.at >= beforeMs || isBusy) continue;
+      if (pending.at >= beforeMs || isBusy || (only && pending.kind !== only)) continue;
       ended.push(pending);
       if (dryRun) continue;
       if (pending.kind === 'upload') this.#uploads.delete(pending.id);
@@ -397,6 +397,12 @@ export class MemorySite implements SiteTarget {
   records: Partial<SiteRecords> = {};
   readonly #artifacts = new Set<string>();
   readonly #held = new Map<keyof SiteRecords, Promise<void>>();
+  readonly #isBackwards: boolean;
+
+  /** @param isBackwards what may be written in any order is written from the last to the first */
+  constructor({ isBackwards = false } = {}) {
+    this.#isBackwards = isBackwards;
+  }
 
   async hold(part: keyof SiteRecords): Promise<() => Promise<void>> {
     for (let held = this.#held.get(part); held; held = this.#held.get(part)) await held;
@@ -417,10 +423,11 @@ export class MemorySite implements SiteTarget {
   }
 
   async put(files: readonly SiteFile[]): Promise<void> {
-    for (const file of files) {
-      const body = await bodyOf(file.body);
-      this.faults.run(() => this.#store(file, body));
-    }
+    for (const together of byRank(files))
+      for (const file of this.#isBackwards ? [...together].reverse() : together) {
+        const body = await bodyOf(file.body);
+        this.faults.run(() => this.#store(file, body));
+      }
   }
 
   #store(file: SiteFile, body: StoredBody): void {

@@ -88,21 +88,42 @@ async function moveInto({ root, aside, rootPaths, copied, isOutsideLog }: Move):
   const last = new Set<string>([...rootPaths, ...Object.values(recordNames)]);
   const differences = await compareTrees(aside, root);
   const wanted = [...differences.missing, ...differences.different];
-  const artifacts: string[] = [];
-  const documents: string[] = [];
-  for (const path of wanted) {
-    if (last.has(path)) continue;
-    const { nlink } = await stat(join(aside, path));
-    (nlink > 1 || copied.has(path) ? artifacts : documents).push(path);
-  }
-  const roots = wanted.filter((path) => last.has(path));
-  for (const path of [...artifacts, ...documents, ...roots])
+  const isLast = (path: string): boolean => last.has(path);
+  const { artifacts, documents } = await parted(
+    aside,
+    wanted.filter((path) => !isLast(path)),
+    copied,
+  );
+  for (const path of [...artifacts, ...documents, ...wanted.filter(isLast)])
     await replaceByLink(root, join(aside, path), join(root, path));
-  for (const path of differences.extra)
+  const gone = await parted(root, differences.extra);
+  // Of links, those that name others have the later paths: `blobs` of a repository, and its `manifests`.
+  for (const path of [...gone.documents, ...gone.artifacts.reverse()])
     if (!path.startsWith(`${temporaryFolder}/`) && path !== recordNames.counted && !isOutsideLog(path))
       await removeAndPrune(root, path);
   await syncFileSystem(root);
   await rm(aside, { recursive: true, force: true });
+}
+
+interface Parted {
+  readonly artifacts: string[];
+  readonly documents: string[];
+}
+
+/** Artifacts are links to their blobs, or copies. */
+async function parted(
+  directory: string,
+  paths: readonly string[],
+  copied: ReadonlySet<string> = new Set(),
+): Promise<Parted> {
+  const of: Parted = { artifacts: [], documents: [] };
+  for (const path of paths) {
+    // What somebody else was writing there may be gone by now.
+    const found = await stat(join(directory, path)).catch(() => undefined);
+    const isArtifact = copied.has(path) || (found !== undefined && found.nlink > 1);
+    of[isArtifact ? 'artifacts' : 'documents'].push(path);
+  }
+  return of;
 }
 
 async function replaceByLink(root: string, from: string, to: string): Promise<void> {

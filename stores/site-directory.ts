@@ -2,11 +2,21 @@
  * A site as plain files under one directory, for any static host. Documents are replaced whole; artifacts are hard
  * links to their blobs.
  */
-import { closeSync, linkSync, openSync, readFileSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Digest } from '../core/digest.ts';
 import type { SiteBuild, SiteRecords, SiteTarget } from '../core/ports.ts';
-import type { SiteBody, SiteFile } from '../core/site.ts';
+import { byRank, type SiteBody, type SiteFile } from '../core/site.ts';
 import {
   DurableDirectories,
   ensureDirectory,
@@ -80,7 +90,7 @@ export class SiteDirectory implements SiteTarget {
 
   async put(files: readonly SiteFile[]): Promise<void> {
     await this.#again(async () => {
-      await Promise.all(files.map((file) => this.#putOne(file)));
+      for (const together of byRank(files)) await Promise.all(together.map((file) => this.#putOne(file)));
       // Also where nothing changed: whoever wrote those bytes may have been killed before this step.
       await syncDirectories(files.map(({ path }) => dirname(join(this.root, path))));
     });
@@ -143,16 +153,28 @@ export class SiteDirectory implements SiteTarget {
   }
 
   async remove(paths: readonly string[]): Promise<void> {
-    const changed: string[] = [];
-    for (const path of paths) {
+    const full = paths.map((path) => join(this.root, path));
+    for (const path of full)
       try {
-        unlinkSync(join(this.root, path));
-        changed.push(dirname(join(this.root, path)));
+        unlinkSync(path);
       } catch (error) {
         if (!isErrno(error, 'ENOENT')) throw error;
       }
+    // Also where it was gone already: whoever removed it may have been killed before these steps.
+    const staying = full.map((path) => this.#removeEmpty(dirname(path)));
+    await syncDirectories(staying.filter((directory) => existsSync(directory)));
+  }
+
+  /** The folders of what is gone: their names may tell what nobody is to know any more. Returns the first that stays. */
+  #removeEmpty(directory: string): string {
+    if (directory === this.root) return directory;
+    try {
+      rmdirSync(directory);
+    } catch (error) {
+      // Something is in it, or it is not ours to remove, such as a link: then it stays.
+      if (!isErrno(error, 'ENOENT')) return directory;
     }
-    await syncDirectories(changed);
+    return this.#removeEmpty(dirname(directory));
   }
 
   read(path: string): AsyncIterable<string> {

@@ -229,19 +229,23 @@ export class UploadDirectory implements UploadStore {
   }
 
   async *all(): AsyncGenerator<Pending> {
+    yield* this.#uploads();
+    for await (const held of this.#marks.all()) yield { kind: 'held', ...held };
+  }
+
+  async *#uploads(): AsyncGenerator<Pending> {
     for await (const name of namesIn(this.#open)) {
       const upload = name.endsWith(RECORD) && this.find(name.slice(0, -RECORD.length));
       if (upload) yield { kind: 'upload', ...upload };
     }
-    for await (const held of this.#marks.all()) yield { kind: 'held', ...held };
   }
 
-  async expire({ beforeMs, dryRun = false }: Expiry): Promise<readonly Pending[]> {
+  async expire({ beforeMs, only, dryRun = false }: Expiry): Promise<readonly Pending[]> {
     const ended: Pending[] = [];
     const changed = new Set<string>();
-    for await (const listed of this.all()) {
+    for await (const listed of only === 'upload' ? this.#uploads() : this.all()) {
       const pending = this.#again(listed);
-      if (!pending || pending.at >= beforeMs) continue;
+      if (!pending || pending.at >= beforeMs || (only && pending.kind !== only)) continue;
       if (pending.kind === 'upload' && this.#busy.has(pending.id)) continue;
       ended.push(pending);
       if (dryRun) continue;

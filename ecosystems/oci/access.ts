@@ -13,6 +13,8 @@ export type Action = 'pull' | 'push' | 'delete';
 export interface Wanted {
   readonly name: string;
   readonly action: Action;
+  /** What a token is to be asked for, where more than one would do. */
+  readonly asks?: readonly Action[];
 }
 
 /** What tokens are for; clients hand it from the challenge to the token's endpoint. */
@@ -108,7 +110,7 @@ export function challenge(
   const parts = [
     `realm="${settings.publicUrl}/auth/token"`,
     `service="${SERVICE}"`,
-    ...(wanted ? [`scope="repository:${wanted.name}:${asked[wanted.action]}"`] : []),
+    ...(wanted ? [`scope="repository:${wanted.name}:${asksOf(wanted).join(',')}"`] : []),
     ...(error === undefined ? [] : [`error="${error}"`]),
   ];
   return new RegistryError('unauthenticated', message, {
@@ -117,8 +119,10 @@ export function challenge(
   });
 }
 
-/** What a request names in its challenge. */
-const asked: Record<Action, string> = { pull: 'pull', push: 'pull,push', delete: 'delete' };
+/** Clients ask for exactly what a challenge names, and who pushes looks first whether it is there. */
+function asksOf({ action, asks }: Wanted): readonly Action[] {
+  return asks ?? (action === 'push' ? ['pull', 'push'] : [action]);
+}
 
 /**
  * By the rights of now, and as far as the credential goes. A private repository is looked up no further for strangers than one

@@ -1,15 +1,14 @@
 /** Accounts, visibility and members, below `/api/v1` (contract, section 15; members are ours). */
 import { RegistryError } from '../../core/errors.ts';
-import type { Package } from '../../core/package.ts';
-import { requireScope, type Actor } from '../../core/permission.ts';
+import type { Namespace, Package } from '../../core/package.ts';
+import { isAdministrator, requireScope, type Actor, type Place } from '../../core/permission.ts';
 import type { Call, HttpAnswer, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
 import { challenge, identify } from './access.ts';
 import { empty, json } from './answers.ts';
 import { privateNamesFor } from './catalog.ts';
-import { loadContents } from './contents.ts';
 import { manifestArtifact, metaOf } from './manifest.ts';
-import { checkName, namespaceOf, rules } from './names.ts';
+import { checkName, namespaceOf, quoted } from './names.ts';
 
 const MAX_BODY_BYTES = 16 * 1024;
 
@@ -68,7 +67,6 @@ export async function putVisibility(call: Call, view: StateView): Promise<Intent
   const { visibility } = await readFields(call, ['visibility'], []);
   if (visibility !== 'public' && visibility !== 'private')
     throw new RegistryError('bad-request', `visibility ${JSON.stringify(visibility)}: use public or private`);
-  await loadContents(call, view.package('oci', name));
   return {
     actor,
     plan: () => [{ kind: 'set-visibility', ecosystem: 'oci', name, visibility }],
@@ -85,49 +83,57 @@ export async function putVisibility(call: Call, view: StateView): Promise<Intent
 
 /** `GET {namespace}/-/members` */
 export async function listMembers(call: Call, view: StateView): Promise<HttpAnswer> {
-  const actor = requireCaller(call, view, 'owner');
-  const { namespace = '' } = call.params;
-  const holder = view.namespace('oci', namespace);
-  if (!holder || !(holder.owners.includes(actor.handle) || actor.scopes.has('admin')))
-    throw new RegistryError('not-owner', `${actor.handle} does not own ${namespace}`);
-  const members = [...holder.members].map(([username, access]) => ({ username, access }));
-  return json(200, { owners: holder.owners, members });
+  const { owners, members } = requireOwned(call, view).namespace;
+  const listed = [...members].map(([username, access]) => ({ username, access }));
+  return json(200, { owners, members: listed });
 }
 
 /** `PUT {namespace}/-/members/{handle}` */
 export async function putMember(call: Call, view: StateView): Promise<Intent> {
-  const actor = requireCaller(call, view, 'owner');
+  const { actor, of } = requireOwned(call, view);
   const { access } = await readFields(call, ['access'], []);
   if (access !== 'read' && access !== 'write')
     throw new RegistryError('bad-request', `access ${JSON.stringify(access)}: use read or write`);
-  const { name, of, member } = memberIn(call);
   return {
     actor,
-    plan: () => [{ kind: 'set-member', ecosystem: 'oci', name, of, member, access }],
+    plan: () => [{ kind: 'set-member', ...of, member: memberIn(call), access }],
     answer: () => empty(200),
   };
 }
 
 /** `DELETE {namespace}/-/members/{handle}` */
 export async function deleteMember(call: Call, view: StateView): Promise<Intent> {
-  const actor = requireCaller(call, view, 'owner');
-  const { name, of, member } = memberIn(call);
+  const { actor, of } = requireOwned(call, view);
   return {
     actor,
-    plan: () => [{ kind: 'remove-member', ecosystem: 'oci', name, of, member }],
+    plan: () => [{ kind: 'remove-member', ...of, member: memberIn(call) }],
     answer: () => empty(200),
   };
 }
 
-function memberIn({ params }: Call): {
-  readonly name: string;
-  readonly of: 'namespace';
-  readonly member: string;
-} {
-  const { namespace = '', handle = '' } = params;
-  if (rules.isNamespace?.(namespace) === false)
-    throw new RegistryError('invalid-name', `${JSON.stringify(namespace)} is not a namespace`);
-  return { name: namespace, of: 'namespace', member: handle };
+interface Owned {
+  readonly actor: Actor;
+  readonly namespace: Namespace;
+  /** As commands name it. */
+  readonly of: { readonly ecosystem: 'oci'; readonly name: string; readonly of: 'namespace' };
+}
+
+/**
+ * Who is asking, and the namespace, which they own. To all others it makes no difference whether there is one: what is in it may all
+ * be private.
+ */
+function requireOwned(call: Call, view: StateView): Owned {
+  const { namespace: name = '' } = call.params;
+  const actor = requireCaller(call, view, 'owner', { ecosystem: 'oci', name, namespace: name });
+  const namespace = view.namespace('oci', name);
+  const isFor = isAdministrator(actor) || (namespace?.owners.includes(actor.handle) ?? name === actor.handle);
+  if (!isFor) throw new RegistryError('not-owner', `${actor.handle} does not own ${quoted(name)}`);
+  if (namespace) return { actor, namespace, of: { ecosystem: 'oci', name, of: 'namespace' } };
+  throw new RegistryError('package-not-found', `nothing has been pushed below ${quoted(name)} yet`);
+}
+
+function memberIn({ params }: Call): string {
+  return params['handle'] ?? '';
 }
 
 function repositoryIn({ params }: Call): string {
@@ -136,7 +142,7 @@ function repositoryIn({ params }: Call): string {
 }
 
 /** Here a token has to be one that was asked for without a scope, or a password or a token of the registry's own. */
-function requireCaller(call: Call, view: StateView, scope: 'read' | 'owner'): Actor {
+function requireCaller(call: Call, view: StateView, scope: 'read' | 'owner', place?: Place): Actor {
   const actor = identify(call, view);
   if (!actor || actor.handle === 'anonymous') throw challenge(view, 'say who you are');
   const access = call.access();
@@ -144,7 +150,7 @@ function requireCaller(call: Call, view: StateView, scope: 'read' | 'owner'): Ac
     throw challenge(view, 'this token is for pulling and pushing: ask for one without a scope', {
       error: 'insufficient_scope',
     });
-  return requireScope(actor, scope);
+  return requireScope(actor, scope, place);
 }
 
 type Fields<R extends string, O extends string> = Readonly<Record<R, string>> &

@@ -1,8 +1,11 @@
 /** The variables of upstream's server, so that a registry can move here with its configuration (contract, section 15.3). */
+import { SHORTEST_LIFETIME_SECONDS } from '../../core/access-tokens.ts';
 import { RegistryError } from '../../core/errors.ts';
+import { LONGEST_LIFETIME_SECONDS } from '../../core/rotating-keys.ts';
 import type { Aliases, Environment } from '../ecosystem.ts';
 
 const prefix = 'OCI_REGISTRY_';
+const [standardHost, standardPort] = ['127.0.0.1', '8968'];
 
 const reasons = {
   log: 'the log in the data directory takes the place of a database',
@@ -37,21 +40,16 @@ export function environment(given: Environment): Aliases {
     .filter((name) => name.startsWith(prefix) && said(name) !== undefined)
     .map((name) => name.slice(prefix.length));
   if (own.length === 0) return { variables: {}, notes: [] };
-  const storage = said(`${prefix}STORAGE`) ?? 'FILESYSTEM';
-  if (storage.toUpperCase() !== 'FILESYSTEM')
-    throw new RegistryError(
-      'bad-request',
-      `${prefix}STORAGE=${storage}: only FILESYSTEM is supported; blobs and site lie below the data directory`,
-    );
-  const [host, port] = [said(`${prefix}URL`), said(`${prefix}PORT`)];
+  requireFiles(said(`${prefix}STORAGE`));
+  const lifetime = lifetimeOf(said('JWT_LIFETIME_SECONDS'));
   return {
     variables: {
-      // Upstream listens here unless told.
-      CAIRN_LISTEN: `${host ?? '127.0.0.1'}:${port ?? '8968'}`,
+      CAIRN_LISTEN: listenOf(said(`${prefix}URL`), said(`${prefix}PORT`)),
       CAIRN_PUBLIC_URL: said(`${prefix}PUBLIC_URL`)?.replace(/\/+$/, ''),
       CAIRN_DATA: said(`${prefix}ROOTDIR`),
-      CAIRN_ACCESS_TOKEN_SECONDS: said('JWT_LIFETIME_SECONDS'),
+      CAIRN_ACCESS_TOKEN_SECONDS: lifetime.seconds,
     },
+    standards: { CAIRN_LISTEN: `${standardHost}:${standardPort}` },
     notes: [
       ...own
         .filter((word) => !known.includes(word))
@@ -59,9 +57,46 @@ export function environment(given: Environment): Aliases {
       ...Object.entries(ignored).flatMap(([name, reason]) =>
         said(name) === undefined ? [] : [`${name} is ignored: ${reason}`],
       ),
+      ...lifetime.notes,
       ...(said('CAIRN_REGISTRATION') === undefined
-        ? ['nobody can register by themselves, unlike upstream: CAIRN_REGISTRATION=open lets them']
+        ? ['unlike upstream, people make accounts by themselves only where registration is open']
         : []),
     ],
+  };
+}
+
+function requireFiles(storage: string | undefined): void {
+  if (storage === undefined || storage.toUpperCase() === 'FILESYSTEM') return;
+  throw new RegistryError(
+    'bad-request',
+    `${prefix}STORAGE=${storage} (or --storage): only FILESYSTEM is supported; blobs and site lie below the data directory`,
+  );
+}
+
+/** Its name says URL, and it is the address to listen on. */
+function listenOf(host: string | undefined, port: string | undefined): string | undefined {
+  if (host?.includes('/'))
+    throw new RegistryError(
+      'bad-request',
+      `${prefix}URL=${host} (or --host) is the address to listen on, such as ${standardHost}; the URL of clients is ${prefix}PUBLIC_URL`,
+    );
+  if (port !== undefined && !/^\d{1,5}$/.test(port))
+    throw new RegistryError(
+      'bad-request',
+      `${prefix}PORT=${port} (or --port): use a number such as ${standardPort}`,
+    );
+  if (host === undefined && port === undefined) return undefined;
+  return `${host ?? standardHost}:${port ?? standardPort}`;
+}
+
+/** Clients are told how long each token is good: another time than upstream's is in nobody's way. */
+function lifetimeOf(said: string | undefined): { seconds: string | undefined; notes: readonly string[] } {
+  if (said === undefined || !/^\d+$/.test(said)) return { seconds: said, notes: [] };
+  const seconds = Math.min(Math.max(Number(said), SHORTEST_LIFETIME_SECONDS), LONGEST_LIFETIME_SECONDS);
+  if (seconds === Number(said)) return { seconds: said, notes: [] };
+  const range = `${SHORTEST_LIFETIME_SECONDS} to ${LONGEST_LIFETIME_SECONDS}`;
+  return {
+    seconds: String(seconds),
+    notes: [`JWT_LIFETIME_SECONDS=${said} is ${seconds} here: a token is good for ${range} seconds`],
   };
 }

@@ -13,6 +13,7 @@ import {
   groupOf,
   summarize,
 } from './files.ts';
+import { metaOf } from './manifest.ts';
 import { deleteManifest, putManifest } from './manifests.ts';
 import { canonicalAccountsPath, canonicalPath, rules } from './names.ts';
 import { doc, docOfAccounts, docOfTokens, docs, docsOfAccounts, docsOfTokens } from './openapi.ts';
@@ -133,4 +134,5 @@ export const oci: Ecosystem<'oci'> = {
   id: 'oci',
   rules,
   surfaces: [distribution, tokens, tokensAgain, accounts],
+  namedByMeta: (meta) => metaOf({ meta }).blobs.map(([digest]) => digest),
 };

@@ -21,6 +21,8 @@ export interface OciMeta {
 export interface ParsedManifest {
   readonly mediaType: ManifestType;
   readonly meta: OciMeta;
+  /** What an index says of the sizes of what it lists. */
+  readonly childSizes: ReadonlyMap<string, number>;
 }
 
 export function metaOf({ meta }: Pick<Release, 'meta'>): OciMeta {
@@ -40,15 +42,15 @@ export function manifestArtifact({ artifacts }: Pick<Release, 'artifacts'>): Art
  */
 export function parseManifest(bytes: Uint8Array, contentType: string | undefined): ParsedManifest {
   const manifest = parseJson(bytes);
-  if (manifest['schemaVersion'] !== 2)
-    throw invalid(`its schemaVersion is ${quoted(String(manifest['schemaVersion']))}, and must be 2`);
+  if (manifest['schemaVersion'] !== 2) throw invalid('its schemaVersion must be the number 2');
   const mediaType = mediaTypeOf(manifest, contentType);
   const subject =
     manifest['subject'] === undefined ? undefined : descriptorIn(manifest['subject'], 'subject');
   const named = kindOf(mediaType) === 'index' ? namedByIndex(manifest) : namedByImage(manifest);
-  const { artifactType, ...rest } = named;
+  const { artifactType, childSizes = new Map<string, number>(), ...rest } = named;
   return {
     mediaType,
+    childSizes,
     meta: {
       ...rest,
       ...(subject
@@ -67,7 +69,8 @@ type Json = Readonly<Record<string, unknown>>;
 function parseJson(bytes: Uint8Array): Json {
   let manifest: unknown;
   try {
-    manifest = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    // With a byte order mark it is no JSON to most clients, who get these very bytes.
+    manifest = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch (error) {
     throw invalid(`it is not JSON: ${(error as Error).message}`, error);
   }
@@ -89,31 +92,38 @@ function mediaTypeOf(manifest: Json, contentType: string | undefined): ManifestT
   );
 }
 
-interface Named extends OciMeta {
-  readonly artifactType?: string;
-}
+type Named = OciMeta & Partial<Pick<ParsedManifest, 'childSizes'>>;
 
 function namedByImage(manifest: Json): Named {
   const config = descriptorIn(manifest['config'], 'config');
   const layers = listIn(manifest['layers'] ?? [], 'layers');
-  const blobs = new Map<string, number>([[config.digest, config.size]]);
-  for (const { digest, size, mediaType, isElsewhere } of layers) {
-    if (isElsewhere || isForeign(mediaType)) continue;
-    blobs.set(digest, size);
-  }
+  const here = layers.filter(({ mediaType, isElsewhere }) => !isElsewhere && !isForeign(mediaType));
+  const blobs = sizesOf([config, ...here]);
   const artifactType = artifactTypeIn(manifest) ?? config.mediaType;
   return { blobs: [...blobs], ...(artifactType === '' ? {} : { artifactType }) };
 }
 
 function namedByIndex(manifest: Json): Named {
   if (manifest['manifests'] === undefined) throw invalid('an index needs a list of manifests, empty or not');
-  const manifests = [...new Set(listIn(manifest['manifests'], 'manifests').map(({ digest }) => digest))];
+  const childSizes = sizesOf(listIn(manifest['manifests'], 'manifests'));
   const artifactType = artifactTypeIn(manifest);
   return {
     blobs: [],
-    ...(manifests.length > 0 ? { manifests } : {}),
+    childSizes,
+    ...(childSizes.size > 0 ? { manifests: [...childSizes.keys()] } : {}),
     ...(artifactType === undefined ? {} : { artifactType }),
   };
+}
+
+/** Of each digest, once. */
+function sizesOf(descriptors: readonly Descriptor[]): ReadonlyMap<string, number> {
+  const sizes = new Map<string, number>();
+  for (const { digest, size } of descriptors) {
+    const before = sizes.get(digest) ?? size;
+    if (before !== size) throw invalid(`it says that ${digest} has ${before} bytes, and that it has ${size}`);
+    sizes.set(digest, size);
+  }
+  return sizes;
 }
 
 function artifactTypeIn({ artifactType }: Json): string | undefined {

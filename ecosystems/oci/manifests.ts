@@ -6,12 +6,20 @@ import type { Actor } from '../../core/permission.ts';
 import type { StagedBlob } from '../../core/ports.ts';
 import type { Call, HttpAnswer, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
-import { ANYBODY, grantedFor, mayDo, identify, requireAccess, requireRepository } from './access.ts';
+import {
+  ANYBODY,
+  grantedFor,
+  mayDo,
+  identify,
+  requireAccess,
+  requireRepository,
+  type Wanted,
+} from './access.ts';
 import { bytesOf, empty, locationOf } from './answers.ts';
 import { blobSizeIn } from './blobs.ts';
 import { loadContents, noteContents } from './contents.ts';
 import { DIGEST_HEADER } from './headers.ts';
-import { manifestArtifact, metaOf, parseManifest, type OciMeta } from './manifest.ts';
+import { manifestArtifact, metaOf, parseManifest, type OciMeta, type ParsedManifest } from './manifest.ts';
 import { checkDigest, isDigestLike, isTag, quoted } from './names.ts';
 
 /** That of the reference registry; clients read no longer ones. */
@@ -44,7 +52,7 @@ export async function putManifest(call: Call, view: StateView): Promise<Intent> 
   const tags = wanted ? tagsToSet(call) : [checkTag(reference)];
   const blob = await stageManifest(call);
   const bytes = await readAll(blob.open());
-  const { mediaType, meta } = parseManifest(bytes, call.header('content-type'));
+  const { mediaType, meta, childSizes } = parseManifest(bytes, call.header('content-type'));
   const digest = digestOf(bytes, wanted && splitDigest(wanted).algorithm);
   if (wanted && wanted !== digest)
     throw new RegistryError('digest-mismatch', `these are the bytes of ${digest}, and not of ${wanted}`);
@@ -56,7 +64,8 @@ export async function putManifest(call: Call, view: StateView): Promise<Intent> 
     actor,
     blobs: [blob, ...kept.blobs],
     plan(now) {
-      requireContents(call, now, name, meta);
+      requireSameType(now.package('oci', name)?.releases.get(digest), mediaType);
+      requireContents(call, now, name, { ...meta, childSizes });
       return [
         {
           kind: 'publish',
@@ -86,8 +95,10 @@ export async function deleteManifest(call: Call, view: StateView): Promise<Inten
   const { name = '', reference = '' } = call.params;
   const isTagged = !isDigestLike(reference);
   // Whoever may move a tag may take it away.
-  const action = isTagged && mayPush(call, view, name) ? 'push' : 'delete';
-  const caller = (await requireAccess(call, view, { name, action })) ?? ANYBODY;
+  const wanted: Wanted = isTagged
+    ? { name, action: mayPush(call, view, name) ? 'push' : 'delete', asks: ['push', 'delete'] }
+    : { name, action: 'delete' };
+  const caller = (await requireAccess(call, view, wanted)) ?? ANYBODY;
   // What deletes manifests may take away their tags, which is less.
   const actor: Actor = isTagged ? { ...caller, scopes: new Set([...caller.scopes, 'publish']) } : caller;
   const of = requireRepository(view, name);
@@ -115,9 +126,10 @@ function releaseAt(of: Package, reference: string): Release | undefined {
 }
 
 function mayPush(call: Call, view: StateView, name: string): boolean {
+  const caller = identify(call, view, { name, action: 'delete' });
   const granted = grantedFor(call, name);
   if (granted) return granted.includes('push');
-  return mayDo(identify(call, view), view, { name, action: 'push' });
+  return mayDo(caller, view, { name, action: 'push' });
 }
 
 /** What the manifest named stays in the repository for a while: somebody may be about to push another that names it as well. */
@@ -130,12 +142,33 @@ async function holdBlobs(call: Call, { name }: Package, release: Release): Promi
   for (const [digest] of blobs) await call.uploads.hold(name, asDigest(digest));
 }
 
+/**
+ * Bytes that do not say what they are may pass for two things: what one client has checked, another must not read otherwise.
+ * @throws RegistryError `invalid-manifest`
+ */
+function requireSameType(known: Release | undefined, mediaType: string): void {
+  if (!known) return;
+  const before = manifestArtifact(known).mediaType;
+  if (before === mediaType) return;
+  throw new RegistryError(
+    'invalid-manifest',
+    `${known.version} was pushed as ${quoted(before)}, and cannot be ${quoted(mediaType)} as well; delete it first`,
+  );
+}
+
+type Named = Pick<OciMeta, 'blobs'> & Pick<ParsedManifest, 'childSizes'>;
+
 /** @throws RegistryError `invalid-manifest` as `MANIFEST_BLOB_UNKNOWN`, or `wrong-length` */
-function requireContents(call: Call, now: StateView, name: string, { blobs, manifests = [] }: OciMeta): void {
+function requireContents(call: Call, now: StateView, name: string, { blobs, childSizes }: Named): void {
   const of = now.package('oci', name);
+  const children = [...childSizes].map(([digest, size]) => ({
+    digest,
+    size,
+    child: of?.releases.get(digest),
+  }));
   const missing = [
     ...blobs.map(([digest]) => digest).filter((digest) => !isHere(call, now, name, digest)),
-    ...manifests.filter((digest) => !of?.releases.has(digest)),
+    ...children.filter(({ child }) => !child).map(({ digest }) => digest),
   ];
   if (missing.length > 0)
     throw new RegistryError(
@@ -143,14 +176,17 @@ function requireContents(call: Call, now: StateView, name: string, { blobs, mani
       `this manifest names what is not in ${name}: push that first: ${missing.slice(0, 10).join(', ')}`,
       { surfaceCode: 'MANIFEST_BLOB_UNKNOWN' },
     );
-  for (const [digest, size] of blobs) {
-    const real = call.blobSize(asDigest(digest));
-    if (real !== undefined && real !== size)
-      throw new RegistryError(
-        'wrong-length',
-        `this manifest says that ${digest} has ${size} bytes; it has ${real}`,
-      );
-  }
+  for (const [digest, size] of blobs) requireSize(digest, size, call.blobSize(asDigest(digest)));
+  for (const { digest, size, child } of children)
+    requireSize(digest, size, child && manifestArtifact(child).size);
+}
+
+function requireSize(digest: string, size: number, real: number | undefined): void {
+  if (real === undefined || real === size) return;
+  throw new RegistryError(
+    'wrong-length',
+    `this manifest says that ${digest} has ${size} bytes; it has ${real}`,
+  );
 }
 
 function isHere(call: Call, now: StateView, name: string, digest: string): boolean {

@@ -33,6 +33,9 @@ export function isForeign(mediaType: string): boolean {
   );
 }
 
+/** An index names manifests, and these name blobs. */
+const ranks = { image: 1, index: 2 } as const;
+
 /** What a file with such a manifest is stored with; by the algorithm as well, so that a tag's digest can be told. */
 export function suffixOf(type: ManifestType, digest: Digest): string {
   return withAlgorithm(manifestTypes[type].suffix, splitDigest(digest).algorithm);
@@ -46,7 +49,7 @@ export const typesBySuffix: Readonly<Record<string, FileType>> = Object.fromEntr
   (['sha256', 'sha512'] as const).flatMap((digest) =>
     allManifestTypes.map((contentType) => [
       withAlgorithm(manifestTypes[contentType].suffix, digest),
-      { contentType, digest },
+      { contentType, digest, rank: ranks[kindOf(contentType)] },
     ]),
   ),
 );

@@ -1,7 +1,7 @@
 /** What the API's document says of each route of the OCI surfaces. */
 import type { RouteDoc } from '../../core/route-doc.ts';
 import type { SurfaceDoc } from '../ecosystem.ts';
-import { count, list, object, text, time } from '../schema-words.ts';
+import { count, flag, list, object, text, time } from '../schema-words.ts';
 import { allManifestTypes } from './media-types.ts';
 
 const digest = { type: 'string', pattern: '^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$' } as const;
@@ -55,7 +55,7 @@ const unauthorized = 'Say who you are, or ask for a token that is good for this:
 const denied = 'This account may not.';
 const badName = 'Not the name of a repository.';
 const noUpload = 'There is no such upload in this repository.';
-const ofUpload = { 400: badName, 401: unauthorized, 404: noUpload } as const;
+const ofUpload = { 400: badName, 401: unauthorized, 403: denied, 404: noUpload } as const;
 
 export const docs = {
   ping: {
@@ -165,14 +165,14 @@ export const docs = {
     summary: 'How much of a blob has arrived',
     scope: 'push',
     success: { status: 204, description: 'See Range.' },
-    refusals: { 401: unauthorized, 404: noUpload },
+    refusals: ofUpload,
   },
   cancelUpload: {
     id: 'cancelUpload',
     summary: 'Give up a push',
     scope: 'push',
     success: { status: 204, description: 'Nothing of it is left.' },
-    refusals: { 401: unauthorized, 404: noUpload },
+    refusals: ofUpload,
   },
   tags: {
     id: 'tags',
@@ -214,7 +214,7 @@ export const docsOfTokens = {
       scope: { description: 'Such as repository:acme/app:pull,push; may come more than once.', schema: text },
       account: { description: 'Means nothing.', schema: text },
       client_id: { description: 'Means nothing.', schema: text },
-      offline_token: { description: 'Means nothing: no token lasts longer.', schema: text },
+      offline_token: { description: 'Means nothing: no token lasts longer.', schema: flag },
     },
     success: { description: 'The token.', schema: aToken },
     refusals: { 400: 'Too many scopes.', 401: 'A wrong password or token.' },
@@ -238,7 +238,11 @@ export const docsOfTokens = {
       ),
     },
     success: { description: 'The token.', schema: aToken },
-    refusals: { 400: 'Another grant than password.', 401: 'A wrong password or token.' },
+    refusals: {
+      400: 'Not a form, another grant than password, or too many scopes.',
+      401: 'A wrong password or token.',
+      413: 'Over 64 KiB.',
+    },
   },
   keys: {
     id: 'keys',
@@ -246,6 +250,8 @@ export const docsOfTokens = {
     success: { description: 'A key set.', schema: object({ keys: list({ type: 'object' }) }) },
   },
 } satisfies Record<string, RouteDoc>;
+
+const tooLong = 'Over 16 KiB.';
 
 export const docsOfAccounts = {
   createUser: {
@@ -260,6 +266,7 @@ export const docsOfAccounts = {
       400: 'Not a name, or not a password.',
       403: 'Nobody can register here, or not with this invitation.',
       409: 'The name is taken.',
+      413: tooLong,
     },
   },
   listRepo: {
@@ -285,7 +292,7 @@ export const docsOfAccounts = {
         ),
       }),
     },
-    refusals: { 401: unauthorized },
+    refusals: { 401: unauthorized, 403: 'A token that does not read.' },
   },
   putVisibility: {
     id: 'putVisibility',
@@ -300,7 +307,8 @@ export const docsOfAccounts = {
       400: 'Not a name, or not a visibility.',
       401: unauthorized,
       403: 'Not an owner.',
-      404: 'There is no such repository.',
+      404: 'There is no such repository, as far as the caller may know.',
+      413: tooLong,
     },
   },
   listMembers: {
@@ -314,7 +322,7 @@ export const docsOfAccounts = {
         members: list(object({ username: text, access: { enum: ['read', 'write'] } })),
       }),
     },
-    refusals: { 401: unauthorized, 403: 'Not an owner.' },
+    refusals: { 401: unauthorized, 403: 'Not an owner.', 404: 'Nothing has been pushed there yet.' },
   },
   putMember: {
     id: 'putMember',
@@ -326,7 +334,8 @@ export const docsOfAccounts = {
       400: 'Not read or write.',
       401: unauthorized,
       403: 'Not an owner.',
-      404: 'There is no such namespace or account.',
+      404: 'There is no such account, or nothing has been pushed there yet.',
+      413: tooLong,
     },
   },
   deleteMember: {

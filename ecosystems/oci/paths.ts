@@ -38,6 +38,8 @@ export const paths = {
   tags: {
     ...json,
     pattern: '{+name}/tags/list',
+    // It names tags, which are documents as well, and rank as the manifests that they are.
+    rank: 3,
     headers,
     asksApi: (query) => isAsked(query, 'n', 'last'),
     missFromApi: readTags,

@@ -7,8 +7,7 @@ import { json } from './answers.ts';
 import { manifestArtifact, metaOf } from './manifest.ts';
 import { INDEX_TYPE } from './media-types.ts';
 import { checkDigest } from './names.ts';
-import { nextLink } from './paging.ts';
-import { wholeNumber } from '../whole-number.ts';
+import { mostAsked, nextLink } from './paging.ts';
 
 /** Clients read no further. */
 export const MAX_REFERRERS_BYTES = 4 * 1024 * 1024;
@@ -40,15 +39,16 @@ export async function readReferrers(call: Call, view: StateView): Promise<HttpAn
   await requireAccess(call, view, { name, action: 'pull' });
   const subject = checkDigest(call.params['digest'] ?? '');
   const of = view.package('oci', name);
-  const type = call.query.get('artifactType');
+  // Nothing asked for is no filter.
+  const type = call.query.get('artifactType') || undefined;
   const referrers = (of ? referrersOf(await call.hydrate(of), subject) : []).filter(
-    (release) => type === null || metaOf(release).artifactType === type,
+    (release) => type === undefined || metaOf(release).artifactType === type,
   );
   const { entries, headers } = pageOf(referrers, call);
   return json(200, documentOf(entries), {
     // Exactly this: some clients take anything else for a server without referrers.
     'content-type': INDEX_TYPE,
-    ...(type === null ? {} : { 'oci-filters-applied': 'artifactType' }),
+    ...(type === undefined ? {} : { 'oci-filters-applied': 'artifactType' }),
     ...headers,
   });
 }
@@ -64,7 +64,7 @@ interface Page {
 
 /** As many as were asked for, and as fit. */
 function pageOf(referrers: readonly Release[], call: Call): Page {
-  const n = wholeNumber(call, 'n') ?? Infinity;
+  const n = mostAsked(call);
   const last = call.query.get('last');
   const from = last === null ? 0 : referrers.findIndex(({ version }) => version === last) + 1;
   const entries: string[] = [];
@@ -73,7 +73,8 @@ function pageOf(referrers: readonly Release[], call: Call): Page {
     const entry = entryOf(release);
     bytes += Buffer.byteLength(entry) + 1;
     if (entries.length >= n || (entries.length > 0 && bytes > MAX_REFERRERS_BYTES)) {
-      const end = referrers[from + entries.length - 1]?.version;
+      // Where none were wanted the next page would be this one.
+      const end = entries.length === 0 ? undefined : referrers[from + entries.length - 1]?.version;
       return { entries, headers: end === undefined ? {} : { link: nextLink(call, { last: end }) } };
     }
     entries.push(entry);

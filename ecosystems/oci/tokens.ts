@@ -13,13 +13,8 @@ const MAX_FORM_BYTES = 64 * 1024;
 const MAX_SCOPES = 64;
 
 /** `GET /auth/token`, with Basic credentials or as nobody */
-export async function getToken(call: Call, view: StateView): Promise<HttpAnswer> {
-  return answer(
-    call,
-    view,
-    refusingPlainly(() => identify(call, view)),
-    call.query.getAll('scope'),
-  );
+export function getToken(call: Call, view: StateView): Promise<HttpAnswer> {
+  return refusingPlainly(() => answer(call, view, identify(call, view), call.query.getAll('scope')));
 }
 
 /** `POST /auth/token`, in the form of OAuth 2 */
@@ -34,8 +29,9 @@ export async function postToken(call: Call, view: StateView): Promise<HttpAnswer
       { surfaceCode: 'UNSUPPORTED' },
     );
   const credentials = { handle: form.get('username') ?? '', secret: form.get('password') ?? '' };
-  const actor = await refusingPlainly(() => call.authenticateAs(credentials));
-  return answer(call, view, actor, form.getAll('scope'));
+  return refusingPlainly(async () =>
+    answer(call, view, await call.authenticateAs(credentials), form.getAll('scope')),
+  );
 }
 
 /** `GET /auth/keys`: for those who check tokens themselves, such as an edge */
@@ -46,10 +42,9 @@ export async function getKeys(call: Call): Promise<HttpAnswer> {
 async function answer(
   call: Call,
   view: StateView,
-  caller: Actor | undefined | Promise<Actor | undefined>,
+  actor: Actor | undefined,
   scopes: readonly string[],
 ): Promise<HttpAnswer> {
-  const actor = await caller;
   const asked = scopes.flatMap((text) => text.split(' ')).filter((text) => text !== '');
   if (asked.length > MAX_SCOPES)
     throw new RegistryError('bad-request', `${asked.length} scopes at once: ask for ${MAX_SCOPES} at most`);
@@ -89,10 +84,10 @@ function granted(scope: string, actor: Actor | undefined, view: StateView): read
   return actions.length > 0 ? [{ type, name, actions }] : [];
 }
 
-/** Here no token helps: what is refused is the password. */
-async function refusingPlainly<T>(check: () => T | Promise<T>): Promise<T> {
+/** Here no token helps: what is refused is the password, or a token that makes no other one. */
+async function refusingPlainly<T>(give: () => Promise<T>): Promise<T> {
   try {
-    return await check();
+    return await give();
   } catch (error) {
     if (!(error instanceof RegistryError) || !unhelped.has(error.code)) throw error;
     throw new RegistryError('unauthenticated', error.message, {

@@ -25,8 +25,7 @@ export async function startUpload(call: Call, view: StateView): Promise<HttpAnsw
   if (digest !== null) {
     const wanted = checkDigest(digest);
     const { length } = chunkOf(call);
-    const source = call.body({ maxBytes });
-    await call.uploads.receive(name, wanted, source, { maxBytes, ...lengthOf(length) });
+    await call.uploads.receive(name, wanted, bodyOf(call), { maxBytes, ...lengthOf(length) });
     return taken(call, name, wanted);
   }
   return standing(call, 202, await call.uploads.start(name, actor?.handle ?? ''));
@@ -43,7 +42,7 @@ export async function finishUpload(call: Call, view: StateView): Promise<HttpAns
   const upload = await requireUpload(call, view);
   const digest = checkDigest(call.query.get('digest') ?? '');
   if (bringsBody(call)) await append(call, upload);
-  await call.uploads.finish(upload.id, digest);
+  await inTurn(call, upload, () => call.uploads.finish(upload.id, digest));
   return taken(call, upload.place, digest);
 }
 
@@ -61,18 +60,32 @@ export async function cancelUpload(call: Call, view: StateView): Promise<HttpAns
 
 async function append(call: Call, upload: Upload): Promise<Upload> {
   const { at, length } = chunkOf(call);
-  try {
-    return await call.uploads.append(upload.id, call.body({ maxBytes }), {
+  return inTurn(call, upload, () =>
+    call.uploads.append(upload.id, bodyOf(call), {
       maxBytes,
       ...(at === undefined ? {} : { at }),
       ...lengthOf(length),
-    });
+    }),
+  );
+}
+
+/** @throws RegistryError `upload-out-of-order`, also while another request works on it, and then says where it stands */
+async function inTurn<T>(call: Call, upload: Upload, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
   } catch (error) {
-    if (!(error instanceof RegistryError) || error.code !== 'upload-out-of-order') throw error;
+    if (!(error instanceof RegistryError) || !isOfTurn(error)) throw error;
     // A client that is told where it stands can go on from there.
     const stands = call.uploads.find(upload.id) ?? upload;
-    throw new RegistryError(error.code, error.message, { cause: error, headers: headersOf(call, stands) });
+    throw new RegistryError('upload-out-of-order', error.message, {
+      cause: error,
+      headers: headersOf(call, stands),
+    });
   }
+}
+
+function isOfTurn({ code }: RegistryError): boolean {
+  return code === 'upload-out-of-order' || code === 'conflict';
 }
 
 /** Of this repository: under another it is no upload at all. */
@@ -135,6 +148,14 @@ function chunkOf(call: Call): Chunk {
 
 function lengthOf(length: number | undefined): { readonly length?: number } {
   return length === undefined ? {} : { length };
+}
+
+/** @throws RegistryError `unsupported-media-type` */
+function bodyOf(call: Call): AsyncIterable<Uint8Array> {
+  // Unpacked it would not be what was announced, and could be a thousand times as long.
+  if ((call.header('content-encoding') ?? 'identity') !== 'identity')
+    throw new RegistryError('unsupported-media-type', 'send the blob as it is, without a Content-Encoding');
+  return call.body({ maxBytes });
 }
 
 function bringsBody(call: Call): boolean {

@@ -1,7 +1,8 @@
 /** The end of what is kept for a time: by an event, never by the clock alone. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { expireCommits } from '../../bin/chores.ts';
+import { expireCommits, expireUploads } from '../../bin/chores.ts';
+import { digestOf } from '../../core/digest.ts';
 import { shaOfRef } from '../../surfaces/pantry/names.ts';
 import { assertExact, contentOf } from '../support/histories.ts';
 import { openWorld, someSettings, type World } from '../support/registry.ts';
@@ -91,3 +92,37 @@ test('what is published again at the very moment in which it would end stays', a
   assert.deepEqual(expired, []);
   assert.ok((await documents(world)).includes(`pantry/commits/${a}/y/tarball`));
 });
+
+test('an upload ends a week after anybody last went on with it, and what came whole stays', async () => {
+  const { uploads, clock, blobs } = await open();
+  const roomy = { maxBytes: 1000 };
+  const start = clock.time;
+  const abandoned = await uploads.start('acme/app', 'ann');
+  await uploads.append(abandoned.id, inOnePiece('half'), roomy);
+  const goneOn = await uploads.start('acme/app', 'ann');
+  const digest = digestOf('whole');
+  await uploads.receive('acme/app', digest, inOnePiece('whole'), roomy);
+  clock.time = start + 3 * DAY_MS;
+  await uploads.append(goneOn.id, inOnePiece('x'), roomy);
+
+  const expire = async (): Promise<readonly string[]> =>
+    (await expireUploads({ uploads }, { now: () => clock.time })).map((ended) =>
+      ended.kind === 'upload' ? ended.id : ended.digest,
+    );
+  clock.time = start + 7 * DAY_MS;
+  assert.deepEqual(await expire(), []);
+  clock.time = start + 7 * DAY_MS + 60_000;
+  assert.deepEqual(await expire(), [abandoned.id]);
+  assert.equal(uploads.find(abandoned.id), undefined);
+  assert.equal(uploads.find(goneOn.id)?.size, 1);
+  clock.time = start + 11 * DAY_MS;
+  assert.deepEqual(await expire(), [goneOn.id]);
+  clock.time = start + 1000 * DAY_MS;
+  assert.deepEqual(await expire(), []);
+  assert.equal(uploads.held('acme/app', digest)?.size, 5);
+  assert.equal(await blobs.has(digest), true);
+});
+
+async function* inOnePiece(text: string): AsyncIterable<Uint8Array> {
+  yield Buffer.from(text);
+}

@@ -46,7 +46,7 @@ test('a program starts a registry, publishes with a token it made, reads what ha
     { publicUrl, mounts, x07 },
     {
       publicUrl: 'https://registry.example',
-      mounts: { x07: '/p', npm: '/npm', zig: '/zig', pantry: '/pantry' },
+      mounts: { x07: '/p', npm: '/npm', zig: '/zig', oci: '/v2', pantry: '/pantry' },
       x07: { verifiedNamespaces: ['acme'] },
     },
   );
@@ -157,4 +157,22 @@ test('the names of the entry point are these', () => {
     'regenerate',
     'startServer',
   ]);
+});
+
+test('a program serves images, and says how long their tokens are good', async (t) => {
+  const dataDirectory = await temporaryDirectory(t);
+  const settings = { dataDirectory, listen, ecosystems: ['oci'], administratorToken: 'secret' } as const;
+  for (const accessTokenSeconds of [59, 60.5, 3601])
+    await assert.rejects(startServer({ ...settings, accessTokenSeconds }), /whole number from 60 to 3600/);
+  const oci = { defaultVisibility: 'public', namespaces: 'first-push' } as const;
+  const server = await startServer({ ...settings, accessTokenSeconds: 90, oci });
+  t.after(() => server.stop());
+  const { expires_in: seconds } = (await (await fetch(`${server.url}/auth/token`)).json()) as {
+    expires_in: number;
+  };
+  assert.equal(seconds, 90);
+  const reader = await openReader(dataDirectory);
+  t.after(() => reader.close());
+  assert.deepEqual(reader.settings.oci, oci);
+  assert.deepEqual(reader.settings.mounts, { oci: '/v2' });
 });

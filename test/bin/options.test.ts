@@ -96,6 +96,13 @@ test('settings that cannot be are refused in a sentence that names them, and not
       ),
       [await config('short.json', '{"accessTokenSeconds":1.5}'), {}, 2, /=1\.5: use a whole number/],
       [await config('text.json', '{"accessTokenSeconds":"300"}'), {}, 2, /accessTokenSeconds.*type/],
+      [{}, { CAIRN_OCI_VISIBILITY: 'Public' }, 2, /oci\/defaultVisibility must be equal to one of/],
+      [{}, { CAIRN_OCI_NAMESPACES: 'any' }, 2, /oci\/namespaces must be equal to one of/],
+      [{}, { CAIRN_OCI_ANONYMOUS: 'all' }, 2, /oci\/anonymous must be equal to one of/],
+      [await config('oci.json', '{"oci":{"anonymous":true}}'), {}, 2, /oci\/anonymous must be/],
+      [await config('images.json', '{"oci":"public"}'), {}, 2, /oci.*type/],
+      [{}, { CAIRN_MOUNTS: 'oci=/images' }, 2, /oci=\/images: it can stand at \/v2 only/],
+      [{}, { CAIRN_MOUNTS: 'oci-auth=/auth' }, 2, /no surface oci-auth/],
       [await config('fallback.json', '{"npmFallback":1}'), {}, 2, /npmFallback.*type/],
       [{ data: file }, {}, 2, /a-file cannot be used.*--data DIR/],
       [{ data: join(file, 'below') }, {}, 2, /below cannot be used.*--data DIR/],
@@ -148,7 +155,7 @@ test('a flag comes before the environment, the environment before the file', asy
     '/of/file',
     { host: '1.1.1.1', port: 1 },
     'https://file.example',
-    { x07: '/file', npm: '/npm', zig: '/zig', pantry: '/pantry' },
+    { x07: '/file', npm: '/npm', zig: '/zig', oci: '/v2', pantry: '/pantry' },
     'invited',
     60,
   ]);
@@ -156,7 +163,7 @@ test('a flag comes before the environment, the environment before the file', asy
     '/of/environment',
     { host: '2.2.2.2', port: 2 },
     'https://environment.example',
-    { x07: '/environment', npm: '/npm', zig: '/zig', pantry: '/pantry' },
+    { x07: '/environment', npm: '/npm', zig: '/zig', oci: '/v2', pantry: '/pantry' },
     'open',
     3600,
   ]);
@@ -164,7 +171,7 @@ test('a flag comes before the environment, the environment before the file', asy
     '/of/flag',
     { host: '3.3.3.3', port: 3 },
     'https://flag.example',
-    { x07: '/environment', npm: '/npm', zig: '/zig', pantry: '/pantry' },
+    { x07: '/environment', npm: '/npm', zig: '/zig', oci: '/v2', pantry: '/pantry' },
     'closed',
     3600,
   ]);
@@ -175,11 +182,56 @@ test('what is left unsaid is left to the registry', () => {
     {},
     { CAIRN_PUBLIC_URL: ' ', CAIRN_ADMIN_TOKEN: '' },
   );
-  assert.deepEqual(said, { publicUrl: undefined, mounts: undefined, x07: undefined, npm: undefined });
+  assert.deepEqual(said, {
+    publicUrl: undefined,
+    mounts: undefined,
+    x07: undefined,
+    npm: undefined,
+    oci: undefined,
+  });
   assert.deepEqual(listen, { host: '127.0.0.1', port: 8080 });
   assert.equal(administratorToken, undefined);
   assert.equal(registration, 'closed');
   assert.equal(accessTokenSeconds, 300);
+});
+
+test('settings of images are read word by word, and what is none of the words is refused', () => {
+  const { said } = readOptions(
+    {},
+    { CAIRN_OCI_VISIBILITY: 'public', CAIRN_OCI_NAMESPACES: 'first-push', CAIRN_OCI_ANONYMOUS: 'push' },
+  );
+  assert.deepEqual(said.oci, { defaultVisibility: 'public', namespaces: 'first-push', anonymous: 'push' });
+  assert.throws(() => readOptions({}, { CAIRN_OCI_VISIBILITY: 'secret' }), /defaultVisibility/);
+});
+
+test('what clients have fixed the place of cannot be moved', () => {
+  assert.throws(() => readOptions({}, { CAIRN_MOUNTS: 'oci=/images' }), /oci=\/images.*\/v2/);
+  assert.throws(() => readOptions({}, { CAIRN_MOUNTS: 'oci-auth=/auth' }), /there is no surface oci-auth/);
+});
+
+test('what is said of repositories of images is taken together, word by word', async (t) => {
+  const config = join(await temporaryDirectory(t), 'cairn.json');
+  await writeFile(config, '{"oci":{"defaultVisibility":"public","namespaces":"own"}}');
+  const env = {
+    CAIRN_OCI_VISIBILITY: 'private',
+    CAIRN_OCI_NAMESPACES: 'first-push',
+    CAIRN_OCI_ANONYMOUS: 'push',
+  };
+  const seen = (flags: Flags, given: Record<string, string> = {}): unknown =>
+    readOptions(flags, given).said.oci;
+  assert.equal(seen({}), undefined);
+  assert.deepEqual(seen({}, { CAIRN_OCI_ANONYMOUS: 'pull' }), { anonymous: 'pull' });
+  assert.deepEqual(seen({ config }), { defaultVisibility: 'public', namespaces: 'own' });
+  assert.deepEqual(seen({ config }, { CAIRN_OCI_NAMESPACES: 'first-push' }), {
+    defaultVisibility: 'public',
+    namespaces: 'first-push',
+  });
+  assert.deepEqual(seen({ config }, env), {
+    defaultVisibility: 'private',
+    namespaces: 'first-push',
+    anonymous: 'push',
+  });
+  assert.deepEqual(readOptions({}, { CAIRN_ECOSYSTEMS: 'oci' }).said.mounts, { oci: '/v2' });
 });
 
 test('an address is understood as people write it', () => {

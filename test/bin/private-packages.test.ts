@@ -176,7 +176,7 @@ test('the operator sees private packages in the log, and is told when they canno
   );
   const whole = await cairn(['doctor', '--json', '--data', data]);
   assert.match(whole.stdout, /every sealed line can be opened/);
-  assert.match(whole.stdout, /all 1 that events name are there/);
+  assert.match(whole.stdout, /all 1 that packages name are there/);
   await rm(join(data, 'private.git'), { recursive: true });
   assert.match(await cairnOk(['log', '--data', data]), /^ +1 {2}\S+ {2}sealed {2}sealed\n/m);
   const lost = await cairn(['doctor', '--json', '--data', data]);

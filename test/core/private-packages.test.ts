@@ -456,6 +456,21 @@ test('a copy of the public log is enough to make the site of a package that has 
   assert.ok(!JSON.stringify(after).includes('quokka'));
 });
 
+test('who cannot open what is sealed knows how much that is, until it is revealed', async () => {
+  const world = await openWorld();
+  await world.execute(hiddenPublish('quokka', '1.0.0'), ann);
+  await world.execute(hiddenPublish('wombat', '1.0.0'), bob);
+  await world.execute(publishOf('open', '1.0.0'), bob);
+  assert.equal(world.state.closedLines, 0);
+  const everybody = stateOfPublicLog(world);
+  assert.equal(everybody.closedLines, 6);
+  await world.execute(show('quokka'), ann);
+  everybody.catchUp();
+  assert.equal(everybody.closedLines, 3);
+  assert.equal(stateOfPublicLog(world).closedLines, 3);
+  assert.equal(world.state.closedLines, 0);
+});
+
 test('a site that follows the public log takes in what was revealed of a package that it has shown before', async () => {
   const world = await openWorld();
   const log = new SealedLog(world.publicLog);

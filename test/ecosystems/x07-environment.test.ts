@@ -56,7 +56,7 @@ test('an environment that says nothing of upstream changes nothing', () => {
   assert.deepEqual(
     { said, notes, corsOrigins, bootstrapSecret },
     {
-      said: { publicUrl: undefined, mounts: undefined, x07: undefined, npm: undefined },
+      said: { publicUrl: undefined, mounts: undefined, x07: undefined, npm: undefined, oci: undefined },
       notes: [],
       corsOrigins: [],
       bootstrapSecret: undefined,

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { digestOf, type Digest } from '../../core/digest.ts';
 import { compareTrees } from '../../stores/compare-trees.ts';
 import { MemorySite } from '../../stores/memory.ts';
-import { SiteDirectory } from '../../stores/site-directory.ts';
+import { SiteDirectory, type SiteDirectoryOptions } from '../../stores/site-directory.ts';
 import { siteReader } from '../../stores/site-reader.ts';
 import {
   aDocument,
@@ -24,7 +24,11 @@ interface DirectoryHarness extends SiteHarness {
   readonly target: SiteDirectory;
 }
 
-async function openDirectory(t: TestContext, blobsAt?: string): Promise<DirectoryHarness> {
+async function openDirectory(
+  t: TestContext,
+  blobsAt?: string,
+  options: Pick<SiteDirectoryOptions, 'isOutsideLog'> = {},
+): Promise<DirectoryHarness> {
   const home = await temporaryDirectory(t);
   const [root, blobs] = [join(home, 'site'), blobsAt ?? join(home, 'blobs')];
   await mkdir(blobs, { recursive: true });
@@ -32,7 +36,7 @@ async function openDirectory(t: TestContext, blobsAt?: string): Promise<Director
   return {
     root,
     blobs,
-    target: new SiteDirectory({ root, blobPath }),
+    target: new SiteDirectory({ root, blobPath, ...options }),
     another: () => new SiteDirectory({ root, blobPath }),
     async keep(text) {
       const digest = digestOf(text);
@@ -56,7 +60,7 @@ async function contentIn(root: string): Promise<Record<string, string>> {
   );
 }
 
-siteTargetContract('SiteDirectory', openDirectory);
+siteTargetContract('SiteDirectory', (t) => openDirectory(t));
 
 siteTargetContract('MemorySite', async () => {
   const target = new MemorySite();
@@ -92,6 +96,29 @@ test('an artifact is a hard link to its blob, and putting it again leaves it alo
   assert.equal(file.ino, source.ino);
   await target.put([anArtifactFile('a', blob)]);
   assert.deepEqual(await stat(join(root, 'a')), file);
+});
+
+test('the folders of what is removed go with it, as long as nothing else is in them', async (t) => {
+  const { target, root } = await openDirectory(t);
+  const folders = (): string[] =>
+    readdirSync(root, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('='))
+      .map(({ parentPath, name }) => join(parentPath, name).slice(root.length + 1))
+      .sort();
+  const files = ['a/b/c/d', 'a/b/e', 'f/g'];
+  await target.put(files.map((path) => aDocument(path, 'x')));
+  await target.remove(['a/b/c/d', 'f/g']);
+  assert.deepEqual(folders(), ['a', 'a/b']);
+  // Whoever removed a file may have been killed before the folder was gone.
+  mkdirSync(join(root, 'f'));
+  await target.remove(['f/g', 'never/there']);
+  assert.deepEqual(folders(), ['a', 'a/b']);
+  await target.put([aDocument('f/g', 'again')]);
+  assert.deepEqual(folders(), ['a', 'a/b', 'f']);
+  await target.remove(['a/b/e', 'f/g']);
+  assert.deepEqual(folders(), []);
+  rmSync(root, { recursive: true });
+  await target.remove(['a/b/e']);
 });
 
 test('equal bytes are left alone: same file, same time', async (t) => {
@@ -287,4 +314,29 @@ test('trees are compared by names and bytes', async (t) => {
   const nothing = { missing: [], different: [], extra: [] };
   assert.deepEqual(await compareTrees(wanted, wanted), nothing);
   assert.deepEqual(await compareTrees(join(home, 'neither'), join(home, 'nor')), nothing);
+});
+
+test('what a rebuild takes away goes before what it names', async (t) => {
+  const asked: string[] = [];
+  const isOutsideLog = (path: string): boolean => asked.push(path) === 0;
+  const { target, keep } = await openDirectory(t, undefined, { isOutsideLog });
+  const [layer, manifest] = [await keep('layer'), await keep('manifest')];
+  for (const name of ['app', 'tool'])
+    await target.put([
+      anArtifactFile(`${name}/blobs/layer`, layer),
+      anArtifactFile(`${name}/manifests/latest`, manifest),
+      aDocument(`${name}/tags`, 'latest'),
+    ]);
+  const build = await target.rebuild();
+  build.add(aDocument('another', 'text'));
+  await build.finish(someRecords(1));
+  // Each is asked about right before it goes.
+  assert.deepEqual(asked, [
+    'app/tags',
+    'tool/tags',
+    'tool/manifests/latest',
+    'tool/blobs/layer',
+    'app/manifests/latest',
+    'app/blobs/layer',
+  ]);
 });

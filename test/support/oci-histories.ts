@@ -1,7 +1,9 @@
 /** Random histories of OCI repositories: manifests that share blobs and subjects, tags that move, deletes of both. */
 import fc from 'fast-check';
 import type { Command } from '../../core/decide.ts';
+import type { MemorySite } from '../../stores/memory.ts';
 import type { Step } from './histories.ts';
+import type { OciFiles } from './oci-reader.ts';
 import { anArtifact, someSettings } from './registry.ts';
 
 export const ociMounts = { oci: '/v2' } as const;
@@ -10,7 +12,7 @@ const image = 'application/vnd.oci.image.manifest.v1+json';
 const index = 'application/vnd.oci.image.index.v1+json';
 
 /** Any text stands for some bytes. */
-function ociDigest(what: string): string {
+export function ociDigest(what: string): string {
   return anArtifact('oci', what).digest;
 }
 
@@ -24,7 +26,7 @@ export interface OciManifest {
 }
 
 /** What a push of a manifest plans, without its tag. */
-function pushOf({
+export function pushOf({
   name,
   what,
   mediaType = image,
@@ -48,21 +50,46 @@ function pushOf({
   };
 }
 
-function tagOf(name: string, ref: string, what: string): Command {
+export function tagOf(name: string, ref: string, what: string): Command {
   return { kind: 'set-ref', ecosystem: 'oci', name, ref, target: ociDigest(what) };
+}
+
+/** The push of an index `c` that lists `a` and `b`. */
+export function ociIndex(name: string): Command {
+  return pushOf({ name, what: 'c', mediaType: index, manifests: ['a', 'b'] });
+}
+
+/** What a manifest names follows from what it is: one digest always means the same. */
+const manifests: readonly Omit<OciManifest, 'name'>[] = [
+  { what: 'a', blobs: ['config', 'layer 1'] },
+  { what: 'b', blobs: ['config', 'layer 1', 'layer 2'] },
+  { what: 'c', blobs: [], mediaType: index, manifests: ['a', 'b'] },
+  { what: 'signature 1', blobs: ['config'], subject: 'a' },
+  { what: 'signature 2', blobs: ['config', 'layer 2'], subject: 'a' },
+  { what: 'of what never comes', blobs: ['config'], subject: 'z' },
+];
+
+/** A site in memory as somebody reads it who has pushed these manifests. */
+export function ociFilesOf({ files }: Pick<MemorySite, 'files'>): OciFiles {
+  return {
+    paths: new Set(files.keys()),
+    manifest(path) {
+      const body = files.get(path);
+      const digest = body && 'blob' in body ? body.blob : '';
+      const { blobs = [], manifests: children = [] } =
+        manifests.find(({ what }) => ociDigest(what) === digest) ?? {};
+      return { digest, blobs: blobs.map(ociDigest), manifests: children.map(ociDigest) };
+    },
+    text(path) {
+      const body = files.get(path);
+      return body instanceof Uint8Array ? Buffer.from(body).toString('utf8') : '';
+    },
+  };
 }
 
 export function ociSteps(size: { min: number; max: number }): fc.Arbitrary<Step[]> {
   const name = fc.constantFrom('ann/app', 'ann/team/app', 'ann');
-  // What a manifest names follows from what it is: one digest always means the same.
-  const manifest = fc.constantFrom<Omit<OciManifest, 'name'>>(
-    { what: 'a', blobs: ['config', 'layer 1'] },
-    { what: 'b', blobs: ['config', 'layer 1', 'layer 2'] },
-    { what: 'c', blobs: [], mediaType: index, manifests: ['a', 'b'] },
-    { what: 'signature 1', blobs: ['config'], subject: 'a' },
-    { what: 'signature 2', blobs: ['config', 'layer 2'], subject: 'a' },
-    { what: 'of what never comes', blobs: ['config'], subject: 'z' },
-  );
+  const manifest = fc.constantFrom(...manifests);
   const tag = fc.constantFrom('latest', '1.0', 'sha256-abc.sig');
   const ref = fc.record({ name, tag, manifest });
   const push = fc

@@ -165,7 +165,8 @@ class Checker {
         operation.parameters?.findIndex((known) => known.in === 'query' && known.name === name) ?? -1;
       // What a file's path is asked with makes no difference: caches are told apart by it.
       if (at === -1) continue;
-      this.#validate(`${where}/parameters/${at}/schema`, parameterValue(text));
+      const isText = operation.parameters?.[at]?.schema['type'] === 'string';
+      this.#validate(`${where}/parameters/${at}/schema`, isText ? text : parameterValue(text));
     }
     const media = Object.keys(operation.requestBody?.content ?? {});
     if (!media.includes('application/json')) return;

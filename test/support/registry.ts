@@ -133,6 +133,8 @@ export interface WorldOptions {
   readonly surfaces?: readonly Surface[];
   readonly rulesOf?: RulesOf;
   readonly settings?: Settings;
+  /** How files are written that may be written in any order. */
+  readonly site?: ConstructorParameters<typeof MemorySite>[0];
 }
 
 export async function openWorld(options: WorldOptions = {}): Promise<World> {
@@ -148,7 +150,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const state = new RegistryState(log, rulesOf);
   const blobs = new MemoryBlobs();
   const uploads = new MemoryUploads({ blobs, clock, ids });
-  const site = new MemorySite();
+  const site = new MemorySite(options.site);
   const writer = new Writer({ log, state, rulesOf, clock, ids, isAccount: () => true });
   const generator = new Generator({ log, state, target: site, blobs, surfaces });
   const keep = (bytes: Buffer): string => {

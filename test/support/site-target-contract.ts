@@ -57,6 +57,27 @@ export function siteTargetContract(kind: string, open: (t: TestContext) => Promi
     await target.remove([]);
   });
 
+  test(`${kind}: a file is never there before one of a lower rank`, async (t) => {
+    const { target, keep, content } = await open(t);
+    const blob = await keep('layer');
+    const seen: Record<string, string>[] = [];
+    const looking = (path: string, rank: number): SiteFile => ({
+      ...aDocument(path, ''),
+      rank,
+      body: {
+        async *stream() {
+          seen.push(await content());
+          yield path;
+        },
+      },
+    });
+    const files = [looking('third', 2), looking('second', 1), anArtifactFile('new/folder/first', blob)];
+    await target.put(files);
+    const [first, second] = [{ 'new/folder/first': 'layer' }, { second: 'second' }];
+    assert.deepEqual(seen, [first, { ...first, ...second }]);
+    assert.deepEqual(await content(), { ...first, ...second, third: 'third' });
+  });
+
   test(`${kind}: a text is read in pieces, and a missing one is empty`, async (t) => {
     const { target } = await open(t);
     const long = 'ünïcode \u{1f980} '.repeat(50_000);

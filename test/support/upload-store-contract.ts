@@ -480,6 +480,22 @@ export function uploadStoreContract(kind: string, openStore: OpenUploads): void 
     assert.equal(await blobs.has(digestOf('old')), true, 'whether anybody else needs it is not known here');
   });
 
+  test(`${kind}: one kind can expire alone`, async (t) => {
+    for (const only of ['upload', 'held'] as const) {
+      const { uploads, clock } = await open(t);
+      await uploads.start('acme/app', 'ann');
+      await uploads.receive('acme/app', digestOf('old'), inPieces('old'), roomy);
+      const beforeMs = clock.time + 1;
+      assert.deepEqual(
+        (await uploads.expire({ beforeMs, only })).map((ended) => ended.kind),
+        [only],
+      );
+      const left = await listed(uploads);
+      assert.equal(left.length, 1);
+      assert.ok(!left[0]?.startsWith(only), left[0]);
+    }
+  });
+
   test(`${kind}: an upload that a request works on does not expire`, async (t) => {
     const { uploads, clock } = await open(t);
     const { id } = await uploads.start('acme/app', '');
