@@ -26,7 +26,7 @@ export const ociTags: Bench = {
 async function compareAt(context: BenchContext, place: Place): Promise<Row[]> {
   const { many, few, rounds, pushes } =
     context.size === 'full'
-      ? { many: 50_000, few: 50, rounds: 5, pushes: 12 }
+      ? { many: 50_000, few: 50, rounds: 3, pushes: 10 }
       : { many: 500, few: 50, rounds: 2, pushes: 4 };
   const data = join(context.scratch(place), 'data');
   context.say(`oci-tags: making the registry, ${place.name}`);

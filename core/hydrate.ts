@@ -15,12 +15,17 @@ function lacksDetails(advisory: FiledAdvisory): boolean {
 function readmeDigestOf(of: Package): string | undefined {
   const target = of.refs.get('latest')?.target;
   if (target === undefined) return undefined;
-  // A ref says the version as it was published: so does the release, whatever its key.
-  for (const release of of.releases.values())
-    // Of one that was withdrawn nothing may be here any more.
-    if (release.version === target && release.withdrawnAt === undefined)
-      return release.artifacts.find(({ role }) => role === 'readme')?.digest;
+  // A ref says the version as it was published: so does the release, whatever its key, which mostly is the same.
+  const found = of.releases.get(target);
+  if (found?.version === target) return readmeIn(found);
+  for (const release of of.releases.values()) if (release.version === target) return readmeIn(release);
   return undefined;
+}
+
+/** Of one that was withdrawn nothing may be here any more. */
+function readmeIn({ artifacts, withdrawnAt }: Release): string | undefined {
+  if (withdrawnAt !== undefined) return undefined;
+  return artifacts.find(({ role }) => role === 'readme')?.digest;
 }
 
 /** Whether every manifest and every advisory is at hand. */

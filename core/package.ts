@@ -121,7 +121,7 @@ export function reducePackage(
   let state: Mutable<Package> | undefined;
   for (const event of events) {
     if (!('ecosystem' in event)) continue;
-    state ??= before ? copy(before, !events.every(leavesReleases)) : create(event);
+    state ??= before ? copy(before, events) : create(event);
     const isQuiet = isOfMembers(event) || isOfRefWithFiles(state, event);
     apply(state, event, rules);
     state.lastSeq = event.seq;
@@ -188,11 +188,17 @@ function leavesReleases(event: RegistryEvent): boolean {
   return kind === 'ref-set' || kind === 'ref-removed' || kind === 'starred' || kind === 'unstarred';
 }
 
-function copy(before: Package, changesReleases: boolean): Mutable<Package> {
+/** The same of refs: a package may have thousands of tags. */
+function leavesRefs({ kind }: RegistryEvent): boolean {
+  return kind === 'published' || kind === 'yanked' || kind === 'unyanked' || kind === 'deprecated';
+}
+
+function copy(before: Package, events: readonly RegistryEvent[]): Mutable<Package> {
+  const { releases, refs } = before;
   return {
     ...before,
-    releases: changesReleases ? new Map(before.releases) : (before.releases as Map<string, Release>),
-    refs: new Map(before.refs),
+    releases: events.every(leavesReleases) ? (releases as Map<string, Release>) : new Map(releases),
+    refs: events.every(leavesRefs) ? (refs as Map<string, Ref>) : new Map(refs),
     advisories: new Map(before.advisories),
   };
 }

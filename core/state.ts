@@ -58,6 +58,8 @@ export class RegistryState implements StateView {
   /** Names that brought files along, by package and name, the one that was set longest ago first. */
   readonly #refs = new Map<string, number>();
   readonly #recent = new RecentPackages(RECENT_RELEASES);
+  /** As they were before their last change, with nearly all of the same objects: whoever renders that change asks for both. */
+  readonly #previous = new RecentPackages(RECENT_RELEASES);
   #length = 0;
   #registry: string | undefined;
   #settings: Settings | undefined;
@@ -280,6 +282,7 @@ export class RegistryState implements StateView {
     const cached = this.#recent.get(key);
     if (cached?.lastSeq === last) return this.#remember(key, cached);
     const reduced = this.reduce(cached, this.#chain(last, cached ? cached.lastSeq : -1));
+    if (cached) this.#previous.set(key, cached);
     return reduced && this.#remember(key, reduced);
   }
 
@@ -293,10 +296,10 @@ export class RegistryState implements StateView {
     );
   }
 
-  /** The package before an event about it. Whoever has just decided that event has left it at hand. */
+  /** The package before an event about it. Whoever has just decided that event, or asked for what came of it, has left it at hand. */
   packageBefore(key: string, event: RegistryEvent): Package | undefined {
-    const recent = this.#recent.get(key);
-    if (recent && 'prev' in event && event.prev === recent.lastSeq) return recent;
+    for (const known of [this.#recent.get(key), this.#previous.get(key)])
+      if (known && 'prev' in event && event.prev === known.lastSeq) return known;
     return this.packageAt(key, event.seq);
   }
 

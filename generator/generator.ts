@@ -264,7 +264,8 @@ export class Generator {
     const { state } = this.#deps;
     const shown = this.#shown.get(key);
     if (shown && shown.lastSeq === events.at(-1)?.seq) return shown;
-    const found = state.packageAt(key, length);
+    const now = state.packageByKey(key);
+    const found = now && now.lastSeq < length ? now : state.packageAt(key, length);
     return found && this.#toShow(found);
   }
 

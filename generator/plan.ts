@@ -1,5 +1,6 @@
 /** What has to change on the site when a package went from one state to the next. Pure. */
-import type { Package, Ref, Release } from '../core/package.ts';
+import { mapDifference, type MapDifference } from '../core/map-difference.ts';
+import type { Package, Release } from '../core/package.ts';
 import { byRank, type SiteBody, type SiteFile } from '../core/site.ts';
 import type { SiteContext, Surface } from '../ecosystems/ecosystem.ts';
 
@@ -64,13 +65,13 @@ function* filesOfGroups(
  */
 export function planPackage(before: Package | undefined, after: Package, mounted: Mounted): Plan {
   const old = new Map<string, SiteFile>();
-  const groups = changedGroups(before, after, mounted.surface);
+  const changed = changesBetween(before, after, mounted.surface);
   if (before && isShown(before))
-    for (const file of changedFiles(before, after, mounted, groups)) old.set(file.path, file);
+    for (const file of changedFiles(before, changed?.before, mounted)) old.set(file.path, file);
   const artifacts: SiteFile[] = [];
   const documents: SiteFile[] = [];
   if (isShown(after)) {
-    for (const file of changedFiles(after, before, mounted, groups)) {
+    for (const file of changedFiles(after, changed?.after, mounted)) {
       const known = old.get(file.path);
       old.delete(file.path);
       if (known && sameBody(known.body, file.body)) continue;
@@ -107,53 +108,70 @@ export function isShown(of: Package): boolean {
   return of.visibility === 'public';
 }
 
-/** The files of `of` that may differ from those of `other`. */
-function* changedFiles(
-  of: Package,
-  other: Package | undefined,
-  mounted: Mounted,
-  groups: ReadonlySet<string>,
-): Iterable<SiteFile> {
-  const { surface, site } = mounted;
-  const everything = !other || !isShown(other) || !sameOwners(of, other);
-  for (const [key, release] of of.releases)
-    if (everything || !sameRelease(release, other.releases.get(key)))
-      yield* surface.filesForRelease(release, of, site);
-  if (surface.filesForRef)
-    for (const [name, ref] of of.refs)
-      if (everything || !sameRef(of, other, name, ref)) yield* surface.filesForRef(name, ref, of, site);
-  yield* filesOfGroups(of, mounted, everything ? undefined : groups);
-  yield* surface.filesForPackage(of, site);
+/** What has to be rendered again of one of two states. */
+interface Changed {
+  readonly releases: readonly string[];
+  readonly refs: readonly string[];
+  /** Groups that a release has joined, left, or changed in. */
+  readonly groups: ReadonlySet<string>;
 }
 
-/** Groups that a release has joined, left, or changed in. Where one of the two is not shown, all of the other's are rendered. */
-function changedGroups(before: Package | undefined, after: Package, { groupOf }: Surface): Set<string> {
+/** Undefined where everything may be another. */
+function changesBetween(
+  before: Package | undefined,
+  after: Package,
+  { groupOf, filesForRef }: Surface,
+): { readonly before: Changed; readonly after: Changed } | undefined {
+  if (!before || !isShown(before) || !isShown(after) || !sameOwners(before, after)) return undefined;
+  const releases = mapDifference(before.releases, after.releases);
   const groups = new Set<string>();
-  if (!groupOf || !before || !isShown(before) || !isShown(after)) return groups;
-  const note = (of: Package, other: Package): void => {
-    for (const [key, release] of of.releases) {
-      const group = sameRelease(release, other.releases.get(key)) ? undefined : groupOf(release);
+  const note = (of: Package, keys: readonly string[]): void => {
+    for (const key of keys) {
+      const release = of.releases.get(key);
+      const group = release && groupOf?.(release);
       if (group !== undefined) groups.add(group);
     }
   };
-  note(before, after);
-  note(after, before);
-  return groups;
+  note(before, releases.before);
+  note(after, releases.after);
+  const refs = filesForRef ? changedRefs(before, after, releases) : { before: [], after: [] };
+  return {
+    before: { releases: releases.before, refs: refs.before, groups },
+    after: { releases: releases.after, refs: refs.after, groups },
+  };
+}
+
+/**
+ * Names that were moved, or whose release has changed. What does not point at a version as it is spelled here (a digest) is
+ * rendered again; equal bytes are not written.
+ */
+function changedRefs(before: Package, after: Package, releases: MapDifference): MapDifference {
+  const moved = mapDifference(before.refs, after.refs);
+  const [known, changed] = [new Set(moved.after), new Set([...releases.before, ...releases.after])];
+  const others: string[] = [];
+  for (const [name, { target }] of after.refs)
+    if ((changed.has(target) || !after.releases.has(target)) && !known.has(name)) others.push(name);
+  return { before: [...moved.before, ...others], after: [...moved.after, ...others] };
+}
+
+/** All files of a state that may differ from those of the other; of everything when it is not told what. */
+function* changedFiles(of: Package, changed: Changed | undefined, mounted: Mounted): Iterable<SiteFile> {
+  const { surface, site } = mounted;
+  for (const key of changed?.releases ?? of.releases.keys()) {
+    const release = of.releases.get(key);
+    if (release) yield* surface.filesForRelease(release, of, site);
+  }
+  if (surface.filesForRef)
+    for (const name of changed?.refs ?? of.refs.keys()) {
+      const ref = of.refs.get(name);
+      if (ref) yield* surface.filesForRef(name, ref, of, site);
+    }
+  yield* filesOfGroups(of, mounted, changed?.groups);
+  yield* surface.filesForPackage(of, site);
 }
 
 export function sameOwners(a: Package, b: Package): boolean {
   return a.owners.length === b.owners.length && a.owners.every((owner, i) => owner === b.owners[i]);
-}
-
-/** States that came from one another share the objects of what did not change. */
-function sameRelease(a: Release, b: Release | undefined): boolean {
-  return a === b;
-}
-
-/** What does not point at a version as it is spelled here (a digest) is rendered again; equal bytes are not written. */
-function sameRef(of: Package, other: Package, name: string, ref: Ref): boolean {
-  const release = of.releases.get(ref.target);
-  return release !== undefined && release === other.releases.get(ref.target) && other.refs.get(name) === ref;
 }
 
 function sameBody(a: SiteBody, b: SiteBody): boolean {

@@ -3,6 +3,7 @@
  * for the repositories that were asked about last, and follows their changes.
  */
 import { asDigest } from '../../core/digest.ts';
+import { mapDifference } from '../../core/map-difference.ts';
 import type { Package, Release } from '../../core/package.ts';
 import type { Call } from '../../core/route.ts';
 import { metaOf, type OciMeta } from './manifest.ts';
@@ -75,10 +76,16 @@ function contentsOf(of: Package): Contents | undefined {
     blobs: known?.blobs ?? new Map<string, { size: number; count: number }>(),
     long: known?.long ?? new Map<string, Blobs>(),
   };
-  for (const [version, release] of known?.releases ?? [])
-    if (of.releases.get(version) !== release && !count(contents, release, -1)) return undefined;
-  for (const [version, release] of of.releases)
-    if (known?.releases.get(version) !== release && !count(contents, release, 1)) return undefined;
+  const before: Package['releases'] = known?.releases ?? new Map<string, Release>();
+  const changed = mapDifference(before, of.releases);
+  for (const [keys, releases, by] of [
+    [changed.before, before, -1],
+    [changed.after, of.releases, 1],
+  ] as const)
+    for (const version of keys) {
+      const release = releases.get(version);
+      if (release && !count(contents, release, by)) return undefined;
+    }
   remembered.set(of.name, contents);
   const [oldest] = remembered.keys();
   if (remembered.size > REMEMBERED && oldest !== undefined) remembered.delete(oldest);

@@ -37,6 +37,8 @@ test('a tag leaves the map of releases where it is, and a release with it does n
   assert.equal(after(before, tag).releases, before.releases);
   const more = after(before, tag, fact.published('3.0.0'));
   assert.deepEqual([before.releases.size, more.releases.size], [2, 3]);
+  assert.equal(after(more, fact.published('4.0.0')).refs, more.refs);
+  assert.notEqual(after(more, fact.refSet('next', '3.0.0')).refs, more.refs);
 });
 
 test('the package that events are added to is left as it was', () => {

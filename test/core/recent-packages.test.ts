@@ -18,17 +18,21 @@ test('packages are kept by how many releases they have, and the one used longest
   assert.equal(recent.get('c'), c);
 });
 
-test('a package that is larger than all room is kept alone', () => {
+test('packages that are larger than all room are kept beside the others, the two that were used last', () => {
   const recent = new RecentPackages(10);
+  const kept = (): string[] => ['a', 'b', 'x', 'y', 'z'].filter((key) => recent.get(key));
   recent.set('a', ofSize(2));
-  const large = ofSize(50);
-  recent.set('large', large);
-  assert.equal(recent.get('a'), undefined);
-  assert.equal(recent.get('large'), large);
-  recent.set('b', ofSize(2));
-  assert.equal(recent.get('large'), undefined);
-  recent.set('b', ofSize(9));
-  assert.notEqual(recent.get('b'), undefined);
+  recent.set('x', ofSize(50));
+  recent.set('y', ofSize(60));
+  recent.set('b', ofSize(6));
+  assert.deepEqual(kept(), ['a', 'b', 'x', 'y']);
+  recent.set('x', ofSize(51));
+  recent.set('z', ofSize(40));
+  assert.deepEqual(kept(), ['a', 'b', 'x', 'z']);
+  // What was small has grown, and the other way round.
+  recent.set('a', ofSize(10));
+  recent.set('z', ofSize(1));
+  assert.deepEqual(kept(), ['a', 'b', 'z']);
   recent.clear();
-  assert.equal(recent.get('b'), undefined);
+  assert.deepEqual(kept(), []);
 });

@@ -174,6 +174,21 @@ test('what falls out of the cache is reduced again, and is the same', () => {
   assert.equal(state.package('x07', 'a')?.releases.size, versions.length + 1);
 });
 
+test('the package before a change is at hand, also when somebody has looked at what came of it', () => {
+  const growing = log();
+  const state = new RegistryState(growing, rulesOf);
+  const before = state.package('x07', 'foo');
+  assert.ok(before);
+  const change = eventsFrom([...start, fact.yanked('1.0.0')])[2];
+  assert.ok(change);
+  growing.grow([change]);
+  state.catchUp();
+  const key = state.keyOf({ ecosystem: 'x07', name: 'foo', of: 'package' });
+  assert.equal(state.packageBefore(key, change), before);
+  assert.notEqual(state.package('x07', 'foo'), before);
+  assert.equal(state.packageBefore(key, change), before);
+});
+
 test('asking twice gives the same object: what is cached is not reduced again', () => {
   const state = new RegistryState(log(), rulesOf);
   assert.equal(state.package('x07', 'foo'), state.package('x07', 'foo'));
