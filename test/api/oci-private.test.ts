@@ -283,8 +283,7 @@ async function tracesOf(data: string, word: string): Promise<string[]> {
     const isNamed = path.slice(root.length).includes(word);
     // Lists that follow later are being written: what was on its way a moment ago has its place by now.
     const text = entry.isFile() && (await readFile(path).catch(() => ''));
-    if (isNamed || (text && text.includes(word)))
-      traces.push(path.slice(root.length));
+    if (isNamed || (text && text.includes(word))) traces.push(path.slice(root.length));
   }
   return traces;
 }
