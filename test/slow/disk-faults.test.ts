@@ -1,10 +1,10 @@
 /** Disks that are full or broken: clear refusals, truthful answers, no lost write, and no help needed afterwards. */
 import assert from 'node:assert/strict';
-import { open, readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { isErrno } from '../../stores/durable-files.ts';
 import { eventually } from '../support/eventually.ts';
+import { fillUpTo } from '../support/full-disk.ts';
 import { openSmallDisk, powerCutUnavailable } from '../support/power-cut-disk.ts';
 import { checkAtRest, checkReleases, checkStores } from '../support/registry-check.ts';
 import { ReleaseLedger, type Release } from '../support/release-ledger.ts';
@@ -18,7 +18,6 @@ import { packX07 } from '../support/x07-package.ts';
 const noSmallDisk = (await powerCutUnavailable()) ?? false;
 const noStrace = (await watchingUnavailable()) ?? false;
 
-const BLOCK = 4096;
 /** More than one publish takes, so that the disk runs full at each of its steps. */
 const MOST_FREE_BLOCKS = 24;
 const MOST_CALLS = 80;
@@ -214,20 +213,4 @@ async function assertNothingLost(t: TestContext, { data, server, ledger }: Trial
 
 async function assertNothingIncoming(data: string): Promise<void> {
   assert.deepEqual(await readdir(join(data, 'blobs/incoming')), []);
-}
-
-/** Takes all the space of the disk that `filler` lies on, but for some blocks. */
-async function fillUpTo(filler: string, freeBlocks: number): Promise<void> {
-  const file = await open(filler, 'a');
-  try {
-    for (;;) await file.appendFile(Buffer.alloc(BLOCK));
-  } catch (error) {
-    if (!isErrno(error, 'ENOSPC')) throw error;
-    const { size } = await file.stat();
-    await file.truncate(Math.max(0, size - freeBlocks * BLOCK));
-    // The file system gives freed blocks back only with its next transaction.
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }

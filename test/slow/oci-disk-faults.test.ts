@@ -1,12 +1,12 @@
 /** Pushes to a disk that is full or broken: refused in the words of clients, nothing half there, and on it goes with room again. */
 import assert from 'node:assert/strict';
-import { open, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { digestOf } from '../../core/digest.ts';
-import { isErrno } from '../../stores/durable-files.ts';
 import { asker, type Ask, type Asked } from '../support/asking.ts';
 import { eventually } from '../support/eventually.ts';
+import { BLOCK, fillUpTo } from '../support/full-disk.ts';
 import type { Answer } from '../support/http.ts';
 import { anImage, assertOciError, IMAGE, type Descriptor } from '../support/oci-api.ts';
 import { OciBook, thing, type OciState, type OciThing } from '../support/oci-book.ts';
@@ -24,7 +24,6 @@ import { startOwn } from '../support/working-registry.ts';
 const noSmallDisk = (await powerCutUnavailable()) ?? false;
 const noStrace = (await watchingUnavailable()) ?? false;
 
-const BLOCK = 4096;
 /** More than a push takes, so that the disk runs full at each of its steps. */
 const MOST_FREE_BLOCKS = 24;
 const MOST_CALLS = 120;
@@ -331,20 +330,4 @@ async function withFault(
   const calls = await watched.stop();
   await assertWhole(trial);
   return calls.some((line) => line.includes('(INJECTED)')) ? outcome : undefined;
-}
-
-/** Takes all the space of the disk that `filler` lies on, but for some blocks. */
-async function fillUpTo(filler: string, freeBlocks: number): Promise<void> {
-  const file = await open(filler, 'a');
-  try {
-    for (;;) await file.appendFile(Buffer.alloc(BLOCK));
-  } catch (error) {
-    if (!isErrno(error, 'ENOSPC')) throw error;
-    const { size } = await file.stat();
-    await file.truncate(Math.max(0, size - freeBlocks * BLOCK));
-    // The file system gives freed blocks back only with its next transaction.
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }
