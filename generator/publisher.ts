@@ -23,6 +23,8 @@ const LAST_RETRY_MS = 5_000;
 /** Under load the roots are at most this late, or this many times the time they take. */
 const ROOTS_DELAY_MS = 1_000;
 const ROOTS_DELAY_FACTOR = 20;
+/** And never later, also when the clock is set meanwhile. */
+const ROOTS_LONGEST_DELAY_MS = 600_000;
 
 interface Waiter {
   readonly seq: number;
@@ -103,7 +105,8 @@ export class Publisher {
 
   #scheduleRoots(): void {
     if (this.#closed || this.#roots || this.#rootsTimer) return;
-    const wait = Math.max(0, this.#rootsNotBefore - this.#deps.clock.now());
+    const due = this.#rootsNotBefore - this.#deps.clock.now();
+    const wait = Math.min(Math.max(0, due), ROOTS_LONGEST_DELAY_MS);
     this.#rootsTimer = setTimeout(() => {
       this.#rootsTimer = undefined;
       this.#roots = this.#runRoots().finally(() => (this.#roots = undefined));

@@ -37,14 +37,14 @@ interface Bench extends World {
   readonly errors: unknown[];
 }
 
-async function openBench(t: TestContext): Promise<Bench> {
+async function openBench(t: TestContext, clock = aClock(0)): Promise<Bench> {
   const world = await openWorld();
   const { log, state, site, blobs, surfaces, rulesOf } = world;
   const generator = new WatchedGenerator({ log, state, target: site, blobs, surfaces });
   const errors: unknown[] = [];
   const publisher = new Publisher({
     generator,
-    clock: aClock(0),
+    clock,
     logLength: () => state.length,
     onError: (error) => errors.push(error),
   });
@@ -151,6 +151,26 @@ test('roots follow what was published while a round found nothing to do', async 
   assert.equal(await bench.publisher.visible(bench.log.length), 'visible');
   open();
   await eventually(() => assertExact(bench), 5_000);
+});
+
+test('a clock that is set while the roots are made does not put them off for days', async (t) => {
+  let time = 0;
+  const bench = await openBench(t, { now: () => time });
+  let open = (): void => undefined;
+  bench.generator.afterRoots = new Promise((resolve) => (open = resolve));
+  await bench.publish('foo', '1.0.0');
+  await bench.publisher.visible(bench.log.length);
+  await eventually(async () => assert.equal(bench.generator.rootRounds, 1), 5_000);
+  const waits = t.mock.method(globalThis, 'setTimeout').mock;
+  time += 30 * 24 * 3_600_000;
+  await bench.publish('bar', '1.0.0');
+  await bench.publisher.visible(bench.log.length);
+  open();
+  const delays = (): readonly unknown[] => waits.calls.map(({ arguments: [, delay] }) => delay);
+  await eventually(
+    async () => assert.ok(delays().includes(600_000), `it waits ${[...new Set(delays())].join()} ms`),
+    5_000,
+  );
 });
 
 test('a failure of the roots is tried again and never makes a publish degraded', async (t) => {
