@@ -16,6 +16,11 @@ output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 status=0
 seen=
+case "$suite" in unit | slow | clients) [ -n "${CAIRN_TEST_PROGRAM:-}" ] || compiles=1 ;; esac
+if [ -n "${compiles:-}" ]; then
+  npm run --silent test:compile
+  export CAIRN_TEST_PROGRAM="$PWD/.cache/program/bin/cairn.js"
+fi
 if [ "$suite" = unit ]; then
   concurrency=3
   seen=$(mktemp)

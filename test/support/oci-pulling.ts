@@ -41,7 +41,7 @@ export function startPulling(ask: Ask, names: readonly string[], site: string): 
 }
 
 /** @throws AssertionError unless every tag leads to a manifest, and that to all that it names. */
-export async function pullAll(ask: Ask, name: string): Promise<void> {
+async function pullAll(ask: Ask, name: string): Promise<void> {
   for (const tag of await tagsOf(ask, name)) {
     const manifest = await get(ask, `v2/${name}/manifests/${tag}`);
     if (manifest) await pullBelow(ask, name, manifest.body);
