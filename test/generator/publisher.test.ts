@@ -154,15 +154,15 @@ test('roots follow what was published while a round found nothing to do', async 
 });
 
 test('a clock that is set while the roots are made does not put them off for days', async (t) => {
-  let time = 0;
-  const bench = await openBench(t, { now: () => time });
+  const clock = aClock(0);
+  const bench = await openBench(t, clock);
   let open = (): void => undefined;
   bench.generator.afterRoots = new Promise((resolve) => (open = resolve));
   await bench.publish('foo', '1.0.0');
   await bench.publisher.visible(bench.log.length);
   await eventually(async () => assert.equal(bench.generator.rootRounds, 1), 5_000);
   const waits = t.mock.method(globalThis, 'setTimeout').mock;
-  time += 30 * 24 * 3_600_000;
+  clock.time += 30 * 24 * 3_600_000;
   await bench.publish('bar', '1.0.0');
   await bench.publisher.visible(bench.log.length);
   open();
