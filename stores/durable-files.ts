@@ -15,6 +15,7 @@ import {
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { sideBySide } from './side-by-side.ts';
 
 // Opening, writing a few kilobytes and renaming take microseconds, less than a trip through the thread pool costs this
 // thread. Only the sync waits for the disk, so only the sync is given away.
@@ -30,9 +31,9 @@ export async function syncPath(path: string): Promise<void> {
   }
 }
 
-/** Syncs each directory once, all at the same time: the journal of the disk commits them together. */
+/** Syncs each directory once, many at the same time: the journal of the disk commits them together. */
 export async function syncDirectories(directories: Iterable<string>): Promise<void> {
-  await Promise.all([...new Set(directories)].map(syncPath));
+  await sideBySide(new Set(directories), syncPath);
 }
 
 /** Creates a directory and its parents; durable when it returns. Cheap when it exists. */
@@ -54,6 +55,8 @@ const REMEMBERED_DIRECTORIES = 50_000;
 export class DurableDirectories {
   readonly #root: string;
   readonly #known = new Set<string>();
+  /** What is being made: thousands of files of one directory wait for it once. */
+  readonly #making = new Map<string, Promise<void>>();
 
   constructor(root: string) {
     this.#root = root;
@@ -62,6 +65,15 @@ export class DurableDirectories {
   /** Durable, with every directory above it up to the root, when it returns. */
   async ensure(directory: string): Promise<void> {
     if (this.#known.has(directory)) return;
+    let making = this.#making.get(directory);
+    if (!making) {
+      making = this.#make(directory).finally(() => this.#making.delete(directory));
+      this.#making.set(directory, making);
+    }
+    await making;
+  }
+
+  async #make(directory: string): Promise<void> {
     mkdirSync(directory, { recursive: true });
     // A directory is durable once the one that names it is synced; what is put into it is the caller's to sync.
     const unsure: string[] = [];

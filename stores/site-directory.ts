@@ -28,6 +28,7 @@ import {
   writeWhole,
 } from './durable-files.ts';
 import { clearLeftovers } from './leftovers.ts';
+import { sideBySide } from './side-by-side.ts';
 import { startBuild } from './site-build.ts';
 import {
   clearTemporaries,
@@ -102,7 +103,7 @@ export class SiteDirectory implements SiteTarget {
 
   async put(files: readonly SiteFile[]): Promise<void> {
     await this.#again(async () => {
-      for (const together of byRank(files)) await Promise.all(together.map((file) => this.#putOne(file)));
+      for (const together of byRank(files)) await sideBySide(together, (file) => this.#putOne(file));
       // Also where nothing changed: whoever wrote those bytes may have been killed before this step.
       await syncDirectories(files.map(({ path }) => dirname(join(this.root, path))));
     });
