@@ -186,8 +186,10 @@ class Client {
       case 'chunk':
       case 'last chunk':
         return this.#goOn(await this.#conversation());
-      case 'blob':
       case 'mount':
+        if (await this.#mountLayer()) return;
+        break;
+      case 'blob':
       case 'between':
       case 'manifest':
       case 'tag move':
@@ -260,6 +262,21 @@ class Client {
     if (from === undefined) return this.#pushBlob(name, BASE);
     const path = `v2/${name}/blobs/uploads/?mount=${base.digest}&from=${from}`;
     await this.#send('mount', [[thing.blob(name, base.digest), 'there']], { method: 'POST', path }, 201);
+  }
+
+  /** A layer of its own into a repository that has not got it: what all images have in common is everywhere soon. */
+  async #mountLayer(): Promise<boolean> {
+    const name = this.#random.pick([...SHARED, this.#own]) ?? this.#own;
+    const image = this.#images.findLast(
+      (one) =>
+        one.layer !== undefined &&
+        this.#book.isThere('blob', one.name, one.layer) &&
+        !this.#book.isThere('blob', name, one.layer),
+    );
+    if (image?.layer === undefined) return false;
+    const path = `v2/${name}/blobs/uploads/?mount=${image.layer}&from=${image.name}`;
+    await this.#send('mount', [[thing.blob(name, image.layer), 'there']], { method: 'POST', path }, 201);
+    return true;
   }
 
   async #pushBlob(name: string, bytes: Buffer): Promise<void> {
