@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SHORTEST_LIFETIME_SECONDS } from '../core/access-tokens.ts';
 import type { Registration } from '../core/account-book.ts';
+import { EnvironmentTokens } from '../core/environment-tokens.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { Upstream } from '../core/ports.ts';
 import { LONGEST_LIFETIME_SECONDS } from '../core/rotating-keys.ts';
@@ -14,6 +15,7 @@ import { allSurfaces } from '../surfaces/index.ts';
 import { checkTrustedRoot } from '../ecosystems/sigstore.ts';
 import type { UpstreamLimits } from '../stores/upstream-http.ts';
 import { parseUpstreamUrl } from './npm-registry.ts';
+import { ownTokens } from './own-tokens.ts';
 
 export interface Options {
   readonly dataDirectory: string;
@@ -22,6 +24,8 @@ export interface Options {
   readonly said: Said;
   readonly administratorToken: string | undefined;
   readonly bootstrapSecret: string | undefined;
+  /** For a namespace or an ecosystem each. */
+  readonly environmentTokens: EnvironmentTokens;
   /** Origins whose pages may read the API; `*` for all. */
   readonly corsOrigins: readonly string[];
   readonly registration: Registration;
@@ -102,6 +106,8 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
     x07: verifiedNamespaces ? { ...file.x07, verifiedNamespaces: [...verifiedNamespaces] } : file.x07,
   };
   checkSettings(said);
+  const administratorToken = env('CAIRN_ADMIN_TOKEN');
+  const bootstrapSecret = env('CAIRN_BOOTSTRAP_TOKEN');
   return {
     dataDirectory: resolve(flags.data ?? env('CAIRN_DATA') ?? file.data ?? './cairn-data'),
     listen: parseListen(
@@ -112,8 +118,12 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
         '127.0.0.1:8080',
     ),
     said,
-    administratorToken: env('CAIRN_ADMIN_TOKEN'),
-    bootstrapSecret: env('CAIRN_BOOTSTRAP_TOKEN'),
+    administratorToken,
+    bootstrapSecret,
+    environmentTokens: new EnvironmentTokens(
+      [...ownTokens(env('CAIRN_TOKENS')), ...aliases.tokens],
+      [administratorToken, bootstrapSecret],
+    ),
     corsOrigins: listIn('CAIRN_CORS_ORIGINS') ?? file.corsOrigins ?? [],
     registration: parseRegistration(
       flags.registration ?? env('CAIRN_REGISTRATION') ?? file.registration ?? 'closed',
@@ -133,6 +143,7 @@ interface AllAliases {
   said(name: string): string | undefined;
   standard(name: string): string | undefined;
   readonly notes: readonly string[];
+  readonly tokens: NonNullable<Aliases['tokens']>;
 }
 
 /** Settings in the words of the servers that ecosystems come from. What is said in both words counts in ours. */
@@ -152,6 +163,7 @@ function aliasesIn(environment: NodeJS.ProcessEnv): AllAliases {
     },
     standard: (name) => valuesIn(name, ({ standards = {} }) => standards)[0],
     notes: [...new Set(all.flatMap(({ notes }) => notes))],
+    tokens: all.flatMap(({ tokens = [] }) => tokens),
   };
 }
 

@@ -222,7 +222,7 @@ interface AppParts {
 
 function appFor({ registry, upstream, options, log, metrics, isStopping }: AppParts): RequestListener {
   const { state, writer, blobs, uploads, site, publisher, accounts, keys } = registry;
-  const { administratorToken, bootstrapSecret, corsOrigins, sigstoreRoot } = options;
+  const { administratorToken, environmentTokens, bootstrapSecret, corsOrigins, sigstoreRoot } = options;
   const accessTokens = accessTokensOf(registry, options, log);
   const health = (): Health => {
     const { seq, failure } = publisher.status;
@@ -250,7 +250,14 @@ function appFor({ registry, upstream, options, log, metrics, isStopping }: AppPa
     upstream,
     counters: registry.counters,
     site: siteReader(site.root),
-    auth: authenticator({ accounts, accessTokens, clock: systemClock, administratorToken, bootstrapSecret }),
+    auth: authenticator({
+      accounts,
+      accessTokens,
+      clock: systemClock,
+      administratorToken,
+      environmentTokens,
+      bootstrapSecret,
+    }),
     metrics,
     corsOrigins,
     sigstoreRoot,
@@ -266,7 +273,7 @@ function appFor({ registry, upstream, options, log, metrics, isStopping }: AppPa
 
 function accessTokensOf(
   { accessKeys, accounts, state }: Registry,
-  { accessTokenSeconds, administratorToken: token }: Options,
+  { accessTokenSeconds, administratorToken: token, environmentTokens: environment }: Options,
   log: pino.Logger,
 ): AccessTokens {
   return new AccessTokens({
@@ -282,6 +289,7 @@ function accessTokensOf(
     issuer: () => state.settings.publicUrl,
     lifetimeSeconds: accessTokenSeconds,
     administrator: token === undefined ? undefined : { handle: ADMINISTRATOR, token },
+    environment,
   });
 }
 

@@ -4,6 +4,7 @@
  */
 import type { EcosystemId, RegistryKey, Settings } from '../schema/types.ts';
 import type { Json } from '../core/canonical-json.ts';
+import type { GivenToken } from '../core/environment-tokens.ts';
 import type { RegistryError } from '../core/errors.ts';
 import type { Package, Ref, Release } from '../core/package.ts';
 import type { Counters } from '../core/ports.ts';
@@ -35,6 +36,8 @@ export interface Aliases {
   readonly variables: Environment;
   /** What that server does where nobody says anything, neither in its words nor in ours. */
   readonly standards?: Environment;
+  /** Tokens that the operator gives there, in the words of that server (`given-tokens.ts` reads lists of them). */
+  readonly tokens?: readonly GivenToken[];
   /** What is accepted and does nothing, and why: said at start. */
   readonly notes: readonly string[];
 }
