@@ -19,9 +19,11 @@ import { LogDamage, RegistryError } from '../core/errors.ts';
 import { LogInSessions } from '../core/log-in-sessions.ts';
 import { allScopes } from '../core/permission.ts';
 import { RotatingKeys } from '../core/rotating-keys.ts';
+import type { RequestLimiter } from '../core/ports.ts';
 import { allSurfaces } from '../surfaces/index.ts';
 import type { Settings } from '../schema/types.ts';
 import { refuseUnfitDisk } from '../stores/disk-check.ts';
+import { MemoryLimiter } from '../stores/request-limiter.ts';
 import { siteReader } from '../stores/site-reader.ts';
 import { HttpUpstream } from '../stores/upstream-http.ts';
 import { startChores } from './chores.ts';
@@ -88,7 +90,8 @@ export async function serve(options: Options, say: (line: string) => void): Prom
     upstream = openUpstream(registry.state, options.npmFallback, say);
     const control = createControlServer(localControl(registry));
     await listenOn(control, socketPath);
-    handler = appFor({ registry, upstream, options, log, metrics, isStopping: () => isStopping });
+    const limiter = new MemoryLimiter();
+    handler = appFor({ registry, upstream, options, log, metrics, limiter, isStopping: () => isStopping });
     await introduce(registry, options, say);
     const chores = startChores(registry, (error) =>
       log.error({ err: error }, 'a chore failed; it is tried again'),
@@ -217,10 +220,19 @@ interface AppParts {
   readonly options: Options;
   readonly log: pino.Logger;
   readonly metrics: Metrics;
+  readonly limiter: RequestLimiter;
   readonly isStopping: () => boolean;
 }
 
-function appFor({ registry, upstream, options, log, metrics, isStopping }: AppParts): RequestListener {
+function appFor({
+  registry,
+  upstream,
+  options,
+  log,
+  metrics,
+  limiter,
+  isStopping,
+}: AppParts): RequestListener {
   const { state, writer, blobs, uploads, site, publisher, accounts, keys } = registry;
   const { administratorToken, environmentTokens, bootstrapSecret, corsOrigins, sigstoreRoot } = options;
   const accessTokens = accessTokensOf(registry, options, log);
@@ -259,6 +271,8 @@ function appFor({ registry, upstream, options, log, metrics, isStopping }: AppPa
       bootstrapSecret,
     }),
     metrics,
+    limits: { limiter, clock: systemClock, said: options.limits },
+    trustedProxies: options.trustedProxies,
     corsOrigins,
     sigstoreRoot,
     version,
