@@ -39,6 +39,18 @@ export function parseProxies(networks: readonly string[] | undefined): readonly 
   return networks;
 }
 
+/** @throws RegistryError `bad-request`, without the URL: it may hold a password. */
+export function parseRedisUrl(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  // Valkey speaks the same protocol, and its users write its name.
+  const url = text.replace(/^valkey(s?):/, 'redis$1:');
+  if (!/^rediss?:$/.test(URL.canParse(url) ? new URL(url).protocol : '') || new URL(url).hostname === '')
+    throw wrong(
+      'CAIRN_LIMITS_REDIS: use a URL such as redis://127.0.0.1:6379 or rediss://user:password@host',
+    );
+  return url;
+}
+
 function wrong(message: string): RegistryError {
   return new RegistryError('bad-request', message);
 }

@@ -15,7 +15,7 @@ import { ecosystems } from '../ecosystems/index.ts';
 import { allSurfaces } from '../surfaces/index.ts';
 import { checkTrustedRoot } from '../ecosystems/sigstore.ts';
 import type { UpstreamLimits } from '../stores/upstream-http.ts';
-import { parseLimits, parseProxies } from './limit-options.ts';
+import { parseLimits, parseProxies, parseRedisUrl } from './limit-options.ts';
 import { parseUpstreamUrl } from './npm-registry.ts';
 import { ownTokens } from './own-tokens.ts';
 
@@ -33,6 +33,8 @@ export interface Options {
   readonly registration: Registration;
   /** How many requests clients may send, by surface, where somebody says so. */
   readonly limits: SaidLimits;
+  /** Where several processes count requests together; each by itself when undefined. Never shown: it may hold a password. */
+  readonly limitsRedis: string | undefined;
   /** Networks of the proxies before this server, which are believed about where a request comes from. */
   readonly trustedProxies: readonly string[];
   /** How long an access token is good. */
@@ -142,6 +144,7 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
       ...parseLimits(aliases.said('CAIRN_LIMITS')),
       ...parseLimits(environment['CAIRN_LIMITS']),
     },
+    limitsRedis: parseRedisUrl(env('CAIRN_LIMITS_REDIS')),
     trustedProxies: parseProxies(listIn('CAIRN_TRUSTED_PROXIES') ?? file.trustedProxies),
     accessTokenSeconds: parseLifetime(env('CAIRN_ACCESS_TOKEN_SECONDS') ?? file.accessTokenSeconds ?? 300),
     sigstoreRoot: readTrustedRoot(env('CAIRN_SIGSTORE_TRUSTED_ROOT') ?? file.sigstoreTrustedRoot),

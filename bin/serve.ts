@@ -68,6 +68,7 @@ export async function serve(options: Options, say: (line: string) => void): Prom
   const socketPath = controlSocketPath(options.dataDirectory);
   let registry: Registry | undefined;
   let upstream: HttpUpstream | undefined;
+  let limiter: RequestLimiter | undefined;
   try {
     const metrics = createMetrics(
       {
@@ -90,7 +91,7 @@ export async function serve(options: Options, say: (line: string) => void): Prom
     upstream = openUpstream(registry.state, options.npmFallback, say);
     const control = createControlServer(localControl(registry));
     await listenOn(control, socketPath);
-    const limiter = new MemoryLimiter();
+    limiter = await openLimiter(options.limitsRedis, log);
     handler = appFor({ registry, upstream, options, log, metrics, limiter, isStopping: () => isStopping });
     await introduce(registry, options, say);
     const chores = startChores(registry, (error) =>
@@ -103,6 +104,7 @@ export async function serve(options: Options, say: (line: string) => void): Prom
       chores,
       registry,
       upstream,
+      limiter,
       socketPath,
       url: urlOf(server, options.listen.host),
       // From here on new writes are refused, and reads go on.
@@ -112,6 +114,7 @@ export async function serve(options: Options, say: (line: string) => void): Prom
       },
     });
   } catch (error) {
+    limiter?.close();
     await registry?.close();
     server.close();
     server.closeAllConnections();
@@ -285,6 +288,22 @@ function appFor({
   });
 }
 
+async function openLimiter(url: string | undefined, log: pino.Logger): Promise<RequestLimiter> {
+  if (url === undefined) return new MemoryLimiter();
+  // Loaded where it is used: it weighs as much as all the rest that starts.
+  const { RedisLimiter } = await import('../stores/redis-limiter.ts');
+  return RedisLimiter.open({
+    url,
+    clock: systemClock,
+    onTrouble: (error) =>
+      log.error(
+        { err: error },
+        'Redis does not answer: this process counts requests by itself until it does',
+      ),
+    onRecovery: () => log.info('Redis answers again: requests are counted together'),
+  });
+}
+
 function accessTokensOf(
   { accessKeys, accounts, state }: Registry,
   { accessTokenSeconds, administratorToken: token, environmentTokens: environment }: Options,
@@ -341,6 +360,7 @@ interface Parts {
   readonly chores: ReturnType<typeof startChores>;
   readonly registry: Registry;
   readonly upstream: HttpUpstream | undefined;
+  readonly limiter: RequestLimiter;
   readonly socketPath: string;
   readonly url: string;
   readonly finishWrites: () => Promise<void>;
@@ -352,6 +372,7 @@ function running({
   chores,
   registry,
   upstream,
+  limiter,
   socketPath,
   url,
   finishWrites,
@@ -367,6 +388,7 @@ function running({
     await Promise.all([closed, collected]);
     clearTimeout(patience);
     upstream?.close();
+    limiter.close();
     control.close();
     control.closeAllConnections();
     await chores.stop();

@@ -25,9 +25,9 @@ export class MemoryLimiter implements RequestLimiter {
 export async function takeFrom(counter: RateLimiterAbstract, key: string): Promise<TakenRequest> {
   try {
     const { remainingPoints, msBeforeNext } = await counter.consume(key);
-    return { accepted: true, remaining: remainingPoints, endsInMs: msBeforeNext };
+    return { accepted: true, remaining: remainingPoints, endsInMs: Math.max(0, msBeforeNext) };
   } catch (refused) {
     if (!(refused instanceof RateLimiterRes)) throw refused;
-    return { accepted: false, remaining: 0, endsInMs: refused.msBeforeNext };
+    return { accepted: false, remaining: 0, endsInMs: Math.max(0, refused.msBeforeNext) };
   }
 }
