@@ -123,6 +123,8 @@ function changesBetween(
   { groupOf, filesForRef }: Surface,
 ): { readonly before: Changed; readonly after: Changed } | undefined {
   if (!before || !isShown(before) || !isShown(after) || !sameOwners(before, after)) return undefined;
+  // What is said of all of a package is said in the files of each release.
+  if (before.deprecated !== after.deprecated) return undefined;
   const releases = mapDifference(before.releases, after.releases);
   const groups = new Set<string>();
   const note = (of: Package, keys: readonly string[]): void => {

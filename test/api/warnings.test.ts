@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { remoteControl } from '../../api/control.ts';
 import { asker, type Asked } from '../support/asking.ts';
+import { cairnOk } from '../support/command-line.ts';
 import { bearer, send } from '../support/http.ts';
 import { npmApi, type NpmApi } from '../support/npm-api.ts';
 import { ADMIN_TOKEN } from '../support/server-process.ts';
@@ -95,12 +96,23 @@ test('npm reads of a version that is deprecated, or of all of them, and no more 
   assert.deepEqual(await storedState(server), before);
   await ok({ path, token: ADMIN_TOKEN, json: { ...lib, message: 'Use other.' } });
   assert.deepEqual(await deprecated(), ['Use 1.1.0.', 'Use other.']);
+  // In every document of a version as well, whichever of them changed.
+  const inDocuments = async (paths: readonly string[]): Promise<readonly unknown[]> =>
+    Promise.all(
+      paths.map(async (at) => (await jsonAt<Record<string, unknown>>(`${server.url}/${at}`))['deprecated']),
+    );
+  const documents = ['npm/lib/1.0.0', 'npm/lib/1.1.0', 'npm/lib/latest'];
+  const ofPantry = ['pantry/packages/lib/1.0.0', 'pantry/packages/lib/1.1.0', 'pantry/packages/lib'];
+  const all = ['Use 1.1.0.', 'Use other.', 'Use other.'];
+  assert.deepEqual(await inDocuments([...documents, ...ofPantry]), [...all, ...all]);
+  assert.match(await cairnOk(['regen', '--check', '--data', server.data]), /^clean/);
   assert.deepEqual(await ok({ path, token: ann, json: { ...lib, message: null } }), {
     ...lib,
     deprecated: null,
   });
   await ok({ path, token: ann, json: { ...one, message: null } });
   assert.deepEqual(await deprecated(), [undefined, undefined]);
+  assert.deepEqual(new Set(await inDocuments([...documents, ...ofPantry])), new Set([undefined]));
 });
 
 test('X07 reads of what is deprecated as an advisory of that kind', async (t) => {
