@@ -123,13 +123,19 @@ export function createApp(deps: AppDeps): RequestListener {
     if (cors) response.setHeaders(new Map(Object.entries(cors.headersFor(request.headers))));
     const limiting = limited?.limiting(context.head);
     if (!limiting) return answer(request, response, context, site);
-    void count(request, response, context, limiting).then(
-      () => answer(request, response, context, site),
-      (error) => {
-        attend(request, response, context, deps);
-        refuse(asRegistryError(error, requestId, deps), context, response);
-      },
-    );
+    void count(request, response, context, limiting)
+      .then(
+        () => answer(request, response, context, site),
+        (error) => {
+          attend(request, response, context, deps);
+          refuse(asRegistryError(error, requestId, deps), context, response);
+        },
+      )
+      // A bug, which must not end the process.
+      .catch((error: unknown) => {
+        deps.onError(error, requestId);
+        response.destroy();
+      });
   };
 
   /** @throws RegistryError `rate-limited` */

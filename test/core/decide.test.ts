@@ -844,6 +844,20 @@ const cases: Record<string, readonly Case[]> = {
       gives: [],
     },
     {
+      when: 'exactly this one, once more, by whom it was for',
+      given: [...withOffer(later), { kind: 'transfer-cancelled', by: 'bob', ...ofFoo }],
+      command: { ...cancel, id: offerId },
+      by: bob,
+      gives: [],
+    },
+    {
+      when: 'exactly this one, once more, by a third account',
+      given: [...withOffer(later), { kind: 'transfer-cancelled', by: 'bob', ...ofFoo }],
+      command: { ...cancel, id: offerId },
+      by: anActor('carl'),
+      gives: 'not-owner',
+    },
+    {
       when: 'exactly this one, which was accepted',
       given: [...withOffer(later), { kind: 'transfer-accepted', by: 'bob', ...ofFoo }],
       command: { ...cancel, id: offerId },
