@@ -1,11 +1,14 @@
-/** What the server answers on its own behalf, whatever ecosystems are on: health, metrics, its own document. */
+/** What the server answers on its own behalf, whatever ecosystems are on: health, metrics, its own document, what they all share. */
 import { RegistryError } from '../core/errors.ts';
 import type { JsonSchema } from '../core/route-doc.ts';
 import type { DocumentedRoute, HttpAnswer } from '../core/route.ts';
 import type { Settings } from '../schema/types.ts';
 import { mountOf, type Surface } from '../ecosystems/ecosystem.ts';
 import { openApiDocument, type DocumentedSurface } from '../ecosystems/openapi.ts';
+import { limitsOf, type SaidLimits } from './limits.ts';
 import { renderProblem } from './problems.ts';
+import { transferRoutes } from './transfers.ts';
+import { warningRoutes } from './warnings.ts';
 
 export interface Health {
   readonly ready: boolean;
@@ -18,6 +21,8 @@ export interface Health {
 export interface OwnSurfaceDeps {
   readonly surfaces: readonly Surface[];
   readonly version: string;
+  /** What the operator says about limits; what surfaces say themselves where it is absent. */
+  readonly limits?: { readonly said: SaidLimits };
   readonly settings: () => Settings;
   readonly health: () => Health;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
@@ -113,6 +118,8 @@ export function ownSurface(deps: OwnSurfaceDeps): Surface {
         success: { description: 'OpenAPI 3.1.', schema: { type: 'object' } },
       },
     },
+    ...transferRoutes,
+    ...warningRoutes,
   ];
   const own: Surface = {
     id: 'cairn',
@@ -127,18 +134,20 @@ export function ownSurface(deps: OwnSurfaceDeps): Surface {
     filesForRelease: () => [],
     filesForPackage: () => [],
     filesForRoot: () => [],
+    takesBasic: true,
     renderError: renderProblem,
   };
   return own;
 }
 
-type DocumentDeps = Pick<OwnSurfaceDeps, 'surfaces' | 'version' | 'settings'>;
+type DocumentDeps = Pick<OwnSurfaceDeps, 'surfaces' | 'version' | 'settings' | 'limits'>;
 
-function documentOf(own: Surface, { surfaces, version, settings }: DocumentDeps): object {
+function documentOf(own: Surface, { surfaces, version, settings, limits }: DocumentDeps): object {
   const { publicUrl } = settings();
   const mounted = surfaces.flatMap((surface): DocumentedSurface[] => {
     const mount = mountOf(surface, settings());
-    return mount === undefined ? [] : [{ surface, prefix: mount === '/' ? '' : mount }];
+    const isLimited = limitsOf(surface, surfaces, limits?.said) !== undefined;
+    return mount === undefined ? [] : [{ surface, prefix: mount === '/' ? '' : mount, isLimited }];
   });
   return openApiDocument(
     {

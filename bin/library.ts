@@ -80,6 +80,14 @@ export interface ServerSettings {
   readonly registration?: 'closed' | 'open' | 'invited' | undefined;
   /** How long an access token is good, from 60 to 3600; default 300. Not recorded. */
   readonly accessTokenSeconds?: number | undefined;
+  /** Requests a minute by surface, such as `{ npm: '1000/100', x07: 'off' }`, where another number than the surface's own is wanted. Not recorded. */
+  readonly limits?: Readonly<Record<string, string>> | undefined;
+  /** Where several processes count requests together, such as `redis://127.0.0.1:6379`; default each by itself. */
+  readonly limitsRedis?: string | undefined;
+  /** Networks of the proxies before this server, which are believed about where a request comes from; default none. */
+  readonly trustedProxies?: readonly string[] | undefined;
+  /** Tokens for a namespace or an ecosystem, by place, such as `{ 'npm/@acme': TOKEN }`; good while this server runs and stored nowhere. */
+  readonly tokens?: Readonly<Record<string, string>> | undefined;
   /**
    * Gets, line by line, what `cairn serve` prints at its start. Without any token (`administratorToken`, or one of
    * `createToken`) a first start makes one for an administrator, and tells it here once and nowhere else.
@@ -128,6 +136,12 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     CAIRN_NPM_FALLBACK: String(settings.npmFallback ?? false),
     CAIRN_ADMIN_TOKEN: settings.administratorToken,
     CAIRN_ACCESS_TOKEN_SECONDS: settings.accessTokenSeconds?.toString(),
+    CAIRN_LIMITS: pairsOf(settings.limits),
+    CAIRN_LIMITS_REDIS: settings.limitsRedis,
+    CAIRN_TRUSTED_PROXIES: settings.trustedProxies?.join(','),
+    CAIRN_TOKENS: Object.entries(settings.tokens ?? {})
+      .map(([place, token]) => `${place}:${token}`)
+      .join(','),
   });
   return serve({ ...options, said: { ...options.said, x07, npm, oci } }, say);
 }

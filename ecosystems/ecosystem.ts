@@ -4,8 +4,10 @@
  */
 import type { EcosystemId, RegistryKey, Settings } from '../schema/types.ts';
 import type { Json } from '../core/canonical-json.ts';
+import type { GivenToken } from '../core/environment-tokens.ts';
 import type { RegistryError } from '../core/errors.ts';
 import type { Package, Ref, Release } from '../core/package.ts';
+import type { RateLimits } from '../core/limits.ts';
 import type { Counters } from '../core/ports.ts';
 import type { Call, DocumentedRoute, HttpAnswer, RequestHead } from '../core/route.ts';
 import type { StateView } from '../core/state.ts';
@@ -35,6 +37,8 @@ export interface Aliases {
   readonly variables: Environment;
   /** What that server does where nobody says anything, neither in its words nor in ours. */
   readonly standards?: Environment;
+  /** Tokens that the operator gives there, in the words of that server (`given-tokens.ts` reads lists of them). */
+  readonly tokens?: readonly GivenToken[];
   /** What is accepted and does nothing, and why: said at start. */
   readonly notes: readonly string[];
 }
@@ -74,7 +78,7 @@ export interface Surface {
   readonly hosts?: Readonly<Record<string, string>>;
   /** The one spelling of a path that its clients spell in several ways; below the mount, as it was sent. */
   canonicalPath?(path: string): string;
-  /** Files of one release. May depend on the release, on ownership and on settings; never on other releases or refs. */
+  /** Files of one release. May depend on the release, on ownership and deprecation of its package and on settings; never on other releases or refs. */
   filesForRelease(release: Release, of: Package, site: SiteContext): Iterable<SiteFile>;
   /** Releases of one package may say the same file, with the same bytes: it is there as long as one of them says it. */
   readonly releasesShareFiles?: true;
@@ -110,6 +114,11 @@ export interface Surface {
   readonly takesBareTokens?: boolean;
   /** Its clients may send access tokens, as they send other ones: those that were made for this audience. */
   readonly takesAccessTokens?: { audience(site: SiteContext): string };
+  /**
+   * How many requests a client may send in a minute, answers from files included; the operator can say otherwise. Absent: as many as
+   * they like. What stands `beside` this surface, or `below` it, counts with it and has none of its own.
+   */
+  readonly limits?: RateLimits;
   /** What OPTIONS is answered with on each of its paths, where its protocol is for the pages of every origin. */
   readonly preflight?: HttpAnswer;
   /**

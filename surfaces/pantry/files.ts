@@ -22,7 +22,7 @@ export function* filesForRelease(release: Release, of: Package, site: SiteContex
   const { name } = of;
   const { version } = release;
   yield siteFile(site.mount, paths.tarball, { name, version }, blob);
-  const document = JSON.stringify(metadataOf(release, of.name, site.baseUrl));
+  const document = JSON.stringify(metadataOf(release, of, site.baseUrl));
   yield siteFile(site.mount, paths.version, { name, version }, document);
 }
 
@@ -52,7 +52,7 @@ export function* filesForPackage(of: Package, { mount, baseUrl }: SiteContext): 
   const [latest] = listed;
   if (!latest) return;
   const versions = listed.map(({ version }) => version);
-  yield siteFile(mount, paths.package, { name }, JSON.stringify(metadataOf(latest, name, baseUrl)));
+  yield siteFile(mount, paths.package, { name }, JSON.stringify(metadataOf(latest, of, baseUrl)));
   yield siteFile(mount, paths.versions, { name }, JSON.stringify({ versions }));
 }
 
@@ -159,8 +159,13 @@ export function commitBlobOf({ artifacts: [tarball] }: Ref): ReturnType<typeof b
   return tarball && { blob: asDigest(tarball.digest), size: tarball.size };
 }
 
-export function metadataOf(release: Release, name: string, baseUrl: string): object {
+export function metadataOf(
+  release: Release,
+  { name, deprecated: ofPackage }: Pick<Package, 'name' | 'deprecated'>,
+  baseUrl: string,
+): object {
   const { manifest, integrity } = readMeta(release);
+  const deprecated = release.deprecated?.message ?? ofPackage?.message;
   return {
     name,
     version: release.version,
@@ -169,7 +174,7 @@ export function metadataOf(release: Release, name: string, baseUrl: string): obj
     checksum: archiveOf(release)?.digest,
     integrity,
     publishedAt: release.publishedAt,
-    ...(release.deprecated?.message === undefined ? {} : { deprecated: release.deprecated.message }),
+    ...(deprecated === undefined ? {} : { deprecated }),
   };
 }
 

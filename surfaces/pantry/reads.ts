@@ -28,7 +28,7 @@ export async function readMissingPackage(call: Call, view: StateView): Promise<H
   const name = nameOf(call);
   const of = await privatePackage(call, view, name);
   const latest = of && listedOf(of)[0];
-  if (latest) return answer(200, metadataOf(latest, name, siteOf(call, view).baseUrl));
+  if (of && latest) return answer(200, metadataOf(latest, of, siteOf(call, view).baseUrl));
   const foreign = of ? undefined : await foreignMetadata(call, view, name);
   if (foreign) return answer(200, foreign);
   throw notFound('Package not found');
@@ -41,7 +41,8 @@ export async function readMissingVersion(call: Call, view: StateView): Promise<H
   if (!isAskableVersion(version)) throw noVersion();
   const of = await privatePackage(call, view, name);
   const release = of?.releases.get(rules.versionKey(version));
-  if (release && isListed(release)) return answer(200, metadataOf(release, name, siteOf(call, view).baseUrl));
+  if (of && release && isListed(release))
+    return answer(200, metadataOf(release, of, siteOf(call, view).baseUrl));
   const foreign = of ? undefined : await foreignMetadata(call, view, name, version);
   if (foreign) return answer(200, foreign);
   // Counts are for everybody. Of what few may know of, nobody gets to hear that it was asked for.

@@ -72,6 +72,30 @@ test('a program starts a registry, publishes with a token it made, reads what ha
   await assert.rejects(fetch(server.url));
 });
 
+test('a program limits requests, believes its proxy, and gives tokens for a place', async (t) => {
+  const dataDirectory = await temporaryDirectory(t);
+  const server = await startServer({
+    dataDirectory,
+    listen,
+    administratorToken: 'secret',
+    limits: { x07: '100/1' },
+    trustedProxies: ['127.0.0.1'],
+    tokens: { 'x07/acme-hello': 'a-token-for-one-name' },
+  });
+  t.after(() => server.stop());
+  assert.equal((await publish(server.url, 'a-token-for-one-name', 'acme-hello')).status, 200);
+  assert.equal((await publish(server.url, 'a-token-for-one-name', 'acme-other')).status, 403);
+  const status = async (client: string): Promise<number> =>
+    (await fetch(`${server.url}/x07/index/config.json`, { headers: { 'x-forwarded-for': client } })).status;
+  assert.deepEqual(
+    [await status('192.0.2.1'), await status('192.0.2.1'), await status('192.0.2.2')],
+    [200, 429, 200],
+  );
+  await assert.rejects(startServer({ dataDirectory, listen, limits: { x07: 'many' } }), {
+    code: 'bad-request',
+  });
+});
+
 test('a program regenerates a site, and is told what differs from the log', async (t) => {
   const dataDirectory = await temporaryDirectory(t);
   const server = await startServer({ dataDirectory, listen, administratorToken: 'secret' });

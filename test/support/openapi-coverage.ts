@@ -1,5 +1,6 @@
 /** `openapi-coverage.ts FILE`: fails when the API's document describes an answer that no test has seen. */
 import { readFileSync } from 'node:fs';
+import type { SaidLimits } from '../../api/limits.ts';
 import { apiDocument } from '../../api/own-surface.ts';
 import { allSurfaces } from '../../surfaces/index.ts';
 import type { Document } from './openapi-check.ts';
@@ -8,11 +9,13 @@ const mounts = Object.fromEntries(
   allSurfaces.filter(({ below }) => !below).map(({ id, defaultMount }) => [id, defaultMount]),
 );
 
-/** As a registry with every surface at its own place serves it. */
-export function wholeDocument(): Document {
+/** As a registry with every surface at its own place serves it; with limits of the operator, where they are given. */
+export function wholeDocument(said: SaidLimits = {}): Document {
   const settings = { publicUrl: 'https://registry.test', mounts };
   return JSON.parse(
-    JSON.stringify(apiDocument({ surfaces: allSurfaces, version: '0.0.0', settings: () => settings })),
+    JSON.stringify(
+      apiDocument({ surfaces: allSurfaces, version: '0.0.0', settings: () => settings, limits: { said } }),
+    ),
   ) as Document;
 }
 
