@@ -58,6 +58,8 @@ export interface AppDeps extends CallDeps {
   readonly metrics: Metrics;
   /** Origins whose pages may read the API; `*` for all. */
   readonly corsOrigins: readonly string[];
+  /** What one upload may have, by surface, where the operator has said so. */
+  readonly maxUploadBytes?: Readonly<Record<string, number>>;
   /** Of this program. */
   readonly version: string;
   /** Reads go on; a write that comes now could not be promised to finish. */
@@ -278,6 +280,7 @@ async function answerCall(
       directory,
       session,
       audience,
+      maxUploadBytes: deps.maxUploadBytes?.[surface.id],
     },
     deps,
   );

@@ -261,6 +261,7 @@ function appFor({ registry, upstream, options, log, metrics, isStopping }: AppPa
     metrics,
     corsOrigins,
     sigstoreRoot,
+    maxUploadBytes: options.maxUploadBytes,
     version,
     visible: (seq) => publisher.visible(seq),
     health,
