@@ -1,6 +1,7 @@
 /** Where settings come from: flags, then the environment, then the configuration file, then defaults. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { SaidLimits } from '../api/limits.ts';
 import { SHORTEST_LIFETIME_SECONDS } from '../core/access-tokens.ts';
 import type { Registration } from '../core/account-book.ts';
 import { EnvironmentTokens } from '../core/environment-tokens.ts';
@@ -14,6 +15,7 @@ import { ecosystems } from '../ecosystems/index.ts';
 import { allSurfaces } from '../surfaces/index.ts';
 import { checkTrustedRoot } from '../ecosystems/sigstore.ts';
 import type { UpstreamLimits } from '../stores/upstream-http.ts';
+import { parseLimits, parseProxies, parseRedisUrl } from './limit-options.ts';
 import { parseUpstreamUrl } from './npm-registry.ts';
 import { ownTokens } from './own-tokens.ts';
 
@@ -29,6 +31,12 @@ export interface Options {
   /** Origins whose pages may read the API; `*` for all. */
   readonly corsOrigins: readonly string[];
   readonly registration: Registration;
+  /** How many requests clients may send, by surface, where somebody says so. */
+  readonly limits: SaidLimits;
+  /** Where several processes count requests together; each by itself when undefined. Never shown: it may hold a password. */
+  readonly limitsRedis: string | undefined;
+  /** Networks of the proxies before this server, which are believed about where a request comes from. */
+  readonly trustedProxies: readonly string[];
   /** How long an access token is good. */
   readonly accessTokenSeconds: number;
   /** What one upload may have, by surface, where somebody has said so. Not recorded: the site does not depend on it. */
@@ -77,6 +85,8 @@ interface ConfigFile {
   readonly oci?: Settings['oci'];
   readonly corsOrigins?: readonly string[];
   readonly registration?: string;
+  readonly limits?: Readonly<Record<string, string>>;
+  readonly trustedProxies?: readonly string[];
   readonly accessTokenSeconds?: number;
   readonly runMaxUploadMb?: number;
   readonly sigstoreTrustedRoot?: string;
@@ -131,6 +141,14 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
     registration: parseRegistration(
       flags.registration ?? env('CAIRN_REGISTRATION') ?? file.registration ?? 'closed',
     ),
+    limits: {
+      ...parseLimits(pairsOf(file.limits), 'limits'),
+      // Each of them speaks of its own surface.
+      ...parseLimits(aliases.said('CAIRN_LIMITS')),
+      ...parseLimits(environment['CAIRN_LIMITS']),
+    },
+    limitsRedis: parseRedisUrl(env('CAIRN_LIMITS_REDIS')),
+    trustedProxies: parseProxies(listIn('CAIRN_TRUSTED_PROXIES') ?? file.trustedProxies),
     accessTokenSeconds: parseLifetime(env('CAIRN_ACCESS_TOKEN_SECONDS') ?? file.accessTokenSeconds ?? 300),
     maxUploadBytes: uploadLimits(env('CAIRN_RUN_MAX_UPLOAD_MB') ?? file.runMaxUploadMb),
     sigstoreRoot: readTrustedRoot(env('CAIRN_SIGSTORE_TRUSTED_ROOT') ?? file.sigstoreTrustedRoot),
@@ -160,7 +178,8 @@ function aliasesIn(environment: NodeJS.ProcessEnv): AllAliases {
     said(name) {
       const values = valuesIn(name, ({ variables }) => variables);
       // Each of them has a place for its own surface.
-      if (name === 'CAIRN_MOUNTS') return values.length > 0 ? values.join(',') : undefined;
+      if (name === 'CAIRN_MOUNTS' || name === 'CAIRN_LIMITS')
+        return values.length > 0 ? values.join(',') : undefined;
       if (values.length < 2) return values[0];
       // Not what they are: some are secrets.
       throw wrong(`variables of several servers disagree about ${name}: say it in that word`);
@@ -220,6 +239,8 @@ const configFields: { readonly [Field in keyof ConfigFile]-?: (value: unknown) =
   oci: isObject,
   corsOrigins: (value) => Array.isArray(value) && value.every(isText),
   registration: isText,
+  limits: (value) => isObject(value) && Object.values(value).every(isText),
+  trustedProxies: (value) => Array.isArray(value) && value.every(isText),
   accessTokenSeconds: (value) => typeof value === 'number',
   runMaxUploadMb: (value) => typeof value === 'number',
   sigstoreTrustedRoot: isText,
@@ -322,7 +343,7 @@ export function parsePublicUrl(text: string | undefined): string | undefined {
 }
 
 /** As the environment would say it. */
-export function pairsOf(mounts: Settings['mounts'] | undefined): string | undefined {
+export function pairsOf(mounts: Readonly<Record<string, string>> | undefined): string | undefined {
   return (
     mounts &&
     Object.entries(mounts)

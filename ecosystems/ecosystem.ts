@@ -7,6 +7,7 @@ import type { Json } from '../core/canonical-json.ts';
 import type { GivenToken } from '../core/environment-tokens.ts';
 import type { RegistryError } from '../core/errors.ts';
 import type { Package, Ref, Release } from '../core/package.ts';
+import type { RateLimits } from '../core/limits.ts';
 import type { Counters } from '../core/ports.ts';
 import type { Call, DocumentedRoute, HttpAnswer, RequestHead } from '../core/route.ts';
 import type { StateView } from '../core/state.ts';
@@ -115,6 +116,11 @@ export interface Surface {
   readonly takesBareTokens?: boolean;
   /** Its clients may send access tokens, as they send other ones: those that were made for this audience. */
   readonly takesAccessTokens?: { audience(site: SiteContext): string };
+  /**
+   * How many requests a client may send in a minute, answers from files included; the operator can say otherwise. Absent: as many as
+   * they like. What stands `beside` this surface, or `below` it, counts with it and has none of its own.
+   */
+  readonly limits?: RateLimits;
   /** What OPTIONS is answered with on each of its paths, where its protocol is for the pages of every origin. */
   readonly preflight?: HttpAnswer;
   /**

@@ -23,6 +23,7 @@ const statuses = {
   'registration-closed': 403,
   'bootstrap-disabled': 403,
   'too-many-attempts': 429,
+  'rate-limited': 429,
   'no-route': 404,
   'not-found': 404,
   'package-not-found': 404,
