@@ -14,7 +14,7 @@ export function environment(given: Environment): Aliases {
   // The others have names that every second program looks for: alone they are not meant for us.
   if (!own.some((word) => said(prefix + word))) return { variables: {}, notes: [] };
   const base = baseUrlIn(said(`${prefix}URL`));
-  const port = said('PORT');
+  const [port, limit] = [said('PORT'), said(`${prefix}RATE_LIMIT_PER_MIN`)];
   return {
     variables: {
       CAIRN_PUBLIC_URL: base?.origin,
@@ -24,6 +24,7 @@ export function environment(given: Environment): Aliases {
       // In the words of its code, or else in those of its documents, which its code does not read.
       CAIRN_DATA: said(`${prefix}DATA_DIR`) ?? said('DATA_DIR'),
       CAIRN_RUN_MAX_UPLOAD_MB: said(`${prefix}MAX_UPLOAD_MB`) ?? said('MAX_UPLOAD_MB'),
+      CAIRN_LIMITS: limit === undefined ? undefined : `run=${limit}`,
       CAIRN_ADMIN_TOKEN: said(`${prefix}ADMIN_TOKEN`),
     },
     standards: { CAIRN_LISTEN: `${standardHost}:${standardPort}` },

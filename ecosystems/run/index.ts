@@ -24,6 +24,12 @@ const routes: Surface['routes'] = [
   { ...paths.packagePage, doc: docs.packagePage },
 ];
 
+/**
+ * What upstream's README says, by whom and however asked; its code counts nothing. The client reads four times per package, and three
+ * times what is not there: whoever installs more than thirty packages in a minute needs a higher one, or files that nobody counts.
+ */
+const limits = { withToken: 120, anonymous: 120 } as const;
+
 const surface: Surface = {
   id: 'run',
   reads: ['run'],
@@ -33,6 +39,7 @@ const surface: Surface = {
   doc,
   canonicalPath,
   preflight,
+  limits,
   filesForRelease,
   filesForPackage,
   summarize,

@@ -43,7 +43,7 @@ function dependencyIn(value: unknown): Dependency | undefined {
 export function targetsIn(text: string | undefined): readonly string[] {
   const list = parsedList(text);
   const isTexts = list?.every((one): one is string => typeof one === 'string');
-  return list && isTexts ? (list) : usualTargets;
+  return list && isTexts ? list : usualTargets;
 }
 
 function parsedList(text: string | undefined): readonly unknown[] | undefined {

@@ -27,7 +27,10 @@ interface Manifest {
 
 for (const ecosystems of ['run', 'run,oci'])
   describe(`with ${ecosystems}`, async () => {
-    const server = await openTestServer(wholeFile, { CAIRN_ECOSYSTEMS: ecosystems });
+    const server = await openTestServer(wholeFile, {
+      CAIRN_ECOSYSTEMS: ecosystems,
+      CAIRN_LIMITS: 'run=off',
+    });
     const run = runApi(server);
     const name = 'acme:tools/hello_world';
     const repository = '/v2/wasm/acme/tools/hello_world';

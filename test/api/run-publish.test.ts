@@ -14,6 +14,7 @@ const server = await openTestServer(wholeFile, {
   CAIRN_RUN_MAX_UPLOAD_MB: '1',
   REGISTRY_TOKENS: 'given:a-token-of-the-environment',
   CAIRN_MOUNTS: 'run=/run',
+  CAIRN_LIMITS: 'run=off',
 });
 const run = runApi(server);
 const admin = ADMIN_TOKEN;

@@ -11,7 +11,7 @@ import { sha256 } from '../support/traffic.ts';
 import { componentWith } from '../support/wasm-binary.ts';
 import { wholeFile } from '../support/whole-file.ts';
 
-const server = await openTestServer(wholeFile);
+const server = await openTestServer(wholeFile, { CAIRN_LIMITS: 'run=off' });
 const run = runApi(server);
 const admin = ADMIN_TOKEN;
 

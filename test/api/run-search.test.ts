@@ -6,7 +6,7 @@ import { ADMIN_TOKEN } from '../support/server-process.ts';
 import { openTestServer } from '../support/test-server.ts';
 import { wholeFile } from '../support/whole-file.ts';
 
-const server = await openTestServer(wholeFile);
+const server = await openTestServer(wholeFile, { CAIRN_LIMITS: 'run=off' });
 const run = runApi(server);
 
 interface Found {

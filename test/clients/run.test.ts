@@ -41,7 +41,7 @@ describe('Run’s client', { skip: noRunProgram ?? noNginx }, () => {
     server = await startServer({
       data,
       listen: `127.0.0.1:${port}`,
-      env: { CAIRN_ECOSYSTEMS: 'run,oci' },
+      env: { CAIRN_ECOSYSTEMS: 'run,oci', CAIRN_LIMITS: 'run=off' },
     });
     opened.after(() => server.kill());
     real = await realComponent(opened);

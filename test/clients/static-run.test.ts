@@ -23,7 +23,7 @@ describe('Run by nginx', { skip: noNginx }, () => {
     server = await startServer({
       data,
       flags: ['--public-url', `http://127.0.0.1:${port}`],
-      env: { CAIRN_ECOSYSTEMS: 'run' },
+      env: { CAIRN_ECOSYSTEMS: 'run', CAIRN_LIMITS: 'run=off' },
     });
     opened.after(() => server.kill());
     const run = runApi({ url: server.url, data });

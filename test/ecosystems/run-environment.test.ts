@@ -38,6 +38,8 @@ test('each variable of upstream means here what it means there', () => {
       7 * 1024 * 1024,
     ],
     [{ [url]: 'http://a' }, ({ maxUploadBytes }) => maxUploadBytes, {}],
+    [{ REGISTRY_RATE_LIMIT_PER_MIN: '7' }, ({ limits }) => limits, { run: { withToken: 7, anonymous: 7 } }],
+    [{ REGISTRY_RATE_LIMIT_PER_MIN: '7', CAIRN_LIMITS: 'run=off' }, ({ limits }) => limits, { run: 'off' }],
   ];
   for (const [env, read, wanted] of rows) assert.deepEqual(read(seen(env)), wanted, JSON.stringify(env));
 });
@@ -95,6 +97,7 @@ test('a value that cannot be meant is refused, in words that say which', () => {
     [{ REGISTRY_URL: 'https://r.example/?a' }, /REGISTRY_URL/],
     [{ REGISTRY_URL: 'http://a', PORT: 'http' }, /PORT=http/],
     [{ REGISTRY_URL: 'http://a', PORT: '70000' }, /PORT=70000/],
+    [{ REGISTRY_RATE_LIMIT_PER_MIN: '0' }, /run=0: requests a minute/],
     [{ REGISTRY_MAX_UPLOAD_MB: '0' }, /CAIRN_RUN_MAX_UPLOAD_MB=0/],
     [{ REGISTRY_MAX_UPLOAD_MB: '1.5' }, /=1\.5: use a whole number/],
     [{ CAIRN_RUN_MAX_UPLOAD_MB: '-1' }, /=-1: use a whole number/],
