@@ -80,7 +80,7 @@ export interface Surface {
   readonly hosts?: Readonly<Record<string, string>>;
   /** The one spelling of a path that its clients spell in several ways; below the mount, as it was sent. */
   canonicalPath?(path: string): string;
-  /** Files of one release. May depend on the release, on ownership and on settings; never on other releases or refs. */
+  /** Files of one release. May depend on the release, on ownership and deprecation of its package and on settings; never on other releases or refs. */
   filesForRelease(release: Release, of: Package, site: SiteContext): Iterable<SiteFile>;
   /** Releases of one package may say the same file, with the same bytes: it is there as long as one of them says it. */
   readonly releasesShareFiles?: true;

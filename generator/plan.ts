@@ -122,7 +122,8 @@ function changesBetween(
   after: Package,
   { groupOf, filesForRef }: Surface,
 ): { readonly before: Changed; readonly after: Changed } | undefined {
-  if (!before || !isShown(before) || !isShown(after) || !sameOwners(before, after)) return undefined;
+  if (!before || !isShown(before) || !isShown(after)) return undefined;
+  if (!sameOwners(before, after) || !sameDeprecation(before.deprecated, after.deprecated)) return undefined;
   const releases = mapDifference(before.releases, after.releases);
   const groups = new Set<string>();
   const note = (of: Package, keys: readonly string[]): void => {
@@ -172,6 +173,12 @@ function* changedFiles(of: Package, changed: Changed | undefined, mounted: Mount
 
 export function sameOwners(a: Package, b: Package): boolean {
   return a.owners.length === b.owners.length && a.owners.every((owner, i) => owner === b.owners[i]);
+}
+
+/** Of the whole package: each of its versions may say so. */
+function sameDeprecation(a: Package['deprecated'], b: Package['deprecated']): boolean {
+  if (!a || !b) return a === b;
+  return a.message === b.message && a.messageDigest === b.messageDigest;
 }
 
 function sameBody(a: SiteBody, b: SiteBody): boolean {

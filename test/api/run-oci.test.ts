@@ -226,6 +226,17 @@ for (const ecosystems of ['run', 'run,oci'])
       if (ecosystems === 'run') await refused('/v2/acme/app/tags/list', 404, 'UNSUPPORTED');
     });
 
+    test('made again from the log, twice, every file is the same, and no digest has moved', async () => {
+      const { digest } = await run.metadata(name, '1.10.0');
+      for (let round = 0; round < 2; round += 1) {
+        assert.match(await cairnOk(['regen', '--full', '--data', server.data]), /stands for/);
+        assert.match(await cairnOk(['regen', '--check', '--data', server.data]), /^clean/);
+        const byTag = await ok(`${repository}/manifests/1.10.0`);
+        assert.equal(`sha256:${sha256(byTag.body)}`, digest);
+        assert.equal((await run.metadata(name, '1.10.0')).digest, digest);
+      }
+    });
+
     test('two versions of the same bytes share a layer, and each keeps it', async () => {
       const same = componentWith('shared');
       for (const version of ['1.0.0', '1.1.0'])
