@@ -1,4 +1,4 @@
-/** What the server answers on its own behalf, whatever ecosystems are on: health, metrics, its own document. */
+/** What the server answers on its own behalf, whatever ecosystems are on: health, metrics, its own document, what they all share. */
 import { RegistryError } from '../core/errors.ts';
 import type { JsonSchema } from '../core/route-doc.ts';
 import type { DocumentedRoute, HttpAnswer } from '../core/route.ts';
@@ -7,6 +7,8 @@ import { mountOf, type Surface } from '../ecosystems/ecosystem.ts';
 import { openApiDocument, type DocumentedSurface } from '../ecosystems/openapi.ts';
 import { limitsOf, type SaidLimits } from './limits.ts';
 import { renderProblem } from './problems.ts';
+import { transferRoutes } from './transfers.ts';
+import { warningRoutes } from './warnings.ts';
 
 export interface Health {
   readonly ready: boolean;
@@ -116,6 +118,8 @@ export function ownSurface(deps: OwnSurfaceDeps): Surface {
         success: { description: 'OpenAPI 3.1.', schema: { type: 'object' } },
       },
     },
+    ...transferRoutes,
+    ...warningRoutes,
   ];
   const own: Surface = {
     id: 'cairn',
@@ -130,6 +134,7 @@ export function ownSurface(deps: OwnSurfaceDeps): Surface {
     filesForRelease: () => [],
     filesForPackage: () => [],
     filesForRoot: () => [],
+    takesBasic: true,
     renderError: renderProblem,
   };
   return own;

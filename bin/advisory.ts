@@ -1,19 +1,12 @@
 /** Warnings about versions, filed and withdrawn by the operator. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { baseScore } from '../core/cvss.ts';
+import { faultOf, type WantedAdvisory } from '../core/advisories.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { Advisory, FiledAdvisory } from '../core/package.ts';
 import { requireRegistry, withControl } from './control.ts';
 import { readRegistry } from './open-registry.ts';
 import { parsePackage } from './package-argument.ts';
-
-const MAX_SUMMARY_LENGTH = 512;
-const MAX_URL_LENGTH = 2048;
-/** Longer ones would crowd the line of the event. */
-const MAX_DETAILS_BYTES = 4096;
-const MAX_VERSIONS = 512;
-const MAX_WEAKNESSES = 16;
 
 type PackageArgument = ReturnType<typeof parsePackage>;
 
@@ -114,21 +107,9 @@ function advisoryOf(flags: FileFlags): Advisory {
   const cwe = listIn(flags.cwe);
   const summary = flags.summary.trim();
   const details = flags.details === undefined ? '' : readFileSync(flags.details, 'utf8').trim();
-  if ((range === undefined) === (versions.length === 0))
-    throw wrong('say which versions it is about: --range RANGE, or --versions LIST');
-  if (versions.length > MAX_VERSIONS) throw wrong(`--versions: ${MAX_VERSIONS} at most; use --range`);
-  if (summary === '' || [...summary].length > MAX_SUMMARY_LENGTH)
-    throw wrong(`--summary: one sentence of ${MAX_SUMMARY_LENGTH} characters at most`);
-  if (url !== undefined && !isLink(url)) throw wrong(`--url ${url}: use an http or https URL`);
-  if (cwe.length > MAX_WEAKNESSES || !cwe.every((id) => /^CWE-\d{1,6}$/.test(id)))
-    throw wrong('--cwe: use a list such as CWE-79,CWE-1321');
-  if (cvss !== undefined && baseScore(cvss) === undefined)
-    throw wrong(`--cvss ${cvss}: use a vector such as CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H`);
-  if (Buffer.byteLength(details) > MAX_DETAILS_BYTES)
-    throw wrong(`--details ${flags.details}: ${MAX_DETAILS_BYTES} bytes at most; put the rest at --url`);
-  return {
-    id: randomUUID(),
-    ...(range === undefined ? { versions } : { range }),
+  const wanted: WantedAdvisory = {
+    ...(versions.length > 0 ? { versions } : {}),
+    ...(range === undefined ? {} : { range }),
     kind,
     severity,
     summary,
@@ -137,6 +118,14 @@ function advisoryOf(flags: FileFlags): Advisory {
     ...(cvss === undefined ? {} : { cvss }),
     ...(details === '' ? {} : { details }),
   };
+  const fault = faultOf(wanted);
+  if ((range === undefined) === (versions.length === 0))
+    throw wrong('say which versions it is about: --range RANGE, or --versions LIST');
+  // What was said, where it is short.
+  const said = new Map<string, string | undefined>(Object.entries({ url, cvss, details: flags.details }));
+  if (fault)
+    throw wrong(`--${[fault.field, said.get(fault.field)].filter(Boolean).join(' ')}: ${fault.says}`);
+  return { id: randomUUID(), ...wanted };
 }
 
 function listIn(text = ''): string[] {
@@ -144,10 +133,6 @@ function listIn(text = ''): string[] {
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
-}
-
-function isLink(text: string): boolean {
-  return /^https?:\/\//i.test(text) && URL.canParse(text) && text.length <= MAX_URL_LENGTH;
 }
 
 function wrong(message: string): RegistryError {

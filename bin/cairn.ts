@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { RegistryError } from '../core/errors.ts';
 import type { fileAdvisory } from './advisory.ts';
 import type { claim } from './claim.ts';
+import type { deprecate } from './deprecate.ts';
 import type { doctor } from './doctor.ts';
 import { ExitCode, exitCodeOf, explain } from './exit-codes.ts';
 import type { gc } from './gc.ts';
@@ -13,6 +14,7 @@ import { readOptions, type Flags } from './options.ts';
 import type { RegenFlags } from './regen.ts';
 import type { changeSettings } from './settings.ts';
 import type { createToken } from './token.ts';
+import type { offerTransfer } from './transfer.ts';
 import type { addUser, inviteUser } from './user.ts';
 import { version } from './version.ts';
 
@@ -100,6 +102,53 @@ for (const direction of ['yank', 'unyank'] as const)
     .action(async (release: string, flags: Flags & { json?: boolean }) =>
       (await import('./yank.ts')).yank(dataOf(flags), direction, release, flags),
     );
+
+withData(program.command('deprecate'))
+  .description('warn users of a package, or of one version, in words that its clients print')
+  .argument('<name>', 'such as npm/@acme/lib, or npm/@acme/lib@1.0.0')
+  .requiredOption('--message <text>', 'what they read, such as "Use 2.x."')
+  .option('--json', 'print the events, one per line')
+  .action(async (name: string, flags: Flags & Parameters<typeof deprecate>[2]) =>
+    (await import('./deprecate.ts')).deprecate(dataOf(flags), name, flags),
+  );
+withData(program.command('undeprecate'))
+  .description('end that')
+  .argument('<name>', 'as it was deprecated')
+  .option('--json', 'print the events, one per line')
+  .action(async (name: string, flags: Flags & { json?: boolean }) =>
+    (await import('./deprecate.ts')).undeprecate(dataOf(flags), name, flags),
+  );
+
+const transfer = program
+  .command('transfer')
+  .description('give a name to another account, which has to accept');
+withData(transfer.command('offer'))
+  .description('offer a package or a namespace to another account; nothing changes until it accepts')
+  .argument('<name>', 'such as npm/@acme/lib, or npm/@acme')
+  .requiredOption('--to <handle>', 'the account')
+  .option('--expires <days>', 'days until the offer ends; 30 unless given')
+  .option('--json', 'print the events, one per line')
+  .action(async (name: string, flags: Flags & Parameters<typeof offerTransfer>[2]) =>
+    (await import('./transfer.ts')).offerTransfer(dataOf(flags), name, flags),
+  );
+for (const verb of ['accept', 'cancel'] as const)
+  withData(transfer.command(verb))
+    .description(
+      verb === 'accept'
+        ? 'accept in the place of the account it is offered to'
+        : 'end an offer that nobody accepted',
+    )
+    .argument('<name>', 'such as npm/@acme/lib')
+    .option('--json', 'print the events, one per line')
+    .action(async (name: string, flags: Flags & { json?: boolean }) =>
+      (await import('./transfer.ts')).endTransfer(dataOf(flags), verb, name, flags),
+    );
+withData(transfer.command('list'))
+  .description('list what is on offer')
+  .option('--json', 'print one JSON object per line')
+  .action(async (flags: Flags & { json?: boolean }) =>
+    (await import('./transfer.ts')).listTransfers(dataOf(flags), flags),
+  );
 
 const advisory = program.command('advisory').description('advisories: warnings about versions');
 withData(advisory.command('file'))

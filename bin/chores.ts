@@ -1,7 +1,9 @@
 /** What a running server does by the clock: files of counts, and the end of what is kept for a time. */
+import type { Command } from '../core/decide.ts';
 import type { RegistryEvent } from '../core/event.ts';
 import { operator } from '../core/permission.ts';
 import type { Clock, Pending } from '../core/ports.ts';
+import { isPending } from '../core/transfers.ts';
 import { updateCounted } from '../generator/counted-site.ts';
 import { allSurfaces } from '../surfaces/index.ts';
 import { COMMIT_DAYS, shaOfRef } from '../surfaces/pantry/names.ts';
@@ -38,6 +40,7 @@ export function startChores(
       onError,
     ),
     every(EXPIRE_EVERY_MS, (isStopping) => expireCommits(registry, { isStopping }), onError),
+    every(EXPIRE_EVERY_MS, (isStopping) => expireTransfers(registry, { isStopping }), onError),
     every(EXPIRE_EVERY_MS, () => expireUploads(registry), onError),
   ];
   return {
@@ -92,6 +95,25 @@ export async function expireCommits(
       },
     });
     events.push(...expired);
+  }
+  return events;
+}
+
+/** An offer ends by its time, which the log says; that it did is recorded as well, for whoever reads on. */
+export async function expireTransfers(
+  { state, writer }: Pick<Registry, 'state' | 'writer'>,
+  { clock = systemClock, isStopping = () => false }: { clock?: Clock; isStopping?: () => boolean } = {},
+): Promise<readonly RegistryEvent[]> {
+  const now = new Date(clock.now()).toISOString();
+  const events: RegistryEvent[] = [];
+  for (const { ecosystem, name, of } of state.offered()) {
+    if (isStopping()) break;
+    const holder = of === 'namespace' ? state.namespace(ecosystem, name) : state.package(ecosystem, name);
+    if (!holder?.transfer || isPending(holder.transfer, now)) continue;
+    const subject = { ecosystem, name, ...(of === 'namespace' ? { of } : {}) };
+    // A new offer may have come a moment ago: then there is nothing to record.
+    const plan = (): readonly Command[] => [{ kind: 'expire-transfer', ...subject }];
+    events.push(...(await writer.execute({ actor: operator(OPERATOR), plan })));
   }
   return events;
 }

@@ -35,3 +35,15 @@ export function parseRelease(text: string): { ecosystem: EcosystemId; name: stri
     throw new RegistryError('bad-request', `${text}: name the version too, such as x07/acme-hello@1.0.0`);
   return { ...parsePackage(text.slice(0, at)), version };
 }
+
+/** A package, or one of its versions: `npm/@acme/lib`, `npm/@acme/lib@1.0.0`. @throws RegistryError */
+export function parsePackageOrRelease(text: string): {
+  ecosystem: EcosystemId;
+  name: string;
+  version?: string;
+} {
+  const at = text.lastIndexOf('@');
+  // At the beginning of a part it belongs to the name.
+  const isVersion = at > 0 && text[at - 1] !== '/' && !text.slice(at).includes('/');
+  return isVersion ? parseRelease(text) : parsePackage(text);
+}

@@ -19,6 +19,7 @@ import type {
 } from './package.ts';
 import { isAdministrator, requireScope, type Actor, type Scope } from './permission.ts';
 import type { Rules } from './rules.ts';
+import { changeTransfer, type TransferCommand } from './transfers.ts';
 
 interface OfName {
   readonly ecosystem: EcosystemId;
@@ -78,9 +79,7 @@ export type OwnershipCommand =
   | (OfSubject & { readonly kind: 'remove-owner'; readonly owner: string })
   | (OfSubject & { readonly kind: 'set-member'; readonly member: string; readonly access: MemberAccess })
   | (OfSubject & { readonly kind: 'remove-member'; readonly member: string })
-  | (OfSubject & { readonly kind: 'offer-transfer'; readonly to: string; readonly expiresAt: string })
-  | (OfSubject & { readonly kind: 'accept-transfer' })
-  | (OfSubject & { readonly kind: 'cancel-transfer' });
+  | TransferCommand;
 
 export interface SettingsCommand {
   readonly kind: 'change-settings';
@@ -139,10 +138,12 @@ export function decide(command: Command, slices: Slices, at: Circumstances): rea
       return claim(command, slices, at);
     case 'add-owner':
     case 'remove-owner':
+      return changeOwnership(command, slices, at);
     case 'offer-transfer':
     case 'accept-transfer':
     case 'cancel-transfer':
-      return changeOwnership(command, slices, at);
+    case 'expire-transfer':
+      return changeTransfer(command, subjectIn(command, slices, at), at);
     case 'set-member':
     case 'remove-member':
       return changeMembers(command, slices, at);
@@ -189,6 +190,7 @@ const scopeOf: Record<PackageCommand['kind'] | OwnershipCommand['kind'], Scope> 
   'offer-transfer': 'owner',
   'accept-transfer': 'owner',
   'cancel-transfer': 'owner',
+  'expire-transfer': 'admin',
 };
 
 function changeSettings(
@@ -385,18 +387,12 @@ function changeMembers(command: MemberChange, slices: Slices, at: Circumstances)
   return [{ kind: 'member-removed', ...draft }];
 }
 
-type OwnershipChange = Exclude<OwnershipCommand, MemberChange | { kind: 'claim' }>;
+type OwnershipChange = Exclude<OwnershipCommand, MemberChange | TransferCommand | { kind: 'claim' }>;
 
 function changeOwnership(command: OwnershipChange, slices: Slices, at: Circumstances): readonly EventDraft[] {
   const { ecosystem, name, of } = command;
   const holder = subjectIn(command, slices, at);
   const draft = { by: at.actor.handle, ecosystem, name, ...(of ? { of } : {}) };
-  if (command.kind === 'accept-transfer') {
-    const offer = pendingTransfer(holder, at.now);
-    if (offer.to !== at.actor.handle)
-      throw new RegistryError('not-owner', `${name} was not offered to this account`);
-    return [{ kind: 'transfer-accepted', ...draft }];
-  }
   requireOwner(holder, at);
   switch (command.kind) {
     case 'add-owner':
@@ -410,27 +406,11 @@ function changeOwnership(command: OwnershipChange, slices: Slices, at: Circumsta
         throw new RegistryError('owner-not-found', `${command.owner} does not own ${name}`);
       if (holder.owners.length === 1) throw new RegistryError('last-owner', 'cannot remove last owner');
       return [{ kind: 'owner-removed', ...draft, owner: command.owner }];
-    case 'offer-transfer':
-      requireAccount(command.to, at);
-      if (holder.transfer && holder.transfer.expiresAt > at.now)
-        throw new RegistryError(
-          'transfer-pending',
-          `${name} is already offered to ${holder.transfer.to}; cancel that first`,
-        );
-      return [{ kind: 'transfer-offered', ...draft, to: command.to, expiresAt: command.expiresAt }];
-    case 'cancel-transfer':
-      pendingTransfer(holder, at.now);
-      return [{ kind: 'transfer-cancelled', ...draft }];
   }
 }
 
 function requireAccount(handle: string, { isAccount }: Circumstances): void {
   if (!isAccount(handle)) throw new RegistryError('account-not-found', `user ${handle} not found`);
-}
-
-function pendingTransfer(holder: Ownership, now: string): { to: string } {
-  if (holder.transfer && holder.transfer.expiresAt > now) return holder.transfer;
-  throw new RegistryError('transfer-not-found', 'no transfer is on offer, or it has expired');
 }
 
 type PackageChange = Exclude<PackageCommand, { kind: 'publish' | 'publish-ref' }>;
@@ -511,6 +491,7 @@ function changePackage(command: PackageChange, slices: Slices, at: Circumstances
     case 'unstar':
       return target.stars.has(at.actor.handle) ? [{ kind: 'unstarred', ...draft }] : [];
     case 'file-advisory':
+      if (isFiled(target, command.advisory)) return [];
       if (target.advisories.has(command.advisory.id))
         throw new RegistryError('conflict', `advisory ${command.advisory.id} is already filed`);
       return [{ kind: 'advisory-filed', ...draft, advisory: command.advisory }];
@@ -523,6 +504,14 @@ function changePackage(command: PackageChange, slices: Slices, at: Circumstances
         : [{ kind: 'advisory-withdrawn', ...draft, advisoryId: command.advisoryId }];
     }
   }
+}
+
+/** The same once more, as of a client that has not seen its answer. */
+function isFiled({ advisories }: Package, advisory: Advisory): boolean {
+  const known = advisories.get(advisory.id);
+  if (!known) return false;
+  const { filedAt: _at, withdrawnAt: _end, ...said } = known;
+  return canonicalJson(said) === canonicalJson(advisory);
 }
 
 /** What an advisory is about has to exist, and a range to be one: nobody would ever see that it is none. */

@@ -31,6 +31,7 @@ export interface Release {
 }
 
 export interface Deprecation {
+  readonly at: string;
   readonly message: string | undefined;
   readonly messageDigest: string | undefined;
 }
@@ -55,10 +56,29 @@ export interface FiledAdvisory extends Advisory {
   readonly withdrawnAt: string | undefined;
 }
 
+export interface TransferOffer {
+  /** As no other one has it. */
+  readonly id: string;
+  readonly to: string;
+  /** Handle of who offered it. */
+  readonly from: string;
+  readonly offeredAt: string;
+  readonly expiresAt: string;
+}
+
+export interface EndedTransfer {
+  readonly id: string;
+  readonly to: string;
+  readonly from: string;
+  readonly how: 'accepted' | 'cancelled';
+}
+
 /** Who may act for a name. Packages have one; namespaces are nothing else. */
 export interface Ownership {
   readonly owners: readonly string[];
-  readonly transfer: { readonly to: string; readonly expiresAt: string } | undefined;
+  readonly transfer: TransferOffer | undefined;
+  /** The last one that was accepted or cancelled: who asks for that again is told that it is done. */
+  readonly ended: EndedTransfer | undefined;
   /** Whom the owners let in, by handle. What it opens is said in `access.ts`. */
   readonly members: ReadonlyMap<string, MemberAccess>;
 }
@@ -66,7 +86,7 @@ export interface Ownership {
 const noMembers: ReadonlyMap<string, MemberAccess> = new Map();
 
 /** What nobody has claimed. */
-export const nobody: Ownership = { owners: [], transfer: undefined, members: noMembers };
+export const nobody: Ownership = { owners: [], transfer: undefined, ended: undefined, members: noMembers };
 
 export interface Namespace extends Ownership {
   readonly ecosystem: EcosystemId;
@@ -237,7 +257,7 @@ function apply(state: Mutable<Package>, event: PackageEvent, rules: VersionRules
     case 'unyanked':
       return change(event.version, { yanked: false });
     case 'deprecated': {
-      const deprecated = { message: event.message, messageDigest: event.messageDigest };
+      const deprecated = { at: event.at, message: event.message, messageDigest: event.messageDigest };
       if (event.version === undefined) state.deprecated = deprecated;
       else change(event.version, { deprecated });
       return;
@@ -365,14 +385,31 @@ function ownershipAfter(before: Ownership, event: OwnershipEvent): Ownership {
       return { ...before, members: new Map([...before.members, [event.member, event.access]]) };
     case 'member-removed':
       return { ...before, members: without(before.members, event.member) };
-    case 'transfer-offered':
-      return { ...before, transfer: { to: event.to, expiresAt: event.expiresAt } };
+    case 'transfer-offered': {
+      const { id, to, by: from, at: offeredAt, expiresAt } = event;
+      return { ...before, transfer: { id: transferId(id), to, from, offeredAt, expiresAt } };
+    }
     case 'transfer-accepted':
       // Whom the former owners let in is out: the new one has not chosen them.
-      return before.transfer ? { ...nobody, owners: [before.transfer.to] } : before;
+      return before.transfer
+        ? { ...nobody, owners: [before.transfer.to], ended: endOf(before.transfer, 'accepted') }
+        : before;
     case 'transfer-cancelled':
-      return { ...before, transfer: undefined };
+      return {
+        ...before,
+        transfer: undefined,
+        ended: before.transfer ? endOf(before.transfer, 'cancelled') : before.ended,
+      };
   }
+}
+
+/** Of an offer, by the id of its event. */
+export function transferId(eventId: string): string {
+  return `tr_${eventId}`;
+}
+
+function endOf({ id, to, from }: TransferOffer, how: EndedTransfer['how']): EndedTransfer {
+  return { id, to, from, how };
 }
 
 function without<K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> {

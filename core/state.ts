@@ -8,6 +8,7 @@ import {
   reduceNamespace,
   reducePackage,
   type Namespace,
+  transferId,
   type Ownership,
   type Package,
 } from './package.ts';
@@ -28,6 +29,10 @@ export interface StateView {
   privateReaders(ecosystem: EcosystemId, name: string): readonly string[] | undefined;
   /** Name keys of all private packages of an ecosystem, in no order; whoever shows any of them asks for each who may see it. */
   privateNames(ecosystem: EcosystemId): readonly string[];
+  /** Names that are on offer to somebody, private ones too, also where time has ended that; the one that was offered first is the first. */
+  offered(): readonly Subject[];
+  /** What a transfer of this id was about, however it ended. */
+  subjectOfTransfer(id: string): Subject | undefined;
   /** Packages that are, or once were, found by a key of their ecosystem: one of a release, or a ref with files of its own. Private ones too. */
   packagesBy(ecosystem: EcosystemId, key: string): readonly Package[];
   /** Keys that begin so, in ascending order. */
@@ -51,6 +56,10 @@ export class RegistryState implements StateView {
   readonly #sealed = new Map<string, Set<number>>();
   /** Owners and members of private packages and of namespaces: asked for before anything is read. */
   readonly #owners = new Map<string, Ownership>();
+  /** What is on offer, by subject. */
+  readonly #offered = new Map<string, Subject>();
+  /** By their ids, all that were ever made: there are few. */
+  readonly #transfers = new Map<string, Subject>();
   /** By ecosystem and key, the packages that were ever found by it, in the order of their first time. */
   readonly #found = new Map<string, Set<string>>();
   /** Made when somebody looks for a beginning. */
@@ -124,6 +133,7 @@ export class RegistryState implements StateView {
       throw new LogDamage(`line ${event.seq}: its previous event should be ${last}, it says ${prev}`);
     this.#last.set(key, event.seq);
     this.#followOwners(key, subject, event);
+    this.#followOffers(key, subject, event);
     this.#followKeys(key, event);
     return key;
   }
@@ -151,13 +161,22 @@ export class RegistryState implements StateView {
 
   #followOwners(key: string, subject: Subject, event: RegistryEvent): void {
     if (event.kind === 'visibility-set') {
-      const { owners, transfer, members } = this.packageAt(key, event.seq) ?? nobody;
-      if (event.visibility === 'private') this.#owners.set(key, { owners, transfer, members });
+      const { owners, transfer, ended, members } = this.packageAt(key, event.seq) ?? nobody;
+      if (event.visibility === 'private') this.#owners.set(key, { owners, transfer, ended, members });
       else this.#owners.delete(key);
       return;
     }
     const before = this.#owners.get(key) ?? (subject.of === 'namespace' ? nobody : undefined);
     if (before) this.#owners.set(key, ownersAfter(before, event));
+  }
+
+  #followOffers(key: string, subject: Subject, { kind, id }: RegistryEvent): void {
+    if (kind === 'transfer-offered') {
+      this.#offered.set(key, subject);
+      this.#transfers.set(transferId(id), subject);
+    }
+    if (kind === 'transfer-accepted' || kind === 'transfer-cancelled' || kind === 'claimed')
+      this.#offered.delete(key);
   }
 
   #followKeys(key: string, event: RegistryEvent): void {
@@ -192,6 +211,14 @@ export class RegistryState implements StateView {
       this.#found.delete(`${ecosystem}/${found}`);
       this.#sortedFound = undefined;
     }
+  }
+
+  offered(): readonly Subject[] {
+    return [...this.#offered.values()];
+  }
+
+  subjectOfTransfer(id: string): Subject | undefined {
+    return this.#transfers.get(id);
   }
 
   packagesBy(ecosystem: EcosystemId, found: string): readonly Package[] {

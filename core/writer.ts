@@ -252,6 +252,16 @@ class Batch implements StateView {
   }
 
   /** As of before this batch. */
+  offered(): ReturnType<StateView['offered']> {
+    return this.#deps.state.offered();
+  }
+
+  /** As of before this batch. */
+  subjectOfTransfer(id: string): ReturnType<StateView['subjectOfTransfer']> {
+    return this.#deps.state.subjectOfTransfer(id);
+  }
+
+  /** As of before this batch. */
   packagesBy(ecosystem: Package['ecosystem'], found: string): readonly Package[] {
     return this.#deps.state.packagesBy(ecosystem, found);
   }

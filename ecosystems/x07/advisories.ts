@@ -1,4 +1,6 @@
 /** Advisories (contract, section 9.7): in index lines while they are active, and in a list of their own for ever. */
+import { createHash } from 'node:crypto';
+import { uuidFrom } from '../../core/accounts.ts';
 import { asDigest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import type { Advisory, FiledAdvisory, Package } from '../../core/package.ts';
@@ -36,9 +38,35 @@ export function advisoryObject(of: Package, version: string, advisory: FiledAdvi
 
 /** Advisories about a version, oldest first, withdrawn ones included. */
 export function advisoriesOf(of: Package, version: string): readonly FiledAdvisory[] {
-  return [...of.advisories.values()]
-    .filter(({ versions }) => versions?.includes(version))
-    .sort((a, b) => (a.filedAt + a.id < b.filedAt + b.id ? -1 : 1));
+  const filed = [...of.advisories.values()].filter(({ versions }) => versions?.includes(version));
+  return [...filed, ...deprecationOf(of, version)].sort((a, b) =>
+    a.filedAt + a.id < b.filedAt + b.id ? -1 : 1,
+  );
+}
+
+/**
+ * X07 has no word of its own for what is deprecated, and a kind of advisory that says it: what was deprecated elsewhere, by the command line
+ * or by the registry's own API, is one as long as it is. It ends there as well.
+ */
+function deprecationOf(of: Package, version: string): readonly FiledAdvisory[] {
+  const { at, message } = of.releases.get(version)?.deprecated ?? of.deprecated ?? {};
+  if (at === undefined || message === undefined) return [];
+  const letters = [...message];
+  const isLong = letters.length > MAX_SUMMARY_LENGTH;
+  return [
+    {
+      id: uuidFrom(
+        createHash('sha256').update(`deprecated ${of.name} ${version} ${at}`).digest('hex').slice(0, 32),
+      ),
+      versions: [version],
+      kind: 'deprecated',
+      severity: 'low',
+      summary: isLong ? `${letters.slice(0, MAX_SUMMARY_LENGTH - 1).join('')}…` : message,
+      ...(isLong ? { details: message } : {}),
+      filedAt: at,
+      withdrawnAt: undefined,
+    },
+  ];
 }
 
 /** `GET v1/packages/{name}/{version}/advisories`, newest first. */

@@ -84,9 +84,11 @@ const setMember = (member: string, access: MemberAccess): Command => ({
 });
 const removeMember = (member: string): Command => ({ kind: 'remove-member', ...ofFoo, member });
 const withMember = [...published, fact.memberSet('carl', 'read')];
-const offer: Command = { kind: 'offer-transfer', ...ofFoo, to: 'bob', expiresAt: later };
-const accept: Command = { kind: 'accept-transfer', ...ofFoo };
-const cancel: Command = { kind: 'cancel-transfer', ...ofFoo };
+const offer = { kind: 'offer-transfer', ...ofFoo, to: 'bob', expiresAt: later } as const;
+const accept = { kind: 'accept-transfer', ...ofFoo } as const;
+/** That of `withOffer`: the fourth event of its log. */
+const offerId = `tr_${'4'.padStart(32, '0')}`;
+const cancel = { kind: 'cancel-transfer', ...ofFoo } as const;
 const advisory = { id: 'A-1', kind: 'broken', severity: 'low', summary: 'It breaks.' } as const;
 const file = (versions?: string[]): Command => ({
   kind: 'file-advisory',
@@ -689,7 +691,36 @@ const cases: Record<string, readonly Case[]> = {
   'offer-transfer': [
     { when: 'by an owner', given: published, command: offer, gives: ['transfer-offered'] },
     { when: 'by a stranger', given: published, command: offer, by: bob, gives: 'not-owner' },
-    { when: 'one is on offer', given: withOffer(later), command: offer, gives: 'transfer-pending' },
+    { when: 'by an administrator', given: published, command: offer, by: admin, gives: ['transfer-offered'] },
+    { when: 'it is on offer to the same', given: withOffer(later), command: offer, gives: [] },
+    {
+      when: 'it is on offer to another',
+      given: withOffer(later),
+      command: { ...offer, to: 'carl' },
+      gives: 'transfer-pending',
+    },
+    {
+      when: 'it is on offer, and a stranger asks: nobody learns more than an owner',
+      given: withOffer(later),
+      command: { ...offer, to: 'carl' },
+      by: anActor('carl'),
+      gives: 'not-owner',
+    },
+    { when: 'to its only owner', given: published, command: { ...offer, to: 'ann' }, gives: 'conflict' },
+    {
+      when: 'to one of its owners',
+      given: [...published, fact.ownerAdded('bob')],
+      command: offer,
+      gives: ['transfer-offered'],
+    },
+    { when: 'to nobody', given: published, command: { ...offer, to: 'nobody' }, gives: 'account-not-found' },
+    {
+      when: 'names belong to their namespace',
+      given: published,
+      command: offer,
+      rules: { ...toyRules, ownedBy: 'namespace' },
+      gives: 'bad-request',
+    },
     {
       when: 'the one on offer has expired',
       given: withOffer(earlier),
@@ -706,7 +737,54 @@ const cases: Record<string, readonly Case[]> = {
       gives: ['transfer-accepted'],
     },
     { when: 'by the one who offers', given: withOffer(later), command: accept, gives: 'not-owner' },
-    { when: 'by an administrator', given: withOffer(later), command: accept, by: admin, gives: 'not-owner' },
+    {
+      when: 'by an administrator, who may stand for either',
+      given: withOffer(later),
+      command: accept,
+      by: admin,
+      gives: ['transfer-accepted'],
+    },
+    {
+      when: 'by a third account',
+      given: withOffer(later),
+      command: accept,
+      by: anActor('carl'),
+      gives: 'not-owner',
+    },
+    {
+      when: 'exactly this one',
+      given: withOffer(later),
+      command: { ...accept, id: offerId },
+      by: bob,
+      gives: ['transfer-accepted'],
+    },
+    {
+      when: 'another one than is on offer',
+      given: withOffer(later),
+      command: { ...accept, id: 'tr_other' },
+      by: bob,
+      gives: 'transfer-not-found',
+    },
+    {
+      when: 'exactly this one, once more',
+      given: [...withOffer(later), { kind: 'transfer-accepted', by: 'bob', ...ofFoo }],
+      command: { ...accept, id: offerId },
+      by: bob,
+      gives: [],
+    },
+    {
+      when: 'exactly this one, once more, by who gave it away',
+      given: [...withOffer(later), { kind: 'transfer-accepted', by: 'bob', ...ofFoo }],
+      command: { ...accept, id: offerId },
+      gives: 'transfer-not-found',
+    },
+    {
+      when: 'any, once more',
+      given: [...withOffer(later), { kind: 'transfer-accepted', by: 'bob', ...ofFoo }],
+      command: accept,
+      by: bob,
+      gives: 'transfer-not-found',
+    },
     {
       when: 'it has expired',
       given: withOffer(earlier),
@@ -732,9 +810,77 @@ const cases: Record<string, readonly Case[]> = {
   ],
   'cancel-transfer': [
     { when: 'by an owner', given: withOffer(later), command: cancel, gives: ['transfer-cancelled'] },
-    { when: 'by whom it is for', given: withOffer(later), command: cancel, by: bob, gives: 'not-owner' },
+    {
+      when: 'by whom it is for',
+      given: withOffer(later),
+      command: cancel,
+      by: bob,
+      gives: ['transfer-cancelled'],
+    },
+    {
+      when: 'by a third account',
+      given: withOffer(later),
+      command: cancel,
+      by: anActor('carl'),
+      gives: 'not-owner',
+    },
+    {
+      when: 'by an administrator',
+      given: withOffer(later),
+      command: cancel,
+      by: admin,
+      gives: ['transfer-cancelled'],
+    },
+    {
+      when: 'another one than is on offer',
+      given: withOffer(later),
+      command: { ...cancel, id: 'tr_other' },
+      gives: 'transfer-not-found',
+    },
+    {
+      when: 'exactly this one, once more',
+      given: [...withOffer(later), { kind: 'transfer-cancelled', by: 'bob', ...ofFoo }],
+      command: { ...cancel, id: offerId },
+      gives: [],
+    },
+    {
+      when: 'exactly this one, which was accepted',
+      given: [...withOffer(later), { kind: 'transfer-accepted', by: 'bob', ...ofFoo }],
+      command: { ...cancel, id: offerId },
+      by: bob,
+      gives: 'transfer-not-found',
+    },
     { when: 'none was offered', given: published, command: cancel, gives: 'transfer-not-found' },
     { when: 'it has expired', given: withOffer(earlier), command: cancel, gives: 'transfer-not-found' },
+  ],
+  'expire-transfer': [
+    {
+      when: 'its time is over',
+      given: withOffer(earlier),
+      command: { kind: 'expire-transfer', ...ofFoo },
+      by: admin,
+      gives: ['transfer-cancelled'],
+    },
+    {
+      when: 'it is on offer',
+      given: withOffer(later),
+      command: { kind: 'expire-transfer', ...ofFoo },
+      by: admin,
+      gives: [],
+    },
+    {
+      when: 'none was offered',
+      given: published,
+      command: { kind: 'expire-transfer', ...ofFoo },
+      by: admin,
+      gives: [],
+    },
+    {
+      when: 'by an owner',
+      given: withOffer(earlier),
+      command: { kind: 'expire-transfer', ...ofFoo },
+      gives: 'scope-missing',
+    },
   ],
 };
 
@@ -794,6 +940,7 @@ test('the table has rows for every command, and refusals for all that can be ref
     'offer-transfer': true,
     'accept-transfer': true,
     'cancel-transfer': true,
+    'expire-transfer': true,
     'change-settings': true,
   };
   assert.deepEqual([...Object.keys(cases), 'change-settings'].sort(), Object.keys(kinds).sort());
@@ -1041,6 +1188,7 @@ describe('credentials', () => {
     withdraw: 'yank',
     'withdraw-artifact': 'yank',
     expire: 'admin',
+    'expire-transfer': 'admin',
     star: 'publish',
     unstar: 'publish',
   };

@@ -264,6 +264,7 @@ test('a namespace is its owners and members, and nothing else is taken for one',
     name: 'wasi',
     owners: ['bob'],
     transfer: undefined,
+    ended: undefined,
     members: new Map([['dora', 'read']]),
     lastSeq: 6,
   });
