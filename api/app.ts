@@ -60,6 +60,8 @@ export interface AppDeps extends CallDeps {
   readonly metrics: Metrics;
   /** Origins whose pages may read the API; `*` for all. */
   readonly corsOrigins: readonly string[];
+  /** What one upload may have, by surface, where the operator has said so. */
+  readonly maxUploadBytes?: Readonly<Record<string, number>>;
   /** How many requests clients may send; as many as they like where it is absent. */
   readonly limits?: LimitDeps;
   readonly trustedProxies?: readonly string[];
@@ -329,6 +331,7 @@ async function answerCall(
       directory,
       session,
       audience,
+      maxUploadBytes: deps.maxUploadBytes?.[surface.id],
     },
     deps,
   );

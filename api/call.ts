@@ -51,6 +51,8 @@ export interface Matched {
   readonly session: Session;
   /** Whom access tokens are made for; undefined where the surface takes none. */
   readonly audience: string | undefined;
+  /** Of one upload; undefined where nobody has said. */
+  readonly maxUploadBytes: number | undefined;
 }
 
 /** A call, and the way to drop whatever it staged and nobody committed. */

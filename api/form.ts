@@ -22,6 +22,7 @@ export async function readForm(
   const files = new Map<string, FormFile>();
   const staged: Promise<void>[] = [];
   const parser = openParser(contentType, limits);
+  let bodyBytes = 0;
   let failure: { readonly error: unknown } | undefined;
   let stop = (): void => undefined;
   const stopped = new Promise<void>((resolve) => (stop = resolve));
@@ -34,15 +35,15 @@ export async function readForm(
       fail(
         new RegistryError('body-too-large', `a text field is over the limit of ${limits.maxTextBytes} bytes`),
       );
-    else if (texts.has(name)) fail(twice(name));
-    else texts.set(name, value);
+    else if (texts.has(name) && limits.repeats === undefined) fail(twice(name));
+    else setLast(texts, name, value);
   });
   parser.on('file', (name, file, { filename }) => {
     // Without a listener the error of a part that is cut off would end the process.
     file.on('error', () => undefined);
-    if (files.has(name)) return fail(twice(name));
+    if (files.has(name) && limits.repeats === undefined) return fail(twice(name));
     const taken: { filename: string; blob?: StagedBlob } = { filename: basename(filename ?? '') };
-    files.set(name, taken as FormFile);
+    setLast(files, name, taken as FormFile);
     staged.push(
       stage(file, limits.maxFileBytes)
         .then((blob) => void (taken.blob = blob))
@@ -60,6 +61,13 @@ export async function readForm(
   // Not piped: the body has to be let go of before a refusal is answered, or nobody could read on to its end.
   try {
     for await (const piece of body) {
+      bodyBytes += piece.byteLength;
+      if (bodyBytes > (limits.maxBodyBytes ?? Infinity)) {
+        fail(
+          new RegistryError('body-too-large', `the body is over the limit of ${limits.maxBodyBytes} bytes`),
+        );
+        break;
+      }
       if (!parser.write(piece)) await Promise.race([drained(parser), stopped]);
       if (failure) break;
     }
@@ -73,6 +81,11 @@ export async function readForm(
   await Promise.all(staged);
   if (failure) throw failure.error;
   return { texts, files };
+}
+
+function setLast<V>(map: Map<string, V>, name: string, value: V): void {
+  map.delete(name);
+  map.set(name, value);
 }
 
 function drained(parser: busboy.Busboy): Promise<void> {

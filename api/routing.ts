@@ -19,7 +19,10 @@ export interface Routing {
   pathFor(host: string | undefined, path: string): string;
 }
 
-/** @throws RegistryError `conflict` when two surfaces claim one path, or one of them the server's own. */
+/**
+ * @throws RegistryError `conflict` when two surfaces claim one path, or one of them the server's own; `bad-request` for a mount
+ * that is not fit for its surface.
+ */
 export function buildRouting(surfaces: readonly Surface[], settings: Settings, own?: Surface): Routing {
   const table = new MountTables();
   const hosts = new Map<string, string>();
@@ -29,6 +32,7 @@ export function buildRouting(surfaces: readonly Surface[], settings: Settings, o
   });
   for (const { surface, mount } of mounted) {
     requireFree(mount);
+    requireFit(surface, mount);
     const prefix = prefixOf(mount);
     for (const route of surface.routes) table.add({ surface, mount, route });
     for (const [host, path] of Object.entries(surface.hosts ?? {})) hosts.set(host, `${prefix}/${path}`);
@@ -53,6 +57,13 @@ export function buildRouting(surfaces: readonly Surface[], settings: Settings, o
       return meant;
     },
   };
+}
+
+/** @throws RegistryError `bad-request` */
+function requireFit(surface: Surface, mount: string): void {
+  const fault = surface.faultOfMount?.(mount);
+  if (fault !== undefined)
+    throw new RegistryError('bad-request', `${surface.id} cannot be mounted at ${mount}: ${fault}`);
 }
 
 function prefixOf(mount: string): string {

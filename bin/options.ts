@@ -39,6 +39,8 @@ export interface Options {
   readonly trustedProxies: readonly string[];
   /** How long an access token is good. */
   readonly accessTokenSeconds: number;
+  /** What one upload may have, by surface, where somebody has said so. Not recorded: the site does not depend on it. */
+  readonly maxUploadBytes: Readonly<Record<string, number>>;
   /** What provenance is verified against, JSON; undefined for the root of the public Sigstore instance. */
   readonly sigstoreRoot: string | undefined;
   readonly npmFallback: NpmFallback;
@@ -86,6 +88,7 @@ interface ConfigFile {
   readonly limits?: Readonly<Record<string, string>>;
   readonly trustedProxies?: readonly string[];
   readonly accessTokenSeconds?: number;
+  readonly runMaxUploadMb?: number;
   readonly sigstoreTrustedRoot?: string;
   readonly npmFallback?: string | boolean;
   readonly npmFallbackTarballs?: string;
@@ -147,6 +150,7 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
     limitsRedis: parseRedisUrl(env('CAIRN_LIMITS_REDIS')),
     trustedProxies: parseProxies(listIn('CAIRN_TRUSTED_PROXIES') ?? file.trustedProxies),
     accessTokenSeconds: parseLifetime(env('CAIRN_ACCESS_TOKEN_SECONDS') ?? file.accessTokenSeconds ?? 300),
+    maxUploadBytes: uploadLimits(env('CAIRN_RUN_MAX_UPLOAD_MB') ?? file.runMaxUploadMb),
     sigstoreRoot: readTrustedRoot(env('CAIRN_SIGSTORE_TRUSTED_ROOT') ?? file.sigstoreTrustedRoot),
     npmFallback: {
       upstream: parseFallback(flags.npmFallback ?? env('CAIRN_NPM_FALLBACK') ?? file.npmFallback ?? true),
@@ -238,6 +242,7 @@ const configFields: { readonly [Field in keyof ConfigFile]-?: (value: unknown) =
   limits: (value) => isObject(value) && Object.values(value).every(isText),
   trustedProxies: (value) => Array.isArray(value) && value.every(isText),
   accessTokenSeconds: (value) => typeof value === 'number',
+  runMaxUploadMb: (value) => typeof value === 'number',
   sigstoreTrustedRoot: isText,
   npmFallback: (value) => isText(value) || typeof value === 'boolean',
   npmFallbackTarballs: isText,
@@ -290,6 +295,16 @@ function parseLifetime(said: string | number): number {
   const [from, to] = [SHORTEST_LIFETIME_SECONDS, LONGEST_LIFETIME_SECONDS];
   if (Number.isInteger(seconds) && seconds >= from && seconds <= to) return seconds;
   throw wrong(`CAIRN_ACCESS_TOKEN_SECONDS=${said}: use a whole number from ${from} to ${to}`);
+}
+
+const BYTES_OF_MB = 1024 * 1024;
+const MOST_UPLOAD_MB = 1024 * 1024;
+
+function uploadLimits(run: string | number | undefined): Options['maxUploadBytes'] {
+  if (run === undefined) return {};
+  const megabytes = /^\d{1,9}$/.test(String(run)) ? Number(run) : 0;
+  if (megabytes >= 1 && megabytes <= MOST_UPLOAD_MB) return { run: megabytes * BYTES_OF_MB };
+  throw wrong(`CAIRN_RUN_MAX_UPLOAD_MB=${run}: use a whole number from 1 to ${MOST_UPLOAD_MB}`);
 }
 
 function parseListen(text: string): { host: string; port: number } {

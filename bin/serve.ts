@@ -278,6 +278,7 @@ function appFor({
     trustedProxies: options.trustedProxies,
     corsOrigins,
     sigstoreRoot,
+    maxUploadBytes: options.maxUploadBytes,
     version,
     visible: (seq) => publisher.visible(seq),
     health,

@@ -4,7 +4,7 @@ export const categories = ['download', 'install', 'install_on_request', 'build_e
 export type Category = (typeof categories)[number];
 
 export interface CountEvent {
-  /** Such as `@acme/lib` or `curl.se`: one that passes `isCountableName`. */
+  /** Such as `@acme/lib` or `curl.se`: one that passes `isCountableName`, or is in no list (`isListedName`). */
   readonly name: string;
   /**
    * A download is an install as well and counts as both, once each, however it was heard of. (Pantry's own server in
@@ -83,6 +83,11 @@ export function isCountableName(name: string): boolean {
   return (
     name.length <= 214 && /^@?[\w.+~-]+(?:\/[\w.+~-]+)*$/.test(name) && !/(?:^@?|\/)\.+(?:\/|$)/.test(name)
   );
+}
+
+/** Whether lists and reports, which are Pantry's, tell of a name. Those with a colon, such as Run's, are of other protocols. */
+export function isListedName(name: string): boolean {
+  return !name.includes(':');
 }
 
 export function isCountableVersion(version: string): boolean {

@@ -7,6 +7,7 @@
 import {
   dateOf,
   dayOf,
+  isListedName,
   KEPT_DAYS,
   sumOf,
   type Category,
@@ -123,7 +124,8 @@ export class CounterModel implements Counters {
     const best: { name: string; downloads: number }[] = [];
     for (const [name, { downloads }] of this.#tallies) {
       const last = best[limit - 1];
-      if (downloads === 0 || (last && byCount(last.downloads, last.name, downloads, name) < 0)) continue;
+      if (downloads === 0 || !isListedName(name)) continue;
+      if (last && byCount(last.downloads, last.name, downloads, name) < 0) continue;
       const at = best.findIndex((other) => byCount(other.downloads, other.name, downloads, name) > 0);
       best.splice(at === -1 ? best.length : at, 0, { name, downloads });
       best.length = Math.min(best.length, limit);
@@ -133,7 +135,7 @@ export class CounterModel implements Counters {
 
   *downloadedSince(ms: number): Iterable<string> {
     for (const [name, { isOurs, lastMs }] of this.#tallies)
-      if (isOurs && lastMs > 0 && lastMs >= ms) yield name;
+      if (isOurs && lastMs > 0 && lastMs >= ms && isListedName(name)) yield name;
   }
 
   statsOf(name: string): DownloadStats | undefined {
@@ -173,7 +175,7 @@ export class CounterModel implements Counters {
     const of = category === 'install' ? [columns.downloads, columns.installs] : [columnOf[category]];
     const found: { name: string; count: number }[] = [];
     for (const [name, tally] of this.#tallies) {
-      const count = tally.sum(of, first, today);
+      const count = isListedName(name) ? tally.sum(of, first, today) : 0;
       if (count > 0) found.push({ name, count });
     }
     found.sort((a, b) => byCount(a.count, a.name, b.count, b.name));

@@ -87,8 +87,10 @@ export interface Call {
   logIn(wanted: LogIn): Promise<Actor>;
   /** A header of the request, by its name in lower case. */
   header(name: string): string | undefined;
-  /** When this is, RFC 3339 in UTC: for policies, never for what is stored. */
+  /** When this is, RFC 3339 in UTC: for policies, and never for what an event says itself. */
   now(): string;
+  /** What the operator lets one upload of this surface have; undefined leaves it to the surface. */
+  readonly maxUploadBytes: number | undefined;
   /** The whole body into a staged blob; the caller's Intent or the API itself ends it. */
   stageBody(limits: StageLimits): Promise<StagedBlob>;
   /**
@@ -144,13 +146,17 @@ export interface Call {
 export interface FormLimits {
   readonly maxFileBytes: number;
   readonly maxFiles: number;
+  /** Of the whole body, where that has a limit of its own. */
+  readonly maxBodyBytes?: number;
   /** Of one field that is a text. */
   readonly maxTextBytes: number;
   /** What is said of a file that is longer; by the name of its field. */
   readonly tooLarge: (field: string) => RegistryError;
+  /** What a name means that comes twice; refused unless told. */
+  readonly repeats?: 'last-wins';
 }
 
-/** Fields by name; a name that comes twice is refused. */
+/** Fields by name, in the order of their last. */
 export interface Form {
   readonly texts: ReadonlyMap<string, string>;
   readonly files: ReadonlyMap<string, FormFile>;

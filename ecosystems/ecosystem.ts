@@ -69,9 +69,11 @@ export interface Surface {
   readonly isFixed?: true;
   /**
    * Set for a surface whose clients have fixed where it stands, and that belongs to another: it has no mount of its own, and is on
-   * where that one is.
+   * where that one is; but for where `unless` is on, which answers there then.
    */
-  readonly beside?: { readonly surface: string; readonly mount: string };
+  readonly beside?: { readonly surface: string; readonly mount: string; readonly unless?: string };
+  /** Why it cannot stand at a mount that would otherwise do; undefined where it can. */
+  faultOfMount?(mount: string): string | undefined;
   readonly routes: readonly DocumentedRoute[];
   readonly doc: SurfaceDoc;
   /** Other host names under which a part of the surface answers at the root: host to path below the mount. */
@@ -150,7 +152,11 @@ export function mountOf(
   { id, below, beside }: Pick<Surface, 'id' | 'below' | 'beside'>,
   { mounts }: Settings,
 ): string | undefined {
-  if (beside) return mounts[beside.surface] === undefined ? undefined : beside.mount;
+  if (beside) {
+    const isOff = mounts[beside.surface] === undefined;
+    const isAnothers = beside.unless !== undefined && mounts[beside.unless] !== undefined;
+    return isOff || isAnothers ? undefined : beside.mount;
+  }
   if (!below) return mounts[id];
   const parent = mounts[below.surface];
   if (parent === undefined || mounts[below.twin] === undefined) return undefined;

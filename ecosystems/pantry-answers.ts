@@ -3,15 +3,7 @@ import { RegistryError, type ErrorCode } from '../core/errors.ts';
 import type { Release } from '../core/package.ts';
 import { requireScope, type Actor } from '../core/permission.ts';
 import type { Call, HttpAnswer, Visibility } from '../core/route.ts';
-
-/** Pages of every origin may ask. */
-export const openToAll: Readonly<Record<string, string>> = {
-  'access-control-allow-origin': '*',
-  'access-control-allow-methods': 'GET, POST, DELETE, OPTIONS',
-  'access-control-allow-headers': 'Content-Type, Authorization',
-};
-
-export const preflight: HttpAnswer = { status: 200, headers: { ...openToAll, 'content-length': '0' } };
+import { openToAll } from './open-to-all.ts';
 
 const JSON_TYPE = 'application/json;charset=utf-8';
 

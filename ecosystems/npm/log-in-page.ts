@@ -1,5 +1,6 @@
 /** The page on which a login that began in a command line ends. It needs no script, and may be in no frame. */
 import type { HttpAnswer } from '../../core/route.ts';
+import { escapedHtml } from '../escaped-html.ts';
 
 const style =
   'body{font:16px/1.5 system-ui,sans-serif;max-width:26rem;margin:4rem auto;padding:0 1rem;color:#222}' +
@@ -32,7 +33,7 @@ export function logInPage(
     status,
     isNewAccount ? 'New account' : 'Log in',
     '<p>A command line waits for this. Go on only if you started it yourself, a moment ago.</p>' +
-      (wrong === undefined ? '' : `<p class="wrong" role="alert">${escaped(wrong)}</p>`) +
+      (wrong === undefined ? '' : `<p class="wrong" role="alert">${escapedHtml(wrong)}</p>`) +
       `<form method="post">${fields.join('')}<button>${isNewAccount ? 'Make the account' : 'Log in'}</button></form>`,
   );
 }
@@ -55,8 +56,4 @@ export function page(status: number, title: string, content: string): HttpAnswer
 
 function field(name: string, label: string, attributes: string): string {
   return `<label>${label}<input name="${name}" ${attributes}></label>`;
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
 }

@@ -1,6 +1,6 @@
 /** Answers as the clients of the Distribution Specification read them. */
 import type { HttpAnswer } from '../../core/route.ts';
-import { versionHeader } from './headers.ts';
+import { versionHeader } from '../oci-files.ts';
 
 /** Nobody keeps what the API says: it may be for one caller alone, and is about what changes. */
 const unkept = { ...versionHeader, 'cache-control': 'private, no-store' } as const;

@@ -6,7 +6,7 @@ import type { StateView } from '../../core/state.ts';
 import { ANYBODY, requireAccess } from './access.ts';
 import { bytesOf, empty } from './answers.ts';
 import { isNamed, loadContents, namedBlobSize } from './contents.ts';
-import { DIGEST_HEADER } from './headers.ts';
+import { DIGEST_HEADER } from '../oci-files.ts';
 import { checkDigest } from './names.ts';
 
 /** The size of a blob in this repository, by what is at hand: see `loadContents`. */

@@ -3,7 +3,7 @@ import { asDigest } from '../../core/digest.ts';
 import type { Package, Ref, Release } from '../../core/package.ts';
 import { siteFile, type SiteFile } from '../../core/site.ts';
 import type { SiteContext, Summary } from '../ecosystem.ts';
-import { suffixOf, type ManifestType } from './media-types.ts';
+import { suffixOf, type ManifestType } from '../oci-media-types.ts';
 import { manifestArtifact, metaOf } from './manifest.ts';
 import { paths } from './paths.ts';
 import { referrersDocument, MAX_REFERRERS_BYTES } from './referrers.ts';

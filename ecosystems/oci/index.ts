@@ -1,4 +1,6 @@
 import type { Ecosystem, Surface } from '../ecosystem.ts';
+import { canonicalPath } from '../oci-files.ts';
+import { renderError } from '../oci-refusals.ts';
 import { createUser, deleteMember, listMembers, listRepo, putMember, putVisibility } from './accounts.ts';
 import { SERVICE } from './access.ts';
 import { deleteBlob } from './blobs.ts';
@@ -15,10 +17,9 @@ import {
 } from './files.ts';
 import { metaOf } from './manifest.ts';
 import { deleteManifest, putManifest } from './manifests.ts';
-import { canonicalAccountsPath, canonicalPath, rules } from './names.ts';
+import { canonicalAccountsPath, rules } from './names.ts';
 import { doc, docOfAccounts, docOfTokens, docs, docsOfAccounts, docsOfTokens } from './openapi.ts';
 import { paths } from './paths.ts';
-import { renderError } from './refusals.ts';
 import { getKeys, getToken, postToken } from './tokens.ts';
 import { appendUpload, cancelUpload, finishUpload, showUpload, startUpload } from './uploads.ts';
 

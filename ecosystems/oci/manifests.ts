@@ -6,6 +6,7 @@ import type { Actor } from '../../core/permission.ts';
 import type { StagedBlob } from '../../core/ports.ts';
 import type { Call, HttpAnswer, Intent } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
+import { DIGEST_HEADER, isDigestLike } from '../oci-files.ts';
 import {
   ANYBODY,
   grantedFor,
@@ -18,9 +19,8 @@ import {
 import { bytesOf, empty, locationOf } from './answers.ts';
 import { blobSizeIn } from './blobs.ts';
 import { loadContents, noteContents } from './contents.ts';
-import { DIGEST_HEADER } from './headers.ts';
 import { manifestArtifact, metaOf, parseManifest, type OciMeta, type ParsedManifest } from './manifest.ts';
-import { checkDigest, isDigestLike, isTag, quoted } from './names.ts';
+import { checkDigest, isTag, quoted } from './names.ts';
 
 /** That of the reference registry; clients read no longer ones. */
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;

@@ -55,11 +55,6 @@ export function isTag(text: string): boolean {
   return tag.test(text);
 }
 
-/** What a colon makes of a reference: no tag has one. */
-export function isDigestLike(reference: string): boolean {
-  return reference.includes(':');
-}
-
 /** Undefined unless it is one that this registry knows how to compute. */
 export function digestIn(text: string): Digest | undefined {
   return digest.test(text) ? asDigest(text) : undefined;
@@ -79,20 +74,6 @@ export function checkDigest(text: string): Digest {
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 300 ? `${text.slice(0, 300)}…` : text);
 }
-
-/**
- * One spelling of a path: the name is everything up to the last words that can follow one, and one segment, its slashes
- * encoded. Read from the right, since a name may hold anything before them.
- */
-export function canonicalPath(path: string): string {
-  const [, name, rest] = namedPath.exec(path) ?? [];
-  if (name === undefined || rest === undefined) return path;
-  // Some clients leave the last slash out.
-  return `/${name.replaceAll('/', '%2F')}${rest === '/blobs/uploads' ? `${rest}/` : rest}`;
-}
-
-const namedPath =
-  /^\/(.+)(\/blobs\/uploads\/?|\/blobs\/uploads\/[^/]+|\/(?:manifests|blobs|referrers)\/[^/]+|\/tags\/list)$/;
 
 /** Of `/api/v1`: a repository may lie deeper than the two parts that upstream knows. */
 export function canonicalAccountsPath(path: string): string {

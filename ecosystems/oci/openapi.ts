@@ -2,7 +2,7 @@
 import type { RouteDoc } from '../../core/route-doc.ts';
 import type { SurfaceDoc } from '../ecosystem.ts';
 import { count, flag, list, object, text, time } from '../schema-words.ts';
-import { allManifestTypes } from './media-types.ts';
+import { allManifestTypes } from '../oci-media-types.ts';
 
 const digest = { type: 'string', pattern: '^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$' } as const;
 

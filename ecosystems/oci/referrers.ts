@@ -5,7 +5,7 @@ import type { StateView } from '../../core/state.ts';
 import { requireAccess } from './access.ts';
 import { json } from './answers.ts';
 import { manifestArtifact, metaOf } from './manifest.ts';
-import { INDEX_TYPE } from './media-types.ts';
+import { INDEX_TYPE } from '../oci-media-types.ts';
 import { checkDigest } from './names.ts';
 import { mostAsked, nextLink } from './paging.ts';
 

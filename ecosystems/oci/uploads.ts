@@ -9,7 +9,7 @@ import { empty, locationOf } from './answers.ts';
 import { blobSizeIn } from './blobs.ts';
 import { loadContents } from './contents.ts';
 import { checkDigest, digestIn, rules } from './names.ts';
-import { DIGEST_HEADER } from './headers.ts';
+import { DIGEST_HEADER } from '../oci-files.ts';
 
 /** Layers have no limit of their own: the disk has. */
 const maxBytes = Number.MAX_SAFE_INTEGER;

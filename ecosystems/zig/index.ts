@@ -1,5 +1,6 @@
 import type { Ecosystem, Surface } from '../ecosystem.ts';
-import { preflight, renderError } from '../pantry-answers.ts';
+import { preflight } from '../open-to-all.ts';
+import { renderError } from '../pantry-answers.ts';
 import { filesForKey, filesForPackage, filesForRelease, summarize } from './files.ts';
 import { canonicalPath, rules } from './names.ts';
 import { doc, docs } from './openapi.ts';

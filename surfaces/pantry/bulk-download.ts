@@ -6,7 +6,7 @@ import type { StateView } from '../../core/state.ts';
 import { siteOf } from '../../ecosystems/ecosystem.ts';
 import { hopsOf, upstreamFor } from '../../ecosystems/npm/fallback.ts';
 import { isObject } from '../../ecosystems/npm/manifest.ts';
-import { openToAll } from '../../ecosystems/pantry-answers.ts';
+import { openToAll } from '../../ecosystems/open-to-all.ts';
 import { packTar, type TarFile } from '../../ecosystems/tar-archive.ts';
 import { ownArchive, type OwnArchive } from './reads.ts';
 

@@ -4,7 +4,8 @@ import type { Call, HttpAnswer } from '../../core/route.ts';
 import type { StateView } from '../../core/state.ts';
 import { hopsOf, pathOf, readDocument, upstreamFor } from '../../ecosystems/npm/fallback.ts';
 import { isObject, objectIn } from '../../ecosystems/npm/manifest.ts';
-import { attachment, openToAll } from '../../ecosystems/pantry-answers.ts';
+import { openToAll } from '../../ecosystems/open-to-all.ts';
+import { attachment } from '../../ecosystems/pantry-answers.ts';
 import { describing, type PantrySummary } from './files.ts';
 import { safeName } from './names.ts';
 

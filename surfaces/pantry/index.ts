@@ -1,6 +1,7 @@
 import type { Surface } from '../../ecosystems/ecosystem.ts';
 import { canonicalPath as npmPath } from '../../ecosystems/npm/names.ts';
-import { answer, preflight, renderError } from '../../ecosystems/pantry-answers.ts';
+import { preflight } from '../../ecosystems/open-to-all.ts';
+import { answer, renderError } from '../../ecosystems/pantry-answers.ts';
 import {
   showReport,
   showRequestedVersions,

@@ -161,7 +161,7 @@ test('a flag comes before the environment, the environment before the file', asy
     '/of/file',
     { host: '1.1.1.1', port: 1 },
     'https://file.example',
-    { x07: '/file', npm: '/npm', zig: '/zig', oci: '/v2', pantry: '/pantry' },
+    { x07: '/file', npm: '/npm', zig: '/zig', oci: '/v2', run: '/run', pantry: '/pantry' },
     'invited',
     60,
   ]);
@@ -169,7 +169,7 @@ test('a flag comes before the environment, the environment before the file', asy
     '/of/environment',
     { host: '2.2.2.2', port: 2 },
     'https://environment.example',
-    { x07: '/environment', npm: '/npm', zig: '/zig', oci: '/v2', pantry: '/pantry' },
+    { x07: '/environment', npm: '/npm', zig: '/zig', oci: '/v2', run: '/run', pantry: '/pantry' },
     'open',
     3600,
   ]);
@@ -177,7 +177,7 @@ test('a flag comes before the environment, the environment before the file', asy
     '/of/flag',
     { host: '3.3.3.3', port: 3 },
     'https://flag.example',
-    { x07: '/environment', npm: '/npm', zig: '/zig', oci: '/v2', pantry: '/pantry' },
+    { x07: '/environment', npm: '/npm', zig: '/zig', oci: '/v2', run: '/run', pantry: '/pantry' },
     'closed',
     3600,
   ]);

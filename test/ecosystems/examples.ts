@@ -60,6 +60,18 @@ const ociPublished = (what: string, meta: object): EventDraft => ({
   meta: { ...meta },
 });
 
+const run = { by: 'ann', ecosystem: 'run', name: 'acme:tools/hello' } as const;
+const runPublished = (version: string): EventDraft => ({
+  kind: 'published',
+  ...run,
+  version,
+  artifacts: (['component', 'config', 'manifest'] as const).map((role) => ({
+    ...anArtifact('acme:tools/hello', `${version} ${role}`),
+    role,
+  })),
+  meta: { description: 'An <example>.', exports: ['wasi:cli/run@0.2.0'], imports: [] },
+});
+
 export const examples: { readonly [Id in EcosystemId]: readonly EventDraft[] } = {
   npm: [
     { kind: 'claimed', ...npm, owner: 'ann' },
@@ -88,6 +100,13 @@ export const examples: { readonly [Id in EcosystemId]: readonly EventDraft[] } =
       artifactType: 'application/vnd.acme.signature',
       annotations: { made: 'today' },
     }),
+  ],
+  run: [
+    { kind: 'claimed', by: 'ann', ecosystem: 'run', name: 'acme', of: 'namespace', owner: 'ann' },
+    runPublished('1.0.0'),
+    runPublished('1.1.0'),
+    { kind: 'yanked', ...run, version: '1.0.0' },
+    { kind: 'deprecated', ...run, message: 'Use another.' },
   ],
   zig: [{ kind: 'claimed', ...zig, owner: 'ann' }, zigPublished('1.0.0'), zigPublished('2.0.0')],
   x07: [

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { RegistryError } from '../../core/errors.ts';
 import { parseManifest, type OciMeta, type ParsedManifest } from '../../ecosystems/oci/manifest.ts';
-import { allManifestTypes, kindOf } from '../../ecosystems/oci/media-types.ts';
+import { allManifestTypes, kindOf } from '../../ecosystems/oci-media-types.ts';
 
 const [IMAGE, INDEX, DOCKER_IMAGE, DOCKER_INDEX] = [
   'application/vnd.oci.image.manifest.v1+json',

@@ -6,7 +6,6 @@ import { RegistryError } from '../../core/errors.ts';
 import { RouteTable } from '../../core/route.ts';
 import { oci } from '../../ecosystems/oci/index.ts';
 import {
-  canonicalPath,
   checkDigest,
   checkName,
   digestIn,
@@ -15,6 +14,7 @@ import {
   quoted,
   rules,
 } from '../../ecosystems/oci/names.ts';
+import { canonicalPath } from '../../ecosystems/oci-files.ts';
 
 /** As the specification has it; ours is put together of parts. */
 const ofSpecification = /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$/;

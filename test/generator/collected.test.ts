@@ -17,13 +17,14 @@ import {
 } from '../support/histories.ts';
 import { aPackage, anArtifact, openWorld, someSettings, type World } from '../support/registry.ts';
 import { ociMounts, ociSteps } from '../support/oci-histories.ts';
+import { runMounts, runSteps } from '../support/run-histories.ts';
 import { sharedMounts, sharingSteps } from '../support/sharing-histories.ts';
 import { toySurface } from '../support/toy-surface.ts';
 
 /** Of what no package names: all of it, at once. */
 async function collect({ state, blobs }: World): Promise<void> {
   const needed = new Set<string>();
-  for (const key of state.packageKeys(['x07', 'npm', 'zig', 'oci'])) {
+  for (const key of state.packageKeys(['x07', 'npm', 'zig', 'oci', 'run'])) {
     const of = state.packageByKey(key);
     if (of) for await (const { digest } of namedBlobsOf(of, (meta) => blobs.read(meta))) needed.add(digest);
   }
@@ -65,6 +66,12 @@ const kinds = [
     options: { settings: someSettings({ mounts: ociMounts }) },
     hasBlobs: false,
     steps: ociSteps,
+  },
+  {
+    title: 'components',
+    options: { settings: someSettings({ mounts: runMounts }) },
+    hasBlobs: false,
+    steps: runSteps,
   },
 ];
 

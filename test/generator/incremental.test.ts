@@ -19,6 +19,7 @@ import {
 } from '../support/histories.ts';
 import { anArtifact, openWorld, someSettings, type WorldOptions } from '../support/registry.ts';
 import { ociMounts, ociSteps } from '../support/oci-histories.ts';
+import { runMounts, runSteps } from '../support/run-histories.ts';
 import { sharedMounts, sharingSteps } from '../support/sharing-histories.ts';
 import { toyRulesOf, toySurface } from '../support/toy-surface.ts';
 
@@ -47,6 +48,11 @@ const kinds: readonly {
     title: 'repositories whose manifests share blobs and subjects',
     options: { settings: someSettings({ mounts: ociMounts }) },
     steps: ociSteps,
+  },
+  {
+    title: 'components, and the OCI artifacts that they are',
+    options: { settings: someSettings({ mounts: runMounts }) },
+    steps: runSteps,
   },
 ];
 

@@ -205,8 +205,16 @@ class Checker {
   }
 }
 
-/** The described spelling of a path: other surfaces' paths hold nothing that one of them would spell otherwise. */
+const byMount = allSurfaces.toSorted((a, b) => b.defaultMount.length - a.defaultMount.length);
+
+/**
+ * The described spelling of a path: that of the surface with the longest mount before it. At another mount it is whatever they
+ * all make of it: other surfaces' paths hold nothing that one of them would spell otherwise.
+ */
 function canonical(path: string): string {
+  const owner = byMount.find(({ defaultMount }) => path.startsWith(`${defaultMount}/`));
+  if (owner?.canonicalPath)
+    return owner.defaultMount + owner.canonicalPath(path.slice(owner.defaultMount.length));
   return allSurfaces.reduce((spelled, { canonicalPath, defaultMount }) => {
     const mount = spelled.startsWith(`${defaultMount}/`) ? defaultMount : '';
     return mount + (canonicalPath?.(spelled.slice(mount.length)) ?? spelled.slice(mount.length));

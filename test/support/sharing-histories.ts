@@ -103,6 +103,8 @@ export function sharingSteps(size: { min: number; max: number }): fc.Arbitrary<S
       .map(({ of, visibility }): Command => ({ kind: 'set-visibility', ...of, visibility })),
     of.map((it): Command => ({ kind: 'claim', ...it, owner: 'ann' })),
     of.map((it): Command => ({ kind: 'add-owner', ...it, owner: 'bob' })),
+    of.map((it): Command => ({ kind: 'deprecate', ...it, message: 'Use another.' })),
+    of.map((it): Command => ({ kind: 'undeprecate', ...it })),
     fc
       .record({
         of: fc.oneof(of, fc.constant(scope)),

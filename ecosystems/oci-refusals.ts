@@ -1,7 +1,7 @@
 /** Refusals as the clients of the Distribution Specification print them (contract, section 9). */
-import type { ErrorCode, RegistryError } from '../../core/errors.ts';
-import type { HttpAnswer, RequestHead } from '../../core/route.ts';
-import { versionHeader } from './headers.ts';
+import type { ErrorCode, RegistryError } from '../core/errors.ts';
+import type { HttpAnswer, RequestHead } from '../core/route.ts';
+import { versionHeader } from './oci-files.ts';
 
 /** The specification's own words, with their status, and two for what it has none. */
 const statuses = {

@@ -1,13 +1,14 @@
 /** Types of manifests (contract, section 1), and how a file of each is stored: a directory keeps no types. */
-import type { Digest, DigestAlgorithm } from '../../core/digest.ts';
-import { splitDigest } from '../../core/digest.ts';
-import type { FileType } from '../../core/site.ts';
+import type { Digest, DigestAlgorithm } from '../core/digest.ts';
+import { splitDigest } from '../core/digest.ts';
+import type { FileType } from '../core/site.ts';
 
+export const OCI_MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json';
 export const INDEX_TYPE = 'application/vnd.oci.image.index.v1+json';
 
 /** What this registry understands: only what it can read can it keep whole. Kind, and suffix of its files. */
 const manifestTypes = {
-  'application/vnd.oci.image.manifest.v1+json': { kind: 'image', suffix: 'oci-image' },
+  [OCI_MANIFEST_TYPE]: { kind: 'image', suffix: 'oci-image' },
   [INDEX_TYPE]: { kind: 'index', suffix: 'oci-index' },
   'application/vnd.docker.distribution.manifest.v2+json': { kind: 'image', suffix: 'docker-image' },
   'application/vnd.docker.distribution.manifest.list.v2+json': { kind: 'index', suffix: 'docker-index' },
