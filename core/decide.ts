@@ -396,6 +396,12 @@ function changeOwnership(command: OwnershipChange, slices: Slices, at: Circumsta
       throw new RegistryError('not-owner', `${name} was not offered to this account`);
     return [{ kind: 'transfer-accepted', ...draft }];
   }
+  if (command.kind === 'cancel-transfer') {
+    // Either party may call it off.
+    if (holder.transfer?.to !== at.actor.handle) requireOwner(holder, at);
+    pendingTransfer(holder, at.now);
+    return [{ kind: 'transfer-cancelled', ...draft }];
+  }
   requireOwner(holder, at);
   switch (command.kind) {
     case 'add-owner':
@@ -417,9 +423,6 @@ function changeOwnership(command: OwnershipChange, slices: Slices, at: Circumsta
           `${name} is already offered to ${holder.transfer.to}; cancel that first`,
         );
       return [{ kind: 'transfer-offered', ...draft, to: command.to, expiresAt: command.expiresAt }];
-    case 'cancel-transfer':
-      pendingTransfer(holder, at.now);
-      return [{ kind: 'transfer-cancelled', ...draft }];
   }
 }
 

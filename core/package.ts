@@ -25,9 +25,13 @@ export interface Release {
   /** What it is found by apart from its name and number. */
   readonly keys: readonly string[];
   readonly yanked: boolean;
+  /** What was said when it was yanked. */
+  readonly yankReason: string | undefined;
   readonly deprecated: Deprecation | undefined;
   /** Set when the bytes are gone: the number stays burnt. */
   readonly withdrawnAt: string | undefined;
+  /** What was said when they went. */
+  readonly withdrawReason: string | undefined;
 }
 
 export interface Deprecation {
@@ -55,18 +59,40 @@ export interface FiledAdvisory extends Advisory {
   readonly withdrawnAt: string | undefined;
 }
 
+/** An offer of a name to another account. */
+export interface Transfer {
+  /** That of the event that offered it. */
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+  readonly offeredAt: string;
+  readonly expiresAt: string;
+}
+
 /** Who may act for a name. Packages have one; namespaces are nothing else. */
 export interface Ownership {
   readonly owners: readonly string[];
-  readonly transfer: { readonly to: string; readonly expiresAt: string } | undefined;
+  /** The offer that stands; it may have expired by now. */
+  readonly transfer: Transfer | undefined;
+  /** The last offer that was answered, and how: whoever asks again is told the same. */
+  readonly settledTransfer: SettledTransfer | undefined;
   /** Whom the owners let in, by handle. What it opens is said in `access.ts`. */
   readonly members: ReadonlyMap<string, MemberAccess>;
+}
+
+export interface SettledTransfer extends Transfer {
+  readonly how: 'accepted' | 'cancelled';
 }
 
 const noMembers: ReadonlyMap<string, MemberAccess> = new Map();
 
 /** What nobody has claimed. */
-export const nobody: Ownership = { owners: [], transfer: undefined, members: noMembers };
+export const nobody: Ownership = {
+  owners: [],
+  transfer: undefined,
+  settledTransfer: undefined,
+  members: noMembers,
+};
 
 export interface Namespace extends Ownership {
   readonly ecosystem: EcosystemId;
@@ -212,9 +238,9 @@ function apply(state: Mutable<Package>, event: PackageEvent, rules: VersionRules
       throw new LogDamage(`line ${event.seq}: ${event.kind} of ${event.name} ${version}, never published`);
     state.releases.set(key, { ...release, ...patch });
   };
-  const leave = (version: string | undefined): void => {
+  const leave = (version: string | undefined, reason?: string): void => {
     if (rules.versionIsDigest) forget(state, version && versionKey(version));
-    else withdraw(state, event.at, version, change);
+    else withdraw(state, { at: event.at, reason }, version, change);
   };
   switch (event.kind) {
     case 'published':
@@ -228,14 +254,16 @@ function apply(state: Mutable<Package>, event: PackageEvent, rules: VersionRules
         signatures: event.signatures ?? [],
         keys: event.keys ?? noKeys,
         yanked: false,
+        yankReason: undefined,
         deprecated: undefined,
         withdrawnAt: undefined,
+        withdrawReason: undefined,
       });
       return;
     case 'yanked':
-      return change(event.version, { yanked: true });
+      return change(event.version, { yanked: true, yankReason: event.reason });
     case 'unyanked':
-      return change(event.version, { yanked: false });
+      return change(event.version, { yanked: false, yankReason: undefined });
     case 'deprecated': {
       const deprecated = { message: event.message, messageDigest: event.messageDigest };
       if (event.version === undefined) state.deprecated = deprecated;
@@ -248,7 +276,7 @@ function apply(state: Mutable<Package>, event: PackageEvent, rules: VersionRules
       return;
     case 'withdrawn':
       // Of a file that no version names: nothing here knows of it.
-      if (event.artifact === undefined) leave(event.version);
+      if (event.artifact === undefined) leave(event.version, event.reason);
       return;
     case 'ref-set':
       state.refs.set(event.ref, {
@@ -304,12 +332,12 @@ function apply(state: Mutable<Package>, event: PackageEvent, rules: VersionRules
 
 function withdraw(
   state: Mutable<Package>,
-  at: string,
+  { at, reason }: { readonly at: string; readonly reason: string | undefined },
   version: string | undefined,
   change: (version: string, patch: Partial<Release>) => void,
 ): void {
   // A tombstone: the manifest goes too, and may be gone from the blobs by the time somebody looks.
-  const tombstone = { withdrawnAt: at, meta: undefined, metaDigest: undefined };
+  const tombstone = { withdrawnAt: at, withdrawReason: reason, meta: undefined, metaDigest: undefined };
   if (version !== undefined) return change(version, tombstone);
   state.withdrawnAt = at;
   for (const [name, { artifacts }] of [...state.refs]) if (artifacts.length > 0) state.refs.delete(name);
@@ -366,13 +394,32 @@ function ownershipAfter(before: Ownership, event: OwnershipEvent): Ownership {
     case 'member-removed':
       return { ...before, members: without(before.members, event.member) };
     case 'transfer-offered':
-      return { ...before, transfer: { to: event.to, expiresAt: event.expiresAt } };
+      return {
+        ...before,
+        transfer: {
+          id: event.id,
+          from: event.by,
+          to: event.to,
+          offeredAt: event.at,
+          expiresAt: event.expiresAt,
+        },
+      };
     case 'transfer-accepted':
       // Whom the former owners let in is out: the new one has not chosen them.
-      return before.transfer ? { ...nobody, owners: [before.transfer.to] } : before;
+      return before.transfer
+        ? { ...nobody, owners: [before.transfer.to], settledTransfer: settled(before.transfer, 'accepted') }
+        : before;
     case 'transfer-cancelled':
-      return { ...before, transfer: undefined };
+      return {
+        ...before,
+        transfer: undefined,
+        settledTransfer: before.transfer ? settled(before.transfer, 'cancelled') : before.settledTransfer,
+      };
   }
+}
+
+function settled(transfer: Transfer, how: SettledTransfer['how']): SettledTransfer {
+  return { ...transfer, how };
 }
 
 function without<K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> {

@@ -151,8 +151,9 @@ export class RegistryState implements StateView {
 
   #followOwners(key: string, subject: Subject, event: RegistryEvent): void {
     if (event.kind === 'visibility-set') {
-      const { owners, transfer, members } = this.packageAt(key, event.seq) ?? nobody;
-      if (event.visibility === 'private') this.#owners.set(key, { owners, transfer, members });
+      const { owners, transfer, settledTransfer, members } = this.packageAt(key, event.seq) ?? nobody;
+      if (event.visibility === 'private')
+        this.#owners.set(key, { owners, transfer, settledTransfer, members });
       else this.#owners.delete(key);
       return;
     }

@@ -732,7 +732,20 @@ const cases: Record<string, readonly Case[]> = {
   ],
   'cancel-transfer': [
     { when: 'by an owner', given: withOffer(later), command: cancel, gives: ['transfer-cancelled'] },
-    { when: 'by whom it is for', given: withOffer(later), command: cancel, by: bob, gives: 'not-owner' },
+    {
+      when: 'by whom it is for',
+      given: withOffer(later),
+      command: cancel,
+      by: bob,
+      gives: ['transfer-cancelled'],
+    },
+    {
+      when: 'by a third account',
+      given: withOffer(later),
+      command: cancel,
+      by: anActor('carl'),
+      gives: 'not-owner',
+    },
     { when: 'none was offered', given: published, command: cancel, gives: 'transfer-not-found' },
     { when: 'it has expired', given: withOffer(earlier), command: cancel, gives: 'transfer-not-found' },
   ],
