@@ -248,6 +248,15 @@ export interface Settings {
      */
     anonymous?: 'pull' | 'push';
   };
+  /**
+   * Settings of the Ori surface.
+   */
+  ori?: {
+    /**
+     * Whether versions such as 1.0.0-alpha can be published. Absent: allowed.
+     */
+    prereleases?: 'allowed' | 'refused';
+  };
 }
 /**
  * One key.
@@ -622,6 +631,14 @@ export interface Advisory {
    * How bad it is.
    */
   severity: 'low' | 'medium' | 'high' | 'critical';
+  /**
+   * What other databases call it.
+   *
+   * @maxItems 16
+   *
+   * Items: An identity in another database, such as CVE-2026-00001.
+   */
+  aliases?: string[];
   /**
    * One sentence.
    */
