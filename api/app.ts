@@ -112,6 +112,23 @@ export function createApp(deps: AppDeps): RequestListener {
     if (cors && method === 'OPTIONS')
       return void response.writeHead(200, cors.preflightFor(request.headers)).end();
     if (cors) response.setHeaders(new Map(Object.entries(cors.headersFor(request.headers))));
+    const answer = (): void => answerRequest(request, response, context, site);
+    const careful = request.headers.authorization === undefined ? undefined : routing.surfaceOf(path);
+    if (!careful?.refusesBadTokens) return answer();
+    refuseBadToken(request, careful, deps).then(answer, (error: unknown) => {
+      attend(request, response, context, deps);
+      refuse(asRegistryError(error, requestId, deps), context, response);
+    });
+  };
+
+  function answerRequest(
+    request: IncomingMessage,
+    response: ServerResponse,
+    context: Context,
+    site: SiteServer,
+  ): void {
+    const { routing } = context;
+    const { method, path, requestId } = context.head;
     try {
       if (deps.isStopping?.()) goOnReading(method, response);
       const isRead = method === 'GET' || method === 'HEAD';
@@ -130,7 +147,7 @@ export function createApp(deps: AppDeps): RequestListener {
           const paths = pathsOf(mount, route, match.params);
           const headers = route.headers?.(match.params);
           const cache = cacheOf(route, match.params);
-          const etag = route.etag?.(match.params);
+          const etag = route.etag?.(match.params, deps.state);
           const read = { urlPath: path, query: context.query, requestId, route, paths, cache, etag, headers };
           if (site.serve(read, request, response)) {
             if (route.counts && method === 'GET' && response.statusCode === 200)
@@ -149,6 +166,26 @@ export function createApp(deps: AppDeps): RequestListener {
     if (matched?.route.from === 'redirect') return redirect(response, matched.mount, matched.route);
     contexts.set(request, context);
     api(request, response);
+  }
+}
+
+/** Before anything is answered. @throws RegistryError `token-invalid`, `token-expired` */
+async function refuseBadToken(request: IncomingMessage, surface: Surface, { auth }: AppDeps): Promise<void> {
+  const session = await auth.open(credentialsOf(request, surface, undefined));
+  session.authenticate();
+}
+
+function credentialsOf(
+  request: IncomingMessage,
+  surface: Surface,
+  audience: string | undefined,
+): Parameters<AppDeps['auth']['open']>[0] {
+  return {
+    authorization: request.headers.authorization,
+    address: addressOf(request),
+    takesBasic: surface.takesBasic ?? false,
+    takesBareTokens: surface.takesBareTokens ?? false,
+    audience,
   };
 }
 
@@ -261,13 +298,7 @@ async function answerCall(
   const directory = directories.get(surface);
   if (!directory) throw new Error(`${surface.id} has no directory`);
   const audience = surface.takesAccessTokens?.audience(siteOf({ mount }, deps.state));
-  const session = await deps.auth.open({
-    authorization: request.headers.authorization,
-    address: addressOf(request),
-    takesBasic: surface.takesBasic ?? false,
-    takesBareTokens: surface.takesBareTokens ?? false,
-    audience,
-  });
+  const session = await deps.auth.open(credentialsOf(request, surface, audience));
   const { call, discard } = openCall(
     request,
     {

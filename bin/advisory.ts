@@ -14,6 +14,7 @@ const MAX_URL_LENGTH = 2048;
 const MAX_DETAILS_BYTES = 4096;
 const MAX_VERSIONS = 512;
 const MAX_WEAKNESSES = 16;
+const MAX_ALIASES = 16;
 
 type PackageArgument = ReturnType<typeof parsePackage>;
 
@@ -25,6 +26,7 @@ interface FileFlags {
   readonly kind: Advisory['kind'];
   readonly summary: string;
   readonly url?: string;
+  readonly aliases?: string;
   readonly cwe?: string;
   readonly cvss?: string;
   readonly details?: string;
@@ -112,6 +114,7 @@ function advisoryOf(flags: FileFlags): Advisory {
   const { range, severity, kind, url, cvss } = flags;
   const versions = listIn(flags.versions);
   const cwe = listIn(flags.cwe);
+  const aliases = listIn(flags.aliases);
   const summary = flags.summary.trim();
   const details = flags.details === undefined ? '' : readFileSync(flags.details, 'utf8').trim();
   if ((range === undefined) === (versions.length === 0))
@@ -120,6 +123,8 @@ function advisoryOf(flags: FileFlags): Advisory {
   if (summary === '' || [...summary].length > MAX_SUMMARY_LENGTH)
     throw wrong(`--summary: one sentence of ${MAX_SUMMARY_LENGTH} characters at most`);
   if (url !== undefined && !isLink(url)) throw wrong(`--url ${url}: use an http or https URL`);
+  if (aliases.length > MAX_ALIASES || !aliases.every(isAlias))
+    throw wrong('--aliases: use a list such as CVE-2026-00001,GHSA-aaaa-bbbb-cccc');
   if (cwe.length > MAX_WEAKNESSES || !cwe.every((id) => /^CWE-\d{1,6}$/.test(id)))
     throw wrong('--cwe: use a list such as CWE-79,CWE-1321');
   if (cvss !== undefined && baseScore(cvss) === undefined)
@@ -133,6 +138,7 @@ function advisoryOf(flags: FileFlags): Advisory {
     severity,
     summary,
     ...(url === undefined ? {} : { url }),
+    ...(aliases.length > 0 ? { aliases } : {}),
     ...(cwe.length > 0 ? { cwe } : {}),
     ...(cvss === undefined ? {} : { cvss }),
     ...(details === '' ? {} : { details }),
@@ -144,6 +150,11 @@ function listIn(text = ''): string[] {
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
+}
+
+/** As databases write their ids. */
+function isAlias(text: string): boolean {
+  return /^[A-Za-z][A-Za-z0-9_]*-[A-Za-z0-9._:-]{1,100}$/.test(text);
 }
 
 function isLink(text: string): boolean {

@@ -119,6 +119,7 @@ withData(advisory.command('file'))
   )
   .requiredOption('--summary <text>', 'one sentence')
   .option('--url <url>', 'where to read more')
+  .option('--aliases <list>', 'what other databases call it, such as CVE-2026-00001')
   .option('--cwe <list>', 'kinds of weakness, such as CWE-79')
   .option('--cvss <vector>', 'a vector such as CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H')
   .option('--details <file>', 'a file with more text')
@@ -186,6 +187,11 @@ withData(token.command('create'))
   .description('create a token; it is shown only once')
   .argument('<handle>', 'the account it acts for; created when it is new')
   .option('--scopes <list>', 'of read, publish, yank, owner, tokens, admin', 'publish')
+  .addOption(
+    new Option('--ori <permission>', "in Ori's words instead, and good for Ori alone")
+      .choices(['read', 'publish', 'admin'])
+      .conflicts('scopes'),
+  )
   .option('--label <text>', "the holder's own name for it", '')
   .option('--only <list>', 'places it is good for, such as x07 or x07/acme-hello')
   .option('--from <list>', 'networks it is good from, such as 192.0.2.0/24,2001:db8::/32')
@@ -261,6 +267,7 @@ withData(program.command('settings'))
   .option('--x07 <json>', 'settings of the X07 surface')
   .option('--npm <json>', 'settings of the npm surface')
   .option('--oci <json>', 'settings of the OCI surface')
+  .option('--ori <json>', 'settings of the Ori surface')
   .action(async (flags: Flags & Parameters<typeof changeSettings>[1]) =>
     (await import('./settings.ts')).changeSettings(dataOf(flags), flags),
   );

@@ -110,6 +110,8 @@ export interface Surface {
   readonly takesBareTokens?: boolean;
   /** Its clients may send access tokens, as they send other ones: those that were made for this audience. */
   readonly takesAccessTokens?: { audience(site: SiteContext): string };
+  /** A bad token is refused also where none is needed, files included. Elsewhere nobody looks at it there. */
+  readonly refusesBadTokens?: true;
   /** What OPTIONS is answered with on each of its paths, where its protocol is for the pages of every origin. */
   readonly preflight?: HttpAnswer;
   /**

@@ -78,7 +78,14 @@ function operation(route: DocumentedRoute, doc: RouteDoc, surface: DocumentedSur
       ? { security: [{}] }
       : { security: [{ token: [] }, ...(surface.takesBasic ? [{ password: [] }] : [])], 'x-scope': scope }),
     ...(inPath.length + inQuery.length > 0 ? { parameters: [...inPath, ...inQuery] } : {}),
-    ...(body ? { requestBody: { required: true, content: bodies([body].flat()) } } : {}),
+    ...(body
+      ? {
+          requestBody: {
+            required: ![body].flat().some(({ isOptional }) => isOptional),
+            content: bodies([body].flat()),
+          },
+        }
+      : {}),
     responses: {
       ...(doc.success === 'never' ? {} : successes(route, doc.success ?? { description: 'Done.' })),
       ...(doc.redirect === undefined ? {} : { 302: redirected(doc.redirect) }),

@@ -44,7 +44,7 @@ export type PublishedEvent = Envelope & OfPackage & Published;
 /**
  * Which ecosystem owns the name.
  */
-export type EcosystemId = 'x07' | 'npm' | 'zig' | 'oci';
+export type EcosystemId = 'x07' | 'npm' | 'zig' | 'oci' | 'ori';
 /**
  * Algorithm and lower-case hex of a blob, computed by this registry.
  */
