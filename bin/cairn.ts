@@ -15,6 +15,7 @@ import type { changeSettings } from './settings.ts';
 import type { createToken } from './token.ts';
 import type { addUser, inviteUser } from './user.ts';
 import { version } from './version.ts';
+import type { withdraw } from './withdraw.ts';
 
 const program = new Command('cairn')
   .description('A package registry made of a git log and a bucket of static files.')
@@ -100,6 +101,15 @@ for (const direction of ['yank', 'unyank'] as const)
     .action(async (release: string, flags: Flags & { json?: boolean }) =>
       (await import('./yank.ts')).yank(dataOf(flags), direction, release, flags),
     );
+
+withData(program.command('withdraw'))
+  .description('take the bytes of a version away, for good; its number stays taken, and the history says so')
+  .argument('<release>', 'such as ori/@acme/json@1.0.0')
+  .requiredOption('--reason <text>', 'why, such as security; what begins with legal is told apart by Ori')
+  .option('--json', 'print the events, one per line')
+  .action(async (release: string, flags: Flags & Parameters<typeof withdraw>[2]) =>
+    (await import('./withdraw.ts')).withdraw(dataOf(flags), release, flags),
+  );
 
 const advisory = program.command('advisory').description('advisories: warnings about versions');
 withData(advisory.command('file'))

@@ -138,7 +138,8 @@ const lifecycle = {
   400: 'The body is not of this shape.',
   ...needsToken,
   404: 'There is no such version.',
-  410: gone[410],
+  ...gone,
+  413: 'The body is over 64 KiB.',
   422: 'Not a name, or not a version.',
 };
 const release = { ok: { const: true }, name, version: text };
@@ -286,6 +287,7 @@ export const docs = {
       403: 'The token lacks the permission, the package is another’s, or was offered to another.',
       404: 'There is no such package, account or offer.',
       409: 'It is on offer to somebody else.',
+      413: 'The body is over 64 KiB.',
       422: 'Not a name.',
     },
   },
