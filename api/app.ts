@@ -7,7 +7,6 @@ import { pipeline } from 'node:stream/promises';
 import express, { type ErrorRequestHandler } from 'express';
 import { RegistryError } from '../core/errors.ts';
 import type { RegistryEvent } from '../core/event.ts';
-import { plainAddress } from '../core/networks.ts';
 import type { EventLog, SiteReader } from '../core/ports.ts';
 import {
   isIntent,
@@ -21,10 +20,12 @@ import {
 import { cacheOf, sitePath, type RouteParams, type SiteRoute } from '../core/site.ts';
 import type { RegistryState } from '../core/state.ts';
 import type { Writer } from '../core/writer.ts';
-import { siteOf, type Surface } from '../ecosystems/ecosystem.ts';
+import type { Surface } from '../ecosystems/ecosystem.ts';
 import { partOf } from './byte-range.ts';
 import { openCall, type CallDeps } from './call.ts';
+import type { Session } from './auth.ts';
 import { Directory } from './directory.ts';
+import { countRequest, LimitedSurfaces, type LimitDeps, type Limited } from './limits.ts';
 import { renderProblem } from './problems.ts';
 import { nextRequestId } from './request-id.ts';
 import { buildRouting, type MountedRoute, type Routing } from './routing.ts';
@@ -32,6 +33,7 @@ import { corsFor } from './cors.ts';
 import type { Metrics } from './metrics.ts';
 import { ownSurface, type Health } from './own-surface.ts';
 import { sendLent } from './send-lent.ts';
+import { audienceOf, sessionsBy, type Sessions } from './sessions.ts';
 import { SiteServer, type StoredPath } from './site-server.ts';
 
 export interface RequestRecord {
@@ -58,6 +60,9 @@ export interface AppDeps extends CallDeps {
   readonly metrics: Metrics;
   /** Origins whose pages may read the API; `*` for all. */
   readonly corsOrigins: readonly string[];
+  /** How many requests clients may send; as many as they like where it is absent. */
+  readonly limits?: LimitDeps;
+  readonly trustedProxies?: readonly string[];
   /** Of this program. */
   readonly version: string;
   /** Reads go on; a write that comes now could not be promised to finish. */
@@ -75,6 +80,8 @@ interface Context {
   /** Who words a refusal; the one that owns the path when undefined. */
   surface: Surface | undefined;
   matched: { mounted: MountedRoute; params: Readonly<Record<string, string>> } | undefined;
+  /** Where it has been opened already. */
+  session: Session | undefined;
   actor: string | undefined;
   code: string | undefined;
 }
@@ -91,20 +98,22 @@ export function createApp(deps: AppDeps): RequestListener {
     metrics: () => deps.metrics.render(),
   });
   const directories = directoriesOf([...deps.surfaces, own], deps);
-  const api = expressApp(deps, contexts, directories);
-  let current: { settings: unknown; routing: Routing; site: SiteServer } | undefined;
+  const sessions = sessionsBy(deps);
+  const api = expressApp({ ...deps, sessions }, contexts, directories);
+  let current: (ForSettings & { settings: unknown }) | undefined;
 
-  function forCurrentSettings(): { routing: Routing; site: SiteServer } {
+  function forCurrentSettings(): ForSettings {
     const { settings } = deps.state;
     if (current?.settings !== settings) {
       const routing = buildRouting(deps.surfaces, settings, own);
-      current = { settings, routing, site: new SiteServer(deps.site) };
+      const limited = deps.limits && new LimitedSurfaces(deps.surfaces, settings, routing, deps.limits.said);
+      current = { settings, routing, limited, site: new SiteServer(deps.site) };
     }
     return current;
   }
 
   return (request, response) => {
-    const { routing, site } = forCurrentSettings();
+    const { routing, site, limited } = forCurrentSettings();
     const context = openContext(request, routing);
     const { method, path, requestId } = context.head;
     const preflight = method === 'OPTIONS' ? routing.surfaceOf(path)?.preflight : undefined;
@@ -112,16 +121,48 @@ export function createApp(deps: AppDeps): RequestListener {
     if (cors && method === 'OPTIONS')
       return void response.writeHead(200, cors.preflightFor(request.headers)).end();
     if (cors) response.setHeaders(new Map(Object.entries(cors.headersFor(request.headers))));
-    const answer = (): void => answerRequest(request, response, context, site);
+    const limiting = limited?.limiting(context.head);
     const careful = request.headers.authorization === undefined ? undefined : routing.surfaceOf(path);
-    if (!careful?.refusesBadTokens) return answer();
-    refuseBadToken(request, careful, deps).then(answer, (error: unknown) => {
-      attend(request, response, context, deps);
-      refuse(asRegistryError(error, requestId, deps), context, response);
-    });
+    const checked = careful?.refusesBadTokens ? careful : undefined;
+    if (!limiting && !checked) return answer(request, response, context, site);
+    void admit(request, response, context, { limiting, checked }).then(
+      () => answer(request, response, context, site),
+      (error) => {
+        attend(request, response, context, deps);
+        refuse(asRegistryError(error, requestId, deps), context, response);
+      },
+    );
   };
 
-  function answerRequest(
+  /** @throws RegistryError `rate-limited`, and `token-invalid` or `token-expired` where a surface refuses bad tokens at all. */
+  async function admit(
+    request: IncomingMessage,
+    response: ServerResponse,
+    context: Context,
+    { limiting, checked }: { limiting: Limited | undefined; checked: Surface | undefined },
+  ): Promise<void> {
+    // Counted first: whoever tries tokens out is limited as well.
+    if (limiting) await count(request, response, context, limiting);
+    if (checked) (context.session ?? (await sessions.open(request, checked))).authenticate();
+  }
+
+  /** @throws RegistryError `rate-limited` */
+  async function count(
+    request: IncomingMessage,
+    response: ServerResponse,
+    context: Context,
+    limiting: Limited,
+  ): Promise<void> {
+    if (!deps.limits) return;
+    context.session = await sessions.open(request, limiting.surface);
+    const sender = { session: context.session, address: sessions.addressOf(request) };
+    const { registry } = deps.state;
+    const { headers, refusal } = await countRequest(limiting, sender, { ...deps.limits, registry });
+    response.setHeaders(new Map(Object.entries(headers)));
+    if (refusal) throw refusal;
+  }
+
+  function answer(
     request: IncomingMessage,
     response: ServerResponse,
     context: Context,
@@ -169,24 +210,10 @@ export function createApp(deps: AppDeps): RequestListener {
   }
 }
 
-/** Before anything is answered. @throws RegistryError `token-invalid`, `token-expired` */
-async function refuseBadToken(request: IncomingMessage, surface: Surface, { auth }: AppDeps): Promise<void> {
-  const session = await auth.open(credentialsOf(request, surface, undefined));
-  session.authenticate();
-}
-
-function credentialsOf(
-  request: IncomingMessage,
-  surface: Surface,
-  audience: string | undefined,
-): Parameters<AppDeps['auth']['open']>[0] {
-  return {
-    authorization: request.headers.authorization,
-    address: addressOf(request),
-    takesBasic: surface.takesBasic ?? false,
-    takesBareTokens: surface.takesBareTokens ?? false,
-    audience,
-  };
+interface ForSettings {
+  readonly routing: Routing;
+  readonly site: SiteServer;
+  readonly limited: LimitedSurfaces | undefined;
 }
 
 /** Where the file may be stored: once for each type it may have. */
@@ -214,6 +241,7 @@ function openContext(request: IncomingMessage, routing: Routing): Context {
     routing,
     surface: undefined,
     matched: undefined,
+    session: undefined,
     actor: undefined,
     code: undefined,
   };
@@ -263,7 +291,7 @@ function directoriesOf(surfaces: readonly Surface[], deps: AppDeps): Directories
 }
 
 function expressApp(
-  deps: AppDeps,
+  deps: AppDeps & { readonly sessions: Sessions },
   contexts: WeakMap<IncomingMessage, Context>,
   directories: Directories,
 ): express.Express {
@@ -291,14 +319,14 @@ async function answerCall(
   request: IncomingMessage,
   context: Context,
   { mounted, params }: NonNullable<Context['matched']>,
-  deps: AppDeps,
+  deps: AppDeps & { readonly sessions: Sessions },
   directories: Directories,
 ): Promise<HttpAnswer> {
   const { route, mount, surface } = mounted;
   const directory = directories.get(surface);
   if (!directory) throw new Error(`${surface.id} has no directory`);
-  const audience = surface.takesAccessTokens?.audience(siteOf({ mount }, deps.state));
-  const session = await deps.auth.open(credentialsOf(request, surface, audience));
+  const audience = audienceOf(surface, deps.state.settings);
+  const session = context.session ?? (await deps.sessions.open(request, surface));
   const { call, discard } = openCall(
     request,
     {
@@ -327,11 +355,6 @@ async function answerCall(
   } finally {
     await discard();
   }
-}
-
-/** Behind a proxy this is the proxy's, for every client. */
-function addressOf({ socket }: IncomingMessage): string | undefined {
-  return socket.remoteAddress === undefined ? undefined : plainAddress(socket.remoteAddress);
 }
 
 function handlerOf(route: Route): ApiRoute['handle'] {

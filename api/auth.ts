@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Access, AccessTokens } from '../core/access-tokens.ts';
 import type { AccountBook } from '../core/account-book.ts';
+import type { EnvironmentTokens } from '../core/environment-tokens.ts';
 import { RegistryError } from '../core/errors.ts';
 import { GuessLimits } from '../core/guess-limits.ts';
 import { operator, requireScope, secondFactorRequired, type Actor } from '../core/permission.ts';
@@ -56,12 +57,14 @@ export interface AuthDeps {
   readonly clock: Clock;
   /** An administrator's token from the environment: good without set-up, never stored. */
   readonly administratorToken: string | undefined;
+  /** What else the environment gives, for some places each. */
+  readonly environmentTokens?: Pick<EnvironmentTokens, 'actorOf'> | undefined;
   /** From the environment as well; nobody can bootstrap without it. */
   readonly bootstrapSecret: string | undefined;
 }
 
 export function authenticator(deps: AuthDeps): Authenticator {
-  const { accounts, accessTokens, clock, administratorToken, bootstrapSecret } = deps;
+  const { accounts, accessTokens, clock, administratorToken, environmentTokens, bootstrapSecret } = deps;
   const administrator = administratorToken === undefined ? undefined : sha256(administratorToken);
   const limits = new GuessLimits(clock);
   const cache = new PasswordCache(clock);
@@ -69,7 +72,7 @@ export function authenticator(deps: AuthDeps): Authenticator {
   function byToken(token: string, from: { address: string | undefined; handle?: string }): Actor | undefined {
     const isForAdministrator = from.handle === undefined || from.handle === ADMINISTRATOR;
     if (administrator && isForAdministrator && isSame(token, administrator)) return operator(ADMINISTRATOR);
-    return accounts.actorOf(token, from);
+    return environmentTokens?.actorOf(token, from.handle) ?? accounts.actorOf(token, from);
   }
 
   function isPassword(handle: string, password: string, address: string | undefined): Promise<boolean> {

@@ -5,6 +5,7 @@ import type { DocumentedRoute, HttpAnswer } from '../core/route.ts';
 import type { Settings } from '../schema/types.ts';
 import { mountOf, type Surface } from '../ecosystems/ecosystem.ts';
 import { openApiDocument, type DocumentedSurface } from '../ecosystems/openapi.ts';
+import { limitsOf, type SaidLimits } from './limits.ts';
 import { renderProblem } from './problems.ts';
 
 export interface Health {
@@ -18,6 +19,8 @@ export interface Health {
 export interface OwnSurfaceDeps {
   readonly surfaces: readonly Surface[];
   readonly version: string;
+  /** What the operator says about limits; what surfaces say themselves where it is absent. */
+  readonly limits?: { readonly said: SaidLimits };
   readonly settings: () => Settings;
   readonly health: () => Health;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
@@ -132,13 +135,14 @@ export function ownSurface(deps: OwnSurfaceDeps): Surface {
   return own;
 }
 
-type DocumentDeps = Pick<OwnSurfaceDeps, 'surfaces' | 'version' | 'settings'>;
+type DocumentDeps = Pick<OwnSurfaceDeps, 'surfaces' | 'version' | 'settings' | 'limits'>;
 
-function documentOf(own: Surface, { surfaces, version, settings }: DocumentDeps): object {
+function documentOf(own: Surface, { surfaces, version, settings, limits }: DocumentDeps): object {
   const { publicUrl } = settings();
   const mounted = surfaces.flatMap((surface): DocumentedSurface[] => {
     const mount = mountOf(surface, settings());
-    return mount === undefined ? [] : [{ surface, prefix: mount === '/' ? '' : mount }];
+    const isLimited = limitsOf(surface, surfaces, limits?.said) !== undefined;
+    return mount === undefined ? [] : [{ surface, prefix: mount === '/' ? '' : mount, isLimited }];
   });
   return openApiDocument(
     {

@@ -20,6 +20,7 @@ export const problems = {
   'not-owner': { status: 403, title: 'Not an owner' },
   'second-factor-required': { status: 401, title: 'Second factor required' },
   'too-many-attempts': { status: 429, title: 'Too many attempts' },
+  'rate-limited': { status: 429, title: 'Too many requests' },
   'registration-closed': { status: 403, title: 'Registration closed' },
   'bootstrap-disabled': { status: 403, title: 'Bootstrap disabled' },
   'no-route': { status: 404, title: 'Not found' },

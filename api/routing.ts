@@ -59,7 +59,7 @@ function prefixOf(mount: string): string {
   return mount === '/' ? '' : mount;
 }
 
-function isBelow(path: string, mount: string): boolean {
+export function isBelow(path: string, mount: string): boolean {
   return mount === '/' || path === mount || path.startsWith(`${mount}/`);
 }
 

@@ -1,8 +1,10 @@
 /** Where settings come from: flags, then the environment, then the configuration file, then defaults. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { SaidLimits } from '../api/limits.ts';
 import { SHORTEST_LIFETIME_SECONDS } from '../core/access-tokens.ts';
 import type { Registration } from '../core/account-book.ts';
+import { EnvironmentTokens } from '../core/environment-tokens.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { Upstream } from '../core/ports.ts';
 import { LONGEST_LIFETIME_SECONDS } from '../core/rotating-keys.ts';
@@ -13,7 +15,9 @@ import { ecosystems } from '../ecosystems/index.ts';
 import { allSurfaces } from '../surfaces/index.ts';
 import { checkTrustedRoot } from '../ecosystems/sigstore.ts';
 import type { UpstreamLimits } from '../stores/upstream-http.ts';
+import { parseLimits, parseProxies, parseRedisUrl } from './limit-options.ts';
 import { parseUpstreamUrl } from './npm-registry.ts';
+import { ownTokens } from './own-tokens.ts';
 
 export interface Options {
   readonly dataDirectory: string;
@@ -22,9 +26,17 @@ export interface Options {
   readonly said: Said;
   readonly administratorToken: string | undefined;
   readonly bootstrapSecret: string | undefined;
+  /** For a namespace or an ecosystem each. */
+  readonly environmentTokens: EnvironmentTokens;
   /** Origins whose pages may read the API; `*` for all. */
   readonly corsOrigins: readonly string[];
   readonly registration: Registration;
+  /** How many requests clients may send, by surface, where somebody says so. */
+  readonly limits: SaidLimits;
+  /** Where several processes count requests together; each by itself when undefined. Never shown: it may hold a password. */
+  readonly limitsRedis: string | undefined;
+  /** Networks of the proxies before this server, which are believed about where a request comes from. */
+  readonly trustedProxies: readonly string[];
   /** How long an access token is good. */
   readonly accessTokenSeconds: number;
   /** What provenance is verified against, JSON; undefined for the root of the public Sigstore instance. */
@@ -73,6 +85,8 @@ interface ConfigFile {
   readonly ori?: Settings['ori'];
   readonly corsOrigins?: readonly string[];
   readonly registration?: string;
+  readonly limits?: Readonly<Record<string, string>>;
+  readonly trustedProxies?: readonly string[];
   readonly accessTokenSeconds?: number;
   readonly sigstoreTrustedRoot?: string;
   readonly npmFallback?: string | boolean;
@@ -105,6 +119,8 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
     x07: verifiedNamespaces ? { ...file.x07, verifiedNamespaces: [...verifiedNamespaces] } : file.x07,
   };
   checkSettings(said);
+  const administratorToken = env('CAIRN_ADMIN_TOKEN');
+  const bootstrapSecret = env('CAIRN_BOOTSTRAP_TOKEN');
   return {
     dataDirectory: resolve(flags.data ?? env('CAIRN_DATA') ?? file.data ?? './cairn-data'),
     listen: parseListen(
@@ -115,12 +131,24 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
         '127.0.0.1:8080',
     ),
     said,
-    administratorToken: env('CAIRN_ADMIN_TOKEN'),
-    bootstrapSecret: env('CAIRN_BOOTSTRAP_TOKEN'),
+    administratorToken,
+    bootstrapSecret,
+    environmentTokens: new EnvironmentTokens(
+      [...ownTokens(env('CAIRN_TOKENS')), ...aliases.tokens],
+      [administratorToken, bootstrapSecret],
+    ),
     corsOrigins: listIn('CAIRN_CORS_ORIGINS') ?? file.corsOrigins ?? [],
     registration: parseRegistration(
       flags.registration ?? env('CAIRN_REGISTRATION') ?? file.registration ?? 'closed',
     ),
+    limits: {
+      ...parseLimits(pairsOf(file.limits), 'limits'),
+      // Each of them speaks of its own surface.
+      ...parseLimits(aliases.said('CAIRN_LIMITS')),
+      ...parseLimits(environment['CAIRN_LIMITS']),
+    },
+    limitsRedis: parseRedisUrl(env('CAIRN_LIMITS_REDIS')),
+    trustedProxies: parseProxies(listIn('CAIRN_TRUSTED_PROXIES') ?? file.trustedProxies),
     accessTokenSeconds: parseLifetime(env('CAIRN_ACCESS_TOKEN_SECONDS') ?? file.accessTokenSeconds ?? 300),
     sigstoreRoot: readTrustedRoot(env('CAIRN_SIGSTORE_TRUSTED_ROOT') ?? file.sigstoreTrustedRoot),
     npmFallback: {
@@ -136,6 +164,7 @@ interface AllAliases {
   said(name: string): string | undefined;
   standard(name: string): string | undefined;
   readonly notes: readonly string[];
+  readonly tokens: NonNullable<Aliases['tokens']>;
 }
 
 /** Settings in the words of the servers that ecosystems come from. What is said in both words counts in ours. */
@@ -148,13 +177,15 @@ function aliasesIn(environment: NodeJS.ProcessEnv): AllAliases {
     said(name) {
       const values = valuesIn(name, ({ variables }) => variables);
       // Each of them has a place for its own surface.
-      if (name === 'CAIRN_MOUNTS') return values.length > 0 ? values.join(',') : undefined;
+      if (name === 'CAIRN_MOUNTS' || name === 'CAIRN_LIMITS')
+        return values.length > 0 ? values.join(',') : undefined;
       if (values.length < 2) return values[0];
       // Not what they are: some are secrets.
       throw wrong(`variables of several servers disagree about ${name}: say it in that word`);
     },
     standard: (name) => valuesIn(name, ({ standards = {} }) => standards)[0],
     notes: [...new Set(all.flatMap(({ notes }) => notes))],
+    tokens: all.flatMap(({ tokens = [] }) => tokens),
   };
 }
 
@@ -215,6 +246,8 @@ const configFields: { readonly [Field in keyof ConfigFile]-?: (value: unknown) =
   ori: isObject,
   corsOrigins: (value) => Array.isArray(value) && value.every(isText),
   registration: isText,
+  limits: (value) => isObject(value) && Object.values(value).every(isText),
+  trustedProxies: (value) => Array.isArray(value) && value.every(isText),
   accessTokenSeconds: (value) => typeof value === 'number',
   sigstoreTrustedRoot: isText,
   npmFallback: (value) => isText(value) || typeof value === 'boolean',
@@ -306,7 +339,7 @@ export function parsePublicUrl(text: string | undefined): string | undefined {
 }
 
 /** As the environment would say it. */
-export function pairsOf(mounts: Settings['mounts'] | undefined): string | undefined {
+export function pairsOf(mounts: Readonly<Record<string, string>> | undefined): string | undefined {
   return (
     mounts &&
     Object.entries(mounts)

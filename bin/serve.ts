@@ -19,9 +19,11 @@ import { LogDamage, RegistryError } from '../core/errors.ts';
 import { LogInSessions } from '../core/log-in-sessions.ts';
 import { allScopes } from '../core/permission.ts';
 import { RotatingKeys } from '../core/rotating-keys.ts';
+import type { RequestLimiter } from '../core/ports.ts';
 import { allSurfaces } from '../surfaces/index.ts';
 import type { Settings } from '../schema/types.ts';
 import { refuseUnfitDisk } from '../stores/disk-check.ts';
+import { MemoryLimiter } from '../stores/request-limiter.ts';
 import { siteReader } from '../stores/site-reader.ts';
 import { HttpUpstream } from '../stores/upstream-http.ts';
 import { startChores } from './chores.ts';
@@ -66,6 +68,7 @@ export async function serve(options: Options, say: (line: string) => void): Prom
   const socketPath = controlSocketPath(options.dataDirectory);
   let registry: Registry | undefined;
   let upstream: HttpUpstream | undefined;
+  let limiter: RequestLimiter | undefined;
   try {
     const metrics = createMetrics(
       {
@@ -88,7 +91,8 @@ export async function serve(options: Options, say: (line: string) => void): Prom
     upstream = openUpstream(registry.state, options.npmFallback, say);
     const control = createControlServer(localControl(registry));
     await listenOn(control, socketPath);
-    handler = appFor({ registry, upstream, options, log, metrics, isStopping: () => isStopping });
+    limiter = await openLimiter(options.limitsRedis, log);
+    handler = appFor({ registry, upstream, options, log, metrics, limiter, isStopping: () => isStopping });
     await introduce(registry, options, say);
     const chores = startChores(registry, (error) =>
       log.error({ err: error }, 'a chore failed; it is tried again'),
@@ -100,6 +104,7 @@ export async function serve(options: Options, say: (line: string) => void): Prom
       chores,
       registry,
       upstream,
+      limiter,
       socketPath,
       url: urlOf(server, options.listen.host),
       // From here on new writes are refused, and reads go on.
@@ -109,6 +114,7 @@ export async function serve(options: Options, say: (line: string) => void): Prom
       },
     });
   } catch (error) {
+    limiter?.close();
     await registry?.close();
     server.close();
     server.closeAllConnections();
@@ -218,12 +224,21 @@ interface AppParts {
   readonly options: Options;
   readonly log: pino.Logger;
   readonly metrics: Metrics;
+  readonly limiter: RequestLimiter;
   readonly isStopping: () => boolean;
 }
 
-function appFor({ registry, upstream, options, log, metrics, isStopping }: AppParts): RequestListener {
+function appFor({
+  registry,
+  upstream,
+  options,
+  log,
+  metrics,
+  limiter,
+  isStopping,
+}: AppParts): RequestListener {
   const { state, writer, blobs, uploads, site, publisher, accounts, keys } = registry;
-  const { administratorToken, bootstrapSecret, corsOrigins, sigstoreRoot } = options;
+  const { administratorToken, environmentTokens, bootstrapSecret, corsOrigins, sigstoreRoot } = options;
   const accessTokens = accessTokensOf(registry, options, log);
   const health = (): Health => {
     const { seq, failure } = publisher.status;
@@ -251,8 +266,17 @@ function appFor({ registry, upstream, options, log, metrics, isStopping }: AppPa
     upstream,
     counters: registry.counters,
     site: siteReader(site.root),
-    auth: authenticator({ accounts, accessTokens, clock: systemClock, administratorToken, bootstrapSecret }),
+    auth: authenticator({
+      accounts,
+      accessTokens,
+      clock: systemClock,
+      administratorToken,
+      environmentTokens,
+      bootstrapSecret,
+    }),
     metrics,
+    limits: { limiter, clock: systemClock, said: options.limits },
+    trustedProxies: options.trustedProxies,
     corsOrigins,
     sigstoreRoot,
     version,
@@ -265,9 +289,25 @@ function appFor({ registry, upstream, options, log, metrics, isStopping }: AppPa
   });
 }
 
+async function openLimiter(url: string | undefined, log: pino.Logger): Promise<RequestLimiter> {
+  if (url === undefined) return new MemoryLimiter();
+  // Loaded where it is used: it weighs as much as all the rest that starts.
+  const { RedisLimiter } = await import('../stores/redis-limiter.ts');
+  return RedisLimiter.open({
+    url,
+    clock: systemClock,
+    onTrouble: (error) =>
+      log.error(
+        { err: error },
+        'Redis does not answer: this process counts requests by itself until it does',
+      ),
+    onRecovery: () => log.info('Redis answers again: requests are counted together'),
+  });
+}
+
 function accessTokensOf(
   { accessKeys, accounts, state }: Registry,
-  { accessTokenSeconds, administratorToken: token }: Options,
+  { accessTokenSeconds, administratorToken: token, environmentTokens: environment }: Options,
   log: pino.Logger,
 ): AccessTokens {
   return new AccessTokens({
@@ -283,6 +323,7 @@ function accessTokensOf(
     issuer: () => state.settings.publicUrl,
     lifetimeSeconds: accessTokenSeconds,
     administrator: token === undefined ? undefined : { handle: ADMINISTRATOR, token },
+    environment,
   });
 }
 
@@ -320,6 +361,7 @@ interface Parts {
   readonly chores: ReturnType<typeof startChores>;
   readonly registry: Registry;
   readonly upstream: HttpUpstream | undefined;
+  readonly limiter: RequestLimiter;
   readonly socketPath: string;
   readonly url: string;
   readonly finishWrites: () => Promise<void>;
@@ -331,6 +373,7 @@ function running({
   chores,
   registry,
   upstream,
+  limiter,
   socketPath,
   url,
   finishWrites,
@@ -346,6 +389,7 @@ function running({
     await Promise.all([closed, collected]);
     clearTimeout(patience);
     upstream?.close();
+    limiter.close();
     control.close();
     control.closeAllConnections();
     await chores.stop();

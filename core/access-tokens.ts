@@ -4,6 +4,7 @@
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { AccountBook } from './account-book.ts';
+import type { EnvironmentTokens } from './environment-tokens.ts';
 import { RegistryError } from './errors.ts';
 import { isAdministrator, operator, secondFactorRequired, type Actor, type Scope } from './permission.ts';
 import type { AccessKey, Clock, Ids } from './ports.ts';
@@ -56,6 +57,8 @@ export interface AccessTokensDeps {
   readonly lifetimeSeconds: number;
   /** Who acts by the token of the environment; undefined where that gives none. */
   readonly administrator: { readonly handle: string; readonly token: string } | undefined;
+  /** Who else acts by tokens of the environment. */
+  readonly environment?: Pick<EnvironmentTokens, 'actorsNamed'>;
 }
 
 /** What the token was made with, and what has to be so still. Nothing of it can be guessed at from the token. */
@@ -64,7 +67,7 @@ interface Credential {
   readonly tid?: string;
   /** A mark of the account's password. */
   readonly pwd?: string;
-  /** A mark of the environment's token. */
+  /** A mark of a token of the environment. */
   readonly env?: string;
 }
 
@@ -147,9 +150,10 @@ export class AccessTokens {
   #credentialOf(actor: Actor, key: AccessKey): Credential {
     if (actor.tokenId !== undefined) return { tid: actor.tokenId };
     // No password administers.
-    const mark = isAdministrator(actor) ? this.#environmentMark(key) : this.#passwordMark(actor.handle);
+    const isByEnvironment = isAdministrator(actor) || actor.byEnvironment !== undefined;
+    const mark = isByEnvironment ? this.#environmentMark(actor, key) : this.#passwordMark(actor.handle);
     if (mark === undefined) throw new Error(`${actor.handle} came without a credential`);
-    return isAdministrator(actor) ? { env: mark } : { pwd: mark };
+    return isByEnvironment ? { env: mark } : { pwd: mark };
   }
 
   /** Who that is today; undefined when the credential has ended since. */
@@ -158,11 +162,12 @@ export class AccessTokens {
     key: AccessKey,
     { address }: { readonly address?: string | undefined },
   ): Actor | undefined {
-    const { accounts, administrator } = this.#deps;
-    if (env !== undefined)
-      return handle === administrator?.handle && isSame(env, this.#environmentMark(key))
-        ? operator(handle)
-        : undefined;
+    const { accounts, administrator, environment } = this.#deps;
+    if (env !== undefined) {
+      const named = environment?.actorsNamed(handle) ?? [];
+      const all = handle === administrator?.handle ? [operator(handle), ...named] : named;
+      return all.find((actor) => isSame(env, this.#environmentMark(actor, key)));
+    }
     const account = accounts.account(handle);
     if (!account) return undefined;
     if (tid !== undefined) return accounts.actorByTokenId(tid, { address, handle });
@@ -178,14 +183,11 @@ export class AccessTokens {
   }
 
   /** By a secret of ours: whoever finds a token could try words of a dictionary against a plain hash. */
-  #environmentMark({ privateKey }: AccessKey): string | undefined {
-    const { administrator } = this.#deps;
-    if (!administrator) return undefined;
+  #environmentMark({ byEnvironment }: Actor, { privateKey }: AccessKey): string | undefined {
+    const of = byEnvironment?.digest ?? this.#deps.administrator?.token;
+    if (of === undefined) return undefined;
     const secret = privateKey.export({ type: 'pkcs8', format: 'der' });
-    return createHmac('sha256', secret)
-      .update(`environment:${administrator.token}`)
-      .digest('hex')
-      .slice(0, 32);
+    return createHmac('sha256', secret).update(`environment:${of}`).digest('hex').slice(0, 32);
   }
 }
 

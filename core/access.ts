@@ -25,8 +25,19 @@ export function holderOf(
   return (ownedBy === 'package' ? ofPackage : undefined) ?? namespace ?? ofPackage;
 }
 
-export function isOwner({ handle }: Actor, holders: Holders, rules: Pick<Rules, 'ownedBy'>): boolean {
-  return holderOf(holders, rules)?.owners.includes(handle) ?? false;
+/** By a credential that is good there: who asks has made sure of that. */
+export function isOwner(actor: Actor, holders: Holders, rules: Pick<Rules, 'ownedBy'>): boolean {
+  return isOwnerOf(holderOf(holders, rules), actor);
+}
+
+/** As `isOwner`, of one name. */
+export function isOwnerOf(holder: Ownership | undefined, { handle, byEnvironment }: Actor): boolean {
+  return byEnvironment !== undefined || (holder?.owners.includes(handle) ?? false);
+}
+
+/** Whether somebody is among `readers`, by a credential that is good there. */
+export function isReader({ handle, byEnvironment }: Actor, readers: readonly string[]): boolean {
+  return byEnvironment !== undefined || readers.includes(handle);
 }
 
 /** Whether somebody may publish there and move names: owners, members who write, and administrators. */
@@ -53,7 +64,7 @@ export function readersOf({ package: ofPackage, namespace }: Holders): readonly 
 /** Whether somebody may see a private package, by a credential that is good for reading there. */
 function mayRead(actor: Actor, readers: readonly string[], place: Place): boolean {
   if (isAdministrator(actor)) return true;
-  return isGoodFor(actor, 'read', place) && readers.includes(actor.handle);
+  return isGoodFor(actor, 'read', place) && isReader(actor, readers);
 }
 
 /**

@@ -3,7 +3,7 @@
  * Pure: the time is an argument, nothing is read, nothing is written. A command that changes nothing gives no events.
  */
 import type { EcosystemId, Settings } from '../schema/types.ts';
-import { holderOf, isOwner, mayWrite, readersOf, type Holders } from './access.ts';
+import { holderOf, isOwnerOf, isReader, mayWrite, readersOf, type Holders } from './access.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { RegistryError } from './errors.ts';
 import type { EventDraft } from './event.ts';
@@ -275,7 +275,7 @@ function requireMayPublish(name: string, slices: Slices, at: Circumstances): voi
 function requireMayTakeNamespace(name: string, { settings }: Slices, { actor, rules }: Circumstances): void {
   const namespace = rules.namespaceOf?.(name);
   if (namespace === undefined || !settings || rules.freeNamespaces?.(settings) !== 'own') return;
-  if (namespace === actor.handle || isAdministrator(actor)) return;
+  if (namespace === actor.handle || actor.byEnvironment || isAdministrator(actor)) return;
   throw new RegistryError(
     'not-owner',
     `${namespace} is not yours: publish below ${actor.handle}/, or ask the operator for ${namespace}`,
@@ -298,7 +298,8 @@ function claimsOf(
   if (namespace !== undefined && !slices.namespace)
     claims.push({ kind: 'claimed', ...draft, name: namespace, of: 'namespace', owner: handle });
   if (rules.ownedBy === 'namespace' || slices.package) return claims;
-  const isForOthers = slices.namespace && !isAdministrator(actor) && !isOwner(actor, slices, rules);
+  const isForOthers =
+    slices.namespace && !isAdministrator(actor) && !slices.namespace.owners.includes(handle);
   const [owner = handle, ...others] = isForOthers ? slices.namespace.owners : [];
   claims.push({ kind: 'claimed', ...draft, owner });
   for (const other of others) claims.push({ kind: 'owner-added', ...draft, owner: other });
@@ -340,7 +341,7 @@ function claim(
 }
 
 function requireOwner(holder: Ownership | undefined, { actor }: Circumstances): void {
-  if (isAdministrator(actor) || holder?.owners.includes(actor.handle)) return;
+  if (isAdministrator(actor) || isOwnerOf(holder, actor)) return;
   throw new RegistryError('not-owner', 'not a package owner');
 }
 
@@ -352,7 +353,7 @@ function requireWriter(holders: Holders, { actor, rules }: Circumstances): void 
 function isHiddenFrom({ actor }: Circumstances, slices: Slices): boolean {
   const { package: of } = slices;
   if (of?.visibility !== 'private' || isAdministrator(actor)) return false;
-  return !readersOf(slices).includes(actor.handle) && of.transfer?.to !== actor.handle;
+  return !isReader(actor, readersOf(slices)) && of.transfer?.to !== actor.handle;
 }
 
 /** What an ownership command is about. @throws RegistryError `package-not-found` */

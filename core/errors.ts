@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'not-owner'
   | 'second-factor-required'
   | 'too-many-attempts'
+  | 'rate-limited'
   | 'registration-closed'
   | 'bootstrap-disabled'
   | 'no-route'

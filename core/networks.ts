@@ -18,13 +18,39 @@ export function requireNetworks(networks: readonly string[]): void {
 
 /** An address that is not known is in no network. */
 export function isWithin(address: string | undefined, networks: readonly string[]): boolean {
-  const plain = address === undefined ? '' : plainAddress(address);
-  const family = familyOf(plain);
-  if (!family) return false;
+  return within(networks)(address);
+}
+
+/** As `isWithin`, for networks that many addresses are held against. */
+export function within(networks: readonly string[]): (address: string | undefined) => boolean {
   const list = new BlockList();
   for (const network of networks.map(parse))
     if (network) list.addSubnet(network.base, network.bits, network.family);
-  return list.check(plain, family);
+  return (address) => {
+    const plain = address === undefined ? '' : plainAddress(address);
+    const family = familyOf(plain);
+    return family !== undefined && list.check(plain, family);
+  };
+}
+
+/**
+ * Where a request comes from, as far as somebody says it who is trusted: each proxy adds the address that it was asked from at the
+ * end, and what stands before the first one that is no proxy of ours may have been made up.
+ * @param forwarded `X-Forwarded-For`, one address after the other.
+ */
+export function clientAddress(
+  connection: string | undefined,
+  forwarded: string | undefined,
+  isProxy: (address: string | undefined) => boolean,
+): string | undefined {
+  let client = connection === undefined ? undefined : plainAddress(connection);
+  for (const said of (forwarded ?? '').split(',').reverse()) {
+    const address = plainAddress(said.trim());
+    // What is no address, such as `unknown`, ends what we know.
+    if (!isProxy(client) || familyOf(address) === undefined) return client;
+    client = address;
+  }
+  return client;
 }
 
 /** As a client is known by: an IPv4 address is one address, however a socket for both families writes it. */

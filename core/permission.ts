@@ -20,6 +20,11 @@ export interface Actor {
    * good for today.
    */
   readonly byAccessToken?: { readonly scopes: ReadonlySet<Scope> };
+  /**
+   * The operator gave the credential by the environment, for what `limits` says: there it counts as one of the owners, whoever
+   * they are. `digest` tells it from another one for the same place, and is no secret.
+   */
+  readonly byEnvironment?: { readonly digest: string };
 }
 
 export const allScopes: readonly Scope[] = ['read', 'publish', 'yank', 'owner', 'tokens', 'admin'];

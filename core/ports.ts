@@ -29,6 +29,24 @@ export interface Ids {
   secret(): string;
 }
 
+/** Counts requests, in windows of a minute each. */
+export interface RequestLimiter {
+  /**
+   * Counts one request more of `key`, in the window that is open or a new one, and says whether it is within `limit`. Requests
+   * that come at once are counted one after another: never more than `limit` of a window are accepted. Bounded in time; where
+   * a store that is shared does not answer, this process counts by itself. Does not reject.
+   */
+  take(key: string, limit: number): Promise<TakenRequest>;
+  close(): void;
+}
+
+export interface TakenRequest {
+  readonly accepted: boolean;
+  /** How many more of this window would be accepted. */
+  readonly remaining: number;
+  readonly endsInMs: number;
+}
+
 /** Private halves of the registry's keys. */
 export interface Keyring {
   /**

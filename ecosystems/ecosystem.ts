@@ -4,8 +4,10 @@
  */
 import type { EcosystemId, RegistryKey, Settings } from '../schema/types.ts';
 import type { Json } from '../core/canonical-json.ts';
+import type { GivenToken } from '../core/environment-tokens.ts';
 import type { RegistryError } from '../core/errors.ts';
 import type { Package, Ref, Release } from '../core/package.ts';
+import type { RateLimits } from '../core/limits.ts';
 import type { Counters } from '../core/ports.ts';
 import type { Call, DocumentedRoute, HttpAnswer, RequestHead } from '../core/route.ts';
 import type { StateView } from '../core/state.ts';
@@ -35,6 +37,8 @@ export interface Aliases {
   readonly variables: Environment;
   /** What that server does where nobody says anything, neither in its words nor in ours. */
   readonly standards?: Environment;
+  /** Tokens that the operator gives there, in the words of that server (`given-tokens.ts` reads lists of them). */
+  readonly tokens?: readonly GivenToken[];
   /** What is accepted and does nothing, and why: said at start. */
   readonly notes: readonly string[];
 }
@@ -112,6 +116,11 @@ export interface Surface {
   readonly takesAccessTokens?: { audience(site: SiteContext): string };
   /** A bad token is refused also where none is needed, files included. Elsewhere nobody looks at it there. */
   readonly refusesBadTokens?: true;
+  /**
+   * How many requests a client may send in a minute, answers from files included; the operator can say otherwise. Absent: as many as
+   * they like. What stands `beside` this surface, or `below` it, counts with it and has none of its own.
+   */
+  readonly limits?: RateLimits;
   /** What OPTIONS is answered with on each of its paths, where its protocol is for the pages of every origin. */
   readonly preflight?: HttpAnswer;
   /**

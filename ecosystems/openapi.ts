@@ -7,6 +7,8 @@ export interface DocumentedSurface {
   readonly surface: Pick<Surface, 'id' | 'routes' | 'doc' | 'takesBasic'>;
   /** What its paths start with in this document; empty for none. */
   readonly prefix: string;
+  /** Whether its requests are counted: then each answer says how many are left. */
+  readonly isLimited?: boolean;
 }
 
 export interface DocumentHead {
@@ -27,12 +29,12 @@ const basic: Json = {
 export function openApiDocument(head: DocumentHead, surfaces: readonly DocumentedSurface[]): Json {
   const { title, description, version, serverUrl } = head;
   const paths: Record<string, Record<string, Json>> = {};
-  for (const { surface, prefix } of surfaces)
+  for (const { surface, prefix, isLimited = false } of surfaces)
     for (const route of surface.routes) {
       if (!route.doc) continue;
       const path = `${prefix}/${route.pattern.replaceAll('{+', '{')}`;
       const method = route.from === 'api' ? route.method.toLowerCase() : 'get';
-      (paths[path] ??= {})[method] = operation(route, route.doc, surface);
+      (paths[path] ??= {})[method] = operation(route, route.doc, surface, isLimited);
     }
   return {
     openapi: '3.1.0',
@@ -50,7 +52,12 @@ export function openApiDocument(head: DocumentHead, surfaces: readonly Documente
   };
 }
 
-function operation(route: DocumentedRoute, doc: RouteDoc, surface: DocumentedSurface['surface']): Json {
+function operation(
+  route: DocumentedRoute,
+  doc: RouteDoc,
+  surface: DocumentedSurface['surface'],
+  isLimited: boolean,
+): Json {
   const { id, summary, description, scope, query = {}, body, refusals = {} } = doc;
   const inPath = [...route.pattern.matchAll(/\{\+?(\w+)\}/g)].map(([, name = '']) => ({
     name,
@@ -86,7 +93,7 @@ function operation(route: DocumentedRoute, doc: RouteDoc, surface: DocumentedSur
           },
         }
       : {}),
-    responses: {
+    responses: withLimits(isLimited, {
       ...(doc.success === 'never' ? {} : successes(route, doc.success ?? { description: 'Done.' })),
       ...(doc.redirect === undefined ? {} : { 302: redirected(doc.redirect) }),
       ...(Object.assign(
@@ -96,23 +103,44 @@ function operation(route: DocumentedRoute, doc: RouteDoc, surface: DocumentedSur
         ),
       ) as Json),
       ...(Object.fromEntries(refused) as Json),
-      ...(!surface.takesBasic || (scope === undefined && !('401' in refusals))
+      ...(isLimited ? { 429: tooMany('Too many requests in a minute.', surface) } : {}),
+      ...(isLimited || !surface.takesBasic || (scope === undefined && !('401' in refusals))
         ? {}
-        : {
-            429: {
-              description: 'Too many wrong passwords.',
-              headers: {
-                'retry-after': { description: 'Seconds to wait.', schema: { type: 'integer', minimum: 1 } },
-              },
-              content: contents(surface.doc.refusals),
-            },
-          }),
+        : { 429: tooMany('Too many wrong passwords.', surface) }),
       default: {
         description: 'Something is wrong with the registry itself; the request may be sent again.',
         content: contents(surface.doc.refusals),
       },
-    },
+    }),
   };
+}
+
+function tooMany(description: string, surface: DocumentedSurface['surface']): Json {
+  return {
+    description,
+    headers: { 'retry-after': { description: 'Seconds to wait.', schema: { type: 'integer', minimum: 1 } } },
+    content: contents(surface.doc.refusals),
+  };
+}
+
+const counts = { type: 'integer', minimum: 0 };
+const limitHeaders: Json = {
+  'x-ratelimit-limit': { description: 'Requests in a minute.', schema: counts },
+  'x-ratelimit-remaining': { description: 'How many are left of them.', schema: counts },
+  'x-ratelimit-reset': { description: 'When the minute ends, in Unix seconds.', schema: counts },
+  'ratelimit-policy': { description: 'The same, as the IETF has it.', schema: { type: 'string' } },
+  ratelimit: { description: 'What is left, and for how many seconds.', schema: { type: 'string' } },
+};
+
+/** A registry in trouble may say nothing of them. */
+function withLimits(isLimited: boolean, responses: Readonly<Record<string, Json>>): Json {
+  if (!isLimited) return responses;
+  return Object.fromEntries(
+    Object.entries(responses).map(([status, response]) => {
+      if (status === 'default') return [status, response];
+      return [status, { ...response, headers: { ...(response['headers'] as Json), ...limitHeaders } }];
+    }),
+  );
 }
 
 function bodies(forms: readonly BodyDoc[]): Json {

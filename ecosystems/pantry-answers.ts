@@ -85,6 +85,7 @@ const statuses = {
   'second-factor-required': 401,
   'last-owner': 403,
   'too-many-attempts': 429,
+  'rate-limited': 429,
   'registration-closed': 403,
   'bootstrap-disabled': 403,
   'no-route': 404,

@@ -16,6 +16,7 @@ const statuses = {
   'last-owner': 403,
   'second-factor-required': 401,
   'too-many-attempts': 429,
+  'rate-limited': 429,
   'registration-closed': 403,
   'bootstrap-disabled': 403,
   'no-route': 404,

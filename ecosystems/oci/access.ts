@@ -1,6 +1,6 @@
 /** Who may do what to a repository, and how a client is told to ask for it (contract, sections 10 and 14). */
 import { RegistryError } from '../../core/errors.ts';
-import { isOwner, mayWrite, readersOf, visiblePackage } from '../../core/access.ts';
+import { isOwner, isReader, mayWrite, readersOf, visiblePackage } from '../../core/access.ts';
 import { isAdministrator, isGoodFor, type Actor, type Scope } from '../../core/permission.ts';
 import type { Package } from '../../core/package.ts';
 import type { Call } from '../../core/route.ts';
@@ -144,7 +144,7 @@ export function mayDo(actor: Actor | undefined, view: StateView, { name, action 
   if (!holders.namespace) return mayTake(actor, view, namespace);
   switch (action) {
     case 'pull':
-      return readersOf(holders).includes(actor.handle);
+      return isReader(actor, readersOf(holders));
     case 'push':
       return mayWrite(actor, holders, rules);
     case 'delete':
@@ -153,8 +153,8 @@ export function mayDo(actor: Actor | undefined, view: StateView, { name, action 
 }
 
 /** Whether a push would take this namespace, which nobody has. */
-function mayTake({ handle }: Actor, { settings }: StateView, namespace: string): boolean {
-  return rules.freeNamespaces?.(settings) !== 'own' || namespace === handle;
+function mayTake({ handle, byEnvironment }: Actor, { settings }: StateView, namespace: string): boolean {
+  return byEnvironment !== undefined || rules.freeNamespaces?.(settings) !== 'own' || namespace === handle;
 }
 
 /** @throws RegistryError `package-not-found`; who calls has made sure that the caller may know. */

@@ -1,4 +1,5 @@
 /** Accounts, visibility and members, below `/api/v1` (contract, section 15; members are ours). */
+import { isOwnerOf } from '../../core/access.ts';
 import { RegistryError } from '../../core/errors.ts';
 import type { Namespace, Package } from '../../core/package.ts';
 import { isAdministrator, requireScope, type Actor, type Place } from '../../core/permission.ts';
@@ -126,7 +127,7 @@ function requireOwned(call: Call, view: StateView): Owned {
   const { namespace: name = '' } = call.params;
   const actor = requireCaller(call, view, 'owner', { ecosystem: 'oci', name, namespace: name });
   const namespace = view.namespace('oci', name);
-  const isFor = isAdministrator(actor) || (namespace?.owners.includes(actor.handle) ?? name === actor.handle);
+  const isFor = isAdministrator(actor) || (namespace ? isOwnerOf(namespace, actor) : name === actor.handle);
   if (!isFor) throw new RegistryError('not-owner', `${actor.handle} does not own ${quoted(name)}`);
   if (namespace) return { actor, namespace, of: { ecosystem: 'oci', name, of: 'namespace' } };
   throw new RegistryError('package-not-found', `nothing has been pushed below ${quoted(name)} yet`);

@@ -44,6 +44,7 @@ const refusals = {
   'scope-missing': { code: 'DENIED' },
   'not-owner': { code: 'DENIED' },
   'too-many-attempts': { code: 'TOOMANYREQUESTS' },
+  'rate-limited': { code: 'TOOMANYREQUESTS' },
   'registration-closed': { code: 'DENIED' },
   'bootstrap-disabled': { code: 'DENIED' },
   'no-route': { code: 'UNSUPPORTED', status: 404 },

@@ -36,6 +36,7 @@ const surface: Surface = {
   doc,
   canonicalPath,
   refusesBadTokens: true,
+  limits: { withToken: 1000, anonymous: 100 },
   filesForRelease,
   filesForPackage,
   summarize,

@@ -31,6 +31,7 @@ const problems = {
   'not-owner': forbidden,
   'second-factor-required': unauthenticated,
   'too-many-attempts': problem(429, 'rate_limited'),
+  'rate-limited': problem(429, 'rate_limited'),
   'registration-closed': forbidden,
   'bootstrap-disabled': forbidden,
   'no-route': notFound,

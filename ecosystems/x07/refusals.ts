@@ -22,6 +22,8 @@ const statuses = {
   'last-owner': { status: 403, code: 'FORBIDDEN' },
   'second-factor-required': { status: 401, code: 'AUTH_INVALID' },
   'too-many-attempts': { status: 429, code: 'AUTH_INVALID' },
+  // Upstream has no limit, and no code for one: where the operator sets one, its client prints the sentence.
+  'rate-limited': 429,
   'registration-closed': { status: 403, code: 'FORBIDDEN' },
   'bootstrap-disabled': { status: 403, code: 'BOOTSTRAP_DISABLED' },
   'no-route': 'bare',

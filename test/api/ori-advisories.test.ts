@@ -9,12 +9,12 @@ import { remoteControl } from '../../api/control.ts';
 import type { Advisory } from '../../core/package.ts';
 import { cairn } from '../support/command-line.ts';
 import { eventually } from '../support/eventually.ts';
-import { assertProblem, oriApi, oriToken } from '../support/ori-api.ts';
+import { assertProblem, oriApi, oriToken, unlimited } from '../support/ori-api.ts';
 import { osvSchema } from '../support/osv-schema.ts';
 import { openTestServer } from '../support/test-server.ts';
 import { wholeFile } from '../support/whole-file.ts';
 
-const server = await openTestServer(wholeFile);
+const server = await openTestServer(wholeFile, unlimited);
 const ori = oriApi(server);
 const alice = await oriToken(server.data, 'alice');
 

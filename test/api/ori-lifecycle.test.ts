@@ -6,13 +6,21 @@ import { test } from 'node:test';
 import { remoteControl } from '../../api/control.ts';
 import type { Command } from '../../core/decide.ts';
 import { cairn } from '../support/command-line.ts';
-import { assertProblem, oriApi, oriToken, pathOf, publishOf, type Refusal } from '../support/ori-api.ts';
+import {
+  assertProblem,
+  oriApi,
+  oriToken,
+  pathOf,
+  publishOf,
+  type Refusal,
+  unlimited,
+} from '../support/ori-api.ts';
 import { packOri } from '../support/ori-package.ts';
 import { openTestServer } from '../support/test-server.ts';
 import { storedState } from '../support/stored-state.ts';
 import { wholeFile } from '../support/whole-file.ts';
 
-const server = await openTestServer(wholeFile);
+const server = await openTestServer(wholeFile, unlimited);
 const ori = oriApi(server);
 const alice = await oriToken(server.data, 'alice', 'publish');
 

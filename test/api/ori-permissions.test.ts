@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { cairn } from '../support/command-line.ts';
 import type { Asked } from '../support/asking.ts';
-import { assertProblem, oriApi, oriToken, pathOf, publishOf } from '../support/ori-api.ts';
+import { assertProblem, oriApi, oriToken, pathOf, publishOf, unlimited } from '../support/ori-api.ts';
 import { packOri } from '../support/ori-package.ts';
 import { makeToken } from '../support/stored-state.ts';
 import { openTestServer } from '../support/test-server.ts';
 import { wholeFile } from '../support/whole-file.ts';
 
-const server = await openTestServer(wholeFile);
+const server = await openTestServer(wholeFile, unlimited);
 const ori = oriApi(server);
 const name = '@acme/json';
 const owner = await oriToken(server.data, 'alice', 'admin');

@@ -14,6 +14,7 @@ import {
   publishOf,
   type Published,
   type Refusal,
+  unlimited,
 } from '../support/ori-api.ts';
 import {
   checksumOf,
@@ -29,7 +30,7 @@ import { openTestServer } from '../support/test-server.ts';
 import { wholeFile } from '../support/whole-file.ts';
 import { file, link, packTar } from '../support/zig-archive.ts';
 
-const server = await openTestServer(wholeFile);
+const server = await openTestServer(wholeFile, unlimited);
 const ori = oriApi(server);
 const alice = await oriToken(server.data, 'alice', 'publish');
 const mallory = await oriToken(server.data, 'mallory', 'admin');
@@ -494,7 +495,11 @@ test('a token for a scope is good there and nowhere else', async () => {
 });
 
 test('pre-releases can be turned off', async (t) => {
-  const strict = await openTestServer(t, { CAIRN_ORI_PRERELEASES: 'refused', CAIRN_ECOSYSTEMS: 'ori' });
+  const strict = await openTestServer(t, {
+    CAIRN_ORI_PRERELEASES: 'refused',
+    CAIRN_ECOSYSTEMS: 'ori',
+    ...unlimited,
+  });
   const api = oriApi(strict);
   const token = await oriToken(strict.data, 'alice');
   await api.refuses([

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { remoteControl } from '../../api/control.ts';
-import { assertProblem, oriApi, oriToken, pathOf } from '../support/ori-api.ts';
+import { assertProblem, oriApi, oriToken, pathOf, unlimited } from '../support/ori-api.ts';
 import { checksumOf, packOri } from '../support/ori-package.ts';
 import { makeToken } from '../support/stored-state.ts';
 import { openTestServer } from '../support/test-server.ts';
 import { wholeFile } from '../support/whole-file.ts';
 
-const server = await openTestServer(wholeFile);
+const server = await openTestServer(wholeFile, unlimited);
 const ori = oriApi(server);
 const alice = await oriToken(server.data, 'alice');
 const name = '@acme/json';

@@ -3,14 +3,22 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { remoteControl } from '../../api/control.ts';
-import { assertProblem, oriApi, oriToken, pathOf, publishOf, type Refusal } from '../support/ori-api.ts';
+import {
+  assertProblem,
+  oriApi,
+  oriToken,
+  pathOf,
+  publishOf,
+  type Refusal,
+  unlimited,
+} from '../support/ori-api.ts';
 import { packOri } from '../support/ori-package.ts';
 import { storedState } from '../support/stored-state.ts';
 import { openTestServer } from '../support/test-server.ts';
 import { wholeFile } from '../support/whole-file.ts';
 import type { Asked } from '../support/asking.ts';
 
-const server = await openTestServer(wholeFile);
+const server = await openTestServer(wholeFile, unlimited);
 const ori = oriApi(server);
 const [alice, bob, carl] = await Promise.all(
   ['alice', 'bob', 'carl'].map((handle) => oriToken(server.data, handle)),

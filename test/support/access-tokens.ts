@@ -9,7 +9,7 @@ import { MemoryAccessKeys, MemoryLog, MemoryTokenUse } from '../../stores/memory
 import { aClock, countedIds, type TestClock } from './registry.ts';
 
 export type Said = Pick<AccessTokensDeps, 'accounts' | 'ids'> & { readonly clock: Clock } & Partial<
-    Pick<AccessTokensDeps, 'issuer' | 'lifetimeSeconds' | 'administrator'>
+    Pick<AccessTokensDeps, 'issuer' | 'lifetimeSeconds' | 'administrator' | 'environment'>
   > & { readonly keys?: AccessKeys };
 
 export function accessTokensOf({ keys = new MemoryAccessKeys(), ...said }: Said): AccessTokens {

@@ -6,6 +6,9 @@ import { assertRequestId, bearer, type Answer } from './http.ts';
 import { packOri, type OriPackage } from './ori-package.ts';
 import { makeToken } from './stored-state.ts';
 
+/** Tests ask more often than clients may. */
+export const unlimited = { CAIRN_LIMITS: 'ori=off' } as const;
+
 export interface Published {
   readonly name: string;
   readonly version: string;
