@@ -135,6 +135,7 @@ test('what is TOML already is left byte for byte', () => {
     `# std.json\n[a] # [b.@acme/json]\nx = 1979-05-27 07:32:00\ny = [1,\n  2, # std.json\n]\n`,
     `a = {b = {c = "}"}, d = [1, {e = 2}]}\r\n"std" = 1\r\n`,
     `std.json = "1.0.0"\n'@a/b'.x = 1`,
+    `"x = 1" = """\n@a/b = 1\nstd.json\n"""\n'y'."z" = '''\n[@a/b]\n'''\n`,
     '',
   ];
   for (const text of texts) {
@@ -146,6 +147,7 @@ test('what is TOML already is left byte for byte', () => {
 test('bare keys of the plan are quoted wherever keys stand', () => {
   for (const [text, toml] of [
     ['@a/b = 1', '"@a/b" = 1'],
+    [`"x".@a/b = { 'y' = { @c/d = 1 } }`, `"x"."@a/b" = { 'y' = { "@c/d" = 1 } }`],
     ['x.@a/b.c = 1', 'x."@a/b".c = 1'],
     ['[x . @a/b ]\ny = 1', '[x . "@a/b" ]\ny = 1'],
     ['[[@a/b]]', '[["@a/b"]]'],
@@ -303,6 +305,24 @@ for (const [what, text] of Object.entries(bombs))
   test(`${what} are refused before anything is made of them`, () => {
     assert.match(refusal(text).message, /^the file (?:is nested more than 32|has more than 50000)/);
   });
+
+test('32 levels are read, of whatever kind, and no more', () => {
+  const nested = (levels: number): readonly string[] => [
+    `a = ${'['.repeat(levels)}${']'.repeat(levels)}`,
+    `a = ${'{a='.repeat(levels)}1${'}'.repeat(levels)}`,
+    `[a${'.a'.repeat(levels - 1)}]`,
+    `a${'.a'.repeat(levels - 1)} = 1`,
+  ];
+  for (const text of nested(32)) assert.equal(asToml(text), text);
+  for (const text of nested(33))
+    assert.match(refusal(text).message, /^the file is nested more than 32 levels/);
+});
+
+test('50,000 keys and values are read, and no more', () => {
+  const list = (values: number): string => `a = [${'1,'.repeat(values - 2)}]`;
+  assert.equal(asToml(list(50_000)), list(50_000));
+  assert.match(refusal(list(50_001)).message, /^the file has more than 50000/);
+});
 
 test('texts without end do not take long to be refused', () => {
   for (const text of [
