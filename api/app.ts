@@ -124,8 +124,10 @@ export function createApp(deps: AppDeps): RequestListener {
       return void response.writeHead(200, cors.preflightFor(request.headers)).end();
     if (cors) response.setHeaders(new Map(Object.entries(cors.headersFor(request.headers))));
     const limiting = limited?.limiting(context.head);
-    if (!limiting) return answer(request, response, context, site);
-    void count(request, response, context, limiting)
+    const careful = request.headers.authorization === undefined ? undefined : routing.surfaceOf(path);
+    const checked = careful?.refusesBadTokens ? careful : undefined;
+    if (!limiting && !checked) return answer(request, response, context, site);
+    void admit(request, response, context, { limiting, checked })
       .then(
         () => answer(request, response, context, site),
         (error) => {
@@ -139,6 +141,18 @@ export function createApp(deps: AppDeps): RequestListener {
         response.destroy();
       });
   };
+
+  /** @throws RegistryError `rate-limited`, and `token-invalid` or `token-expired` where a surface refuses bad tokens at all. */
+  async function admit(
+    request: IncomingMessage,
+    response: ServerResponse,
+    context: Context,
+    { limiting, checked }: { limiting: Limited | undefined; checked: Surface | undefined },
+  ): Promise<void> {
+    // Counted first: whoever tries tokens out is limited as well.
+    if (limiting) await count(request, response, context, limiting);
+    if (checked) (context.session ?? (await sessions.open(request, checked))).authenticate();
+  }
 
   /** @throws RegistryError `rate-limited` */
   async function count(
@@ -182,7 +196,7 @@ export function createApp(deps: AppDeps): RequestListener {
           const paths = pathsOf(mount, route, match.params);
           const headers = route.headers?.(match.params);
           const cache = cacheOf(route, match.params);
-          const etag = route.etag?.(match.params);
+          const etag = route.etag?.(match.params, deps.state);
           const read = { urlPath: path, query: context.query, requestId, route, paths, cache, etag, headers };
           if (site.serve(read, request, response)) {
             if (route.counts && method === 'GET' && response.statusCode === 200)

@@ -11,12 +11,17 @@ import type { RegistryEvent } from '../core/event.ts';
 import type { GarbageProgress, GarbageReport, GarbageWish } from '../core/garbage.ts';
 import type { Visibility } from '../core/route.ts';
 
+export interface TokenWish extends NewToken {
+  /** What the token begins with, for clients and secret scanners to know it; the registry's own where nothing is said. */
+  readonly prefix?: string;
+}
+
 /** What an operator can do, here or through the process that holds the log. */
 export interface Control {
   execute(
     commands: readonly Command[],
   ): Promise<{ events: readonly RegistryEvent[]; visibility: Visibility }>;
-  createToken(wanted: NewToken): Promise<CreatedToken>;
+  createToken(wanted: TokenWish): Promise<CreatedToken>;
   revokeToken(tokenId: string): Promise<void>;
   listTokens(): Promise<readonly Token[]>;
   createAccount(wanted: NewAccount): Promise<Account>;

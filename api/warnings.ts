@@ -29,11 +29,12 @@ const said = {
   versions: { ...list(text), description: 'The exact versions it is about.' },
   range: { ...text, description: "Or a range in the ecosystem's own words, where its clients know ranges." },
   url: { ...text, description: 'Where to read more.' },
+  aliases: { ...list(text), description: 'Its ids elsewhere, such as CVE-2026-00001.' },
   cwe: { ...list(text), description: 'Kinds of weakness, such as CWE-79.' },
   cvss: { ...text, description: 'A vector of version 3.' },
   details: { ...text, description: 'More text.' },
 };
-const optional = ['versions', 'range', 'url', 'cwe', 'cvss', 'details'];
+const optional = ['versions', 'range', 'url', 'aliases', 'cwe', 'cvss', 'details'];
 const advisorySchema = object({ id: text, ...said, filed_at: time, withdrawn_at: time }, [
   ...optional,
   'withdrawn_at',
@@ -221,7 +222,7 @@ function idIn(body: Body): string | undefined {
 /** @throws RegistryError `wrong-shape`, `invalid-advisory` */
 function wantedIn(body: Body): WantedAdvisory {
   const versions = textsIn(body, 'versions');
-  const cwe = textsIn(body, 'cwe');
+  const [aliases, cwe] = [textsIn(body, 'aliases'), textsIn(body, 'cwe')];
   const [range, url, cvss, details] = ['range', 'url', 'cvss', 'details'].map((field) =>
     optionalText(body, field),
   );
@@ -232,6 +233,7 @@ function wantedIn(body: Body): WantedAdvisory {
     ...(versions && versions.length > 0 ? { versions } : {}),
     ...(range === undefined ? {} : { range }),
     ...(url === undefined ? {} : { url }),
+    ...(aliases && aliases.length > 0 ? { aliases } : {}),
     ...(cwe && cwe.length > 0 ? { cwe } : {}),
     ...(cvss === undefined ? {} : { cvss }),
     ...(details === undefined ? {} : { details }),

@@ -18,6 +18,7 @@ interface FileFlags {
   readonly kind: Advisory['kind'];
   readonly summary: string;
   readonly url?: string;
+  readonly aliases?: string;
   readonly cwe?: string;
   readonly cvss?: string;
   readonly details?: string;
@@ -105,6 +106,7 @@ function advisoryOf(flags: FileFlags): Advisory {
   const { range, severity, kind, url, cvss } = flags;
   const versions = listIn(flags.versions);
   const cwe = listIn(flags.cwe);
+  const aliases = listIn(flags.aliases);
   const summary = flags.summary.trim();
   const details = flags.details === undefined ? '' : readFileSync(flags.details, 'utf8').trim();
   const wanted: WantedAdvisory = {
@@ -114,6 +116,7 @@ function advisoryOf(flags: FileFlags): Advisory {
     severity,
     summary,
     ...(url === undefined ? {} : { url }),
+    ...(aliases.length > 0 ? { aliases } : {}),
     ...(cwe.length > 0 ? { cwe } : {}),
     ...(cvss === undefined ? {} : { cvss }),
     ...(details === '' ? {} : { details }),

@@ -17,6 +17,7 @@ import type { createToken } from './token.ts';
 import type { offerTransfer } from './transfer.ts';
 import type { addUser, inviteUser } from './user.ts';
 import { version } from './version.ts';
+import type { withdraw } from './withdraw.ts';
 
 const program = new Command('cairn')
   .description('A package registry made of a git log and a bucket of static files.')
@@ -150,6 +151,15 @@ withData(transfer.command('list'))
     (await import('./transfer.ts')).listTransfers(dataOf(flags), flags),
   );
 
+withData(program.command('withdraw'))
+  .description('take the bytes of a version away, for good; its number stays taken, and the history says so')
+  .argument('<release>', 'such as ori/@acme/json@1.0.0')
+  .requiredOption('--reason <text>', 'why, such as security; what begins with legal is told apart by Ori')
+  .option('--json', 'print the events, one per line')
+  .action(async (release: string, flags: Flags & Parameters<typeof withdraw>[2]) =>
+    (await import('./withdraw.ts')).withdraw(dataOf(flags), release, flags),
+  );
+
 const advisory = program.command('advisory').description('advisories: warnings about versions');
 withData(advisory.command('file'))
   .description('warn of versions of a package; prints the id of the advisory')
@@ -168,6 +178,7 @@ withData(advisory.command('file'))
   )
   .requiredOption('--summary <text>', 'one sentence')
   .option('--url <url>', 'where to read more')
+  .option('--aliases <list>', 'what other databases call it, such as CVE-2026-00001')
   .option('--cwe <list>', 'kinds of weakness, such as CWE-79')
   .option('--cvss <vector>', 'a vector such as CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H')
   .option('--details <file>', 'a file with more text')
@@ -235,6 +246,11 @@ withData(token.command('create'))
   .description('create a token; it is shown only once')
   .argument('<handle>', 'the account it acts for; created when it is new')
   .option('--scopes <list>', 'of read, publish, yank, owner, tokens, admin', 'publish')
+  .addOption(
+    new Option('--ori <permission>', "in Ori's words instead, and good for Ori alone")
+      .choices(['read', 'publish', 'admin'])
+      .conflicts('scopes'),
+  )
   .option('--label <text>', "the holder's own name for it", '')
   .option('--only <list>', 'places it is good for, such as x07 or x07/acme-hello')
   .option('--from <list>', 'networks it is good from, such as 192.0.2.0/24,2001:db8::/32')
@@ -310,6 +326,7 @@ withData(program.command('settings'))
   .option('--x07 <json>', 'settings of the X07 surface')
   .option('--npm <json>', 'settings of the npm surface')
   .option('--oci <json>', 'settings of the OCI surface')
+  .option('--ori <json>', 'settings of the Ori surface')
   .action(async (flags: Flags & Parameters<typeof changeSettings>[1]) =>
     (await import('./settings.ts')).changeSettings(dataOf(flags), flags),
   );

@@ -17,7 +17,7 @@ export function localControl(registry: Registry): Control {
       const visibility = await registry.publisher.visible(registry.state.length);
       return { events, visibility };
     },
-    createToken: (wanted) => registry.accounts.createToken(TOKEN_PREFIX, wanted),
+    createToken: ({ prefix = TOKEN_PREFIX, ...wanted }) => registry.accounts.createToken(prefix, wanted),
     revokeToken: (tokenId) => registry.accounts.revokeToken(tokenId, OPERATOR),
     listTokens: async () => registry.accounts.tokens,
     createAccount: (wanted) => registry.accounts.createAccount(wanted, OPERATOR),

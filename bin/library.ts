@@ -69,6 +69,7 @@ export interface ServerSettings {
   readonly npm?: Settings['npm'] | undefined;
   /** Settings of the OCI surface. Recorded at first start. */
   readonly oci?: Settings['oci'] | undefined;
+  readonly ori?: Settings['ori'] | undefined;
   /**
    * Asks another registry for npm packages that are not here: the one at this URL, or, with `true`, the one that npm's
    * configuration on this machine names. Default `false`: a program that says nothing reaches nobody.
@@ -119,7 +120,7 @@ export interface RunningServer {
  * @throws LogDamage when the log is not what it must be.
  */
 export async function startServer(settings: ServerSettings): Promise<RunningServer> {
-  const { dataDirectory, ecosystems, mounts, x07, npm, oci, say = () => undefined } = settings;
+  const { dataDirectory, ecosystems, mounts, x07, npm, oci, ori, say = () => undefined } = settings;
   // Before anything is made of it.
   asSettings({
     publicUrl: 'http://localhost',
@@ -127,6 +128,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     ...(x07 ? { x07 } : {}),
     ...(npm ? { npm } : {}),
     ...(oci ? { oci } : {}),
+    ...(ori ? { ori } : {}),
   });
   const { listen, publicUrl, registration } = settings;
   const flags = definedOf({ data: dataDirectory, listen, publicUrl, registration });
@@ -143,7 +145,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
       .map(([place, token]) => `${place}:${token}`)
       .join(','),
   });
-  return serve({ ...options, said: { ...options.said, x07, npm, oci } }, say);
+  return serve({ ...options, said: { ...options.said, x07, npm, oci, ori } }, say);
 }
 
 function definedOf<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

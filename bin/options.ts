@@ -63,6 +63,7 @@ export interface Said {
   readonly x07: Settings['x07'] | undefined;
   readonly npm: Settings['npm'] | undefined;
   readonly oci: Settings['oci'] | undefined;
+  readonly ori: Settings['ori'] | undefined;
 }
 
 export interface Flags {
@@ -83,6 +84,7 @@ interface ConfigFile {
   readonly x07?: Settings['x07'];
   readonly npm?: Settings['npm'];
   readonly oci?: Settings['oci'];
+  readonly ori?: Settings['ori'];
   readonly corsOrigins?: readonly string[];
   readonly registration?: string;
   readonly limits?: Readonly<Record<string, string>>;
@@ -116,6 +118,7 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
       namespaces: env('CAIRN_OCI_NAMESPACES'),
       anonymous: env('CAIRN_OCI_ANONYMOUS'),
     }),
+    ori: oriSettings(file.ori, env('CAIRN_ORI_PRERELEASES')),
     x07: verifiedNamespaces ? { ...file.x07, verifiedNamespaces: [...verifiedNamespaces] } : file.x07,
   };
   checkSettings(said);
@@ -191,14 +194,21 @@ function aliasesIn(environment: NodeJS.ProcessEnv): AllAliases {
 }
 
 /** Before anything is made of them. @throws SchemaViolation */
-function checkSettings({ publicUrl = 'http://localhost', mounts = {}, x07, npm, oci }: Said): void {
+function checkSettings({ publicUrl = 'http://localhost', mounts = {}, x07, npm, oci, ori }: Said): void {
   asSettings({
     publicUrl,
     mounts,
     ...(x07 ? { x07 } : {}),
     ...(npm ? { npm } : {}),
     ...(oci ? { oci } : {}),
+    ...(ori ? { ori } : {}),
   });
+}
+
+/** What is none of the words is for the schema to refuse. */
+function oriSettings(file: Settings['ori'], prereleases: string | undefined): Settings['ori'] {
+  if (prereleases === undefined) return file;
+  return { ...file, prereleases: prereleases as 'allowed' | 'refused' };
 }
 
 /** What is none of the words is for the schema to refuse. */
@@ -237,6 +247,7 @@ const configFields: { readonly [Field in keyof ConfigFile]-?: (value: unknown) =
   x07: isObject,
   npm: isObject,
   oci: isObject,
+  ori: isObject,
   corsOrigins: (value) => Array.isArray(value) && value.every(isText),
   registration: isText,
   limits: (value) => isObject(value) && Object.values(value).every(isText),

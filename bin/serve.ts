@@ -154,6 +154,7 @@ async function startRegistry(
       ...(said.x07 ? { x07: said.x07 } : {}),
       ...(said.npm ? { npm: said.npm } : {}),
       ...(said.oci ? { oci: said.oci } : {}),
+      ...(said.ori ? { ori: said.ori } : {}),
     };
     buildRouting(allSurfaces, settings);
     await createRegistry(registry, { ...settings, ...(await newKeys(registry.keys, settings)) });
@@ -181,7 +182,7 @@ function refuseOtherSettings(recorded: Settings, said: Said, dataDirectory: stri
   differ('public URL', recorded.publicUrl, said.publicUrl, `--public-url ${said.publicUrl}`);
   differ('mounts', recorded.mounts, said.mounts, `--mounts ${pairsOf(said.mounts)}`);
   // What was not said may have been set since, by `cairn settings`.
-  for (const id of ['x07', 'npm', 'oci'] as const) {
+  for (const id of ['x07', 'npm', 'oci', 'ori'] as const) {
     const wanted = { ...recorded[id], ...said[id] };
     if (said[id]) differ(`${id} settings`, recorded[id] ?? {}, wanted, `--${id} '${canonicalJson(wanted)}'`);
   }

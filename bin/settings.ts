@@ -16,6 +16,7 @@ interface SettingsFlags {
   readonly x07?: string;
   readonly npm?: string;
   readonly oci?: string;
+  readonly ori?: string;
 }
 
 /** Prints the settings, after changing what was given. Every client that stored an old URL will miss it. */
@@ -30,6 +31,7 @@ export async function changeSettings(dataDirectory: string, flags: SettingsFlags
     ...(flags.x07 === undefined ? {} : { x07: parseJson(flags.x07, '--x07') }),
     ...(flags.npm === undefined ? {} : { npm: parseJson(flags.npm, '--npm') }),
     ...(flags.oci === undefined ? {} : { oci: parseJson(flags.oci, '--oci') }),
+    ...(flags.ori === undefined ? {} : { ori: parseJson(flags.ori, '--ori') }),
   });
   buildRouting(allSurfaces, wanted);
   // From the first version on: clients that are offered keys want every version signed.

@@ -1,11 +1,15 @@
+import type { TokenWish } from '../api/control.ts';
 import { RegistryError } from '../core/errors.ts';
 import { allScopes, type Scope, type TokenLimit } from '../core/permission.ts';
 import { ecosystems } from '../ecosystems/index.ts';
+import { scopesOf, TOKEN_PREFIX as ORI_PREFIX } from '../ecosystems/ori/permissions.ts';
 import { withControl } from './control.ts';
 import { inDays } from './days.ts';
 
 interface CreateFlags {
   readonly scopes: string;
+  /** Permission of Ori's words; in place of scopes. */
+  readonly ori?: string;
   readonly label: string;
   readonly only?: string;
   readonly from?: string;
@@ -18,8 +22,7 @@ export async function createToken(dataDirectory: string, handle: string, flags: 
   const wanted = {
     handle,
     label: flags.label,
-    scopes: parseScopes(flags.scopes),
-    ...(flags.only === undefined ? {} : { limits: parseLimits(flags.only) }),
+    ...powersOf(flags),
     ...(flags.from === undefined ? {} : { addresses: flags.from.split(',').map((text) => text.trim()) }),
     ...(flags.bypassSecondFactor ? { bypassSecondFactor: true } : {}),
     ...(flags.expires === undefined ? {} : { expiresAt: inDays(flags.expires) }),
@@ -54,6 +57,17 @@ export async function listTokens(dataDirectory: string, flags: { readonly json?:
 export async function revokeToken(dataDirectory: string, tokenId: string): Promise<void> {
   await withControl(dataDirectory, (control) => control.revokeToken(tokenId));
   console.log(`revoked ${tokenId}`);
+}
+
+/** What it may do, and where. A token in Ori's words is good for nothing else. */
+function powersOf({ scopes, ori, only }: CreateFlags): Pick<TokenWish, 'scopes' | 'limits' | 'prefix'> {
+  if (ori === undefined)
+    return { scopes: parseScopes(scopes), ...(only === undefined ? {} : { limits: parseLimits(only) }) };
+  const limits = parseLimits(only ?? 'ori');
+  const elsewhere = limits.find(({ ecosystem }) => ecosystem !== 'ori');
+  if (elsewhere)
+    throw new RegistryError('bad-request', `--only ${only}: a token of --ori is good for ori alone`);
+  return { scopes: scopesOf(ori), limits, prefix: ORI_PREFIX };
 }
 
 function parseScopes(text: string): Scope[] {

@@ -62,6 +62,8 @@ export interface RegistryErrorOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Methods that would have been allowed; sent as `Allow`. */
   readonly allow?: readonly string[];
+  /** More that may be said of it, for envelopes that have room for that: the digest of what is there already. Public. */
+  readonly facts?: Readonly<Record<string, unknown>>;
   /** When it makes sense to try again; sent as `Retry-After`, whatever the surface. */
   readonly retryAfterSeconds?: number;
 }
@@ -73,6 +75,7 @@ export class RegistryError extends Error {
   readonly surfaceCode: string | undefined;
   readonly headers: Readonly<Record<string, string>> | undefined;
   readonly allow: readonly string[] | undefined;
+  readonly facts: Readonly<Record<string, unknown>> | undefined;
   readonly retryAfterSeconds: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: RegistryErrorOptions = {}) {
@@ -81,6 +84,7 @@ export class RegistryError extends Error {
     this.surfaceCode = options.surfaceCode;
     this.headers = options.headers;
     this.allow = options.allow;
+    this.facts = options.facts;
     this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }

@@ -25,9 +25,13 @@ export interface Release {
   /** What it is found by apart from its name and number. */
   readonly keys: readonly string[];
   readonly yanked: boolean;
+  /** What was said when it was yanked. */
+  readonly yankReason: string | undefined;
   readonly deprecated: Deprecation | undefined;
   /** Set when the bytes are gone: the number stays burnt. */
   readonly withdrawnAt: string | undefined;
+  /** What was said when they went. */
+  readonly withdrawReason: string | undefined;
 }
 
 export interface Deprecation {
@@ -232,9 +236,9 @@ function apply(state: Mutable<Package>, event: PackageEvent, rules: VersionRules
       throw new LogDamage(`line ${event.seq}: ${event.kind} of ${event.name} ${version}, never published`);
     state.releases.set(key, { ...release, ...patch });
   };
-  const leave = (version: string | undefined): void => {
+  const leave = (version: string | undefined, reason?: string): void => {
     if (rules.versionIsDigest) forget(state, version && versionKey(version));
-    else withdraw(state, event.at, version, change);
+    else withdraw(state, { at: event.at, reason }, version, change);
   };
   switch (event.kind) {
     case 'published':
@@ -248,14 +252,16 @@ function apply(state: Mutable<Package>, event: PackageEvent, rules: VersionRules
         signatures: event.signatures ?? [],
         keys: event.keys ?? noKeys,
         yanked: false,
+        yankReason: undefined,
         deprecated: undefined,
         withdrawnAt: undefined,
+        withdrawReason: undefined,
       });
       return;
     case 'yanked':
-      return change(event.version, { yanked: true });
+      return change(event.version, { yanked: true, yankReason: event.reason });
     case 'unyanked':
-      return change(event.version, { yanked: false });
+      return change(event.version, { yanked: false, yankReason: undefined });
     case 'deprecated': {
       const deprecated = { at: event.at, message: event.message, messageDigest: event.messageDigest };
       if (event.version === undefined) state.deprecated = deprecated;
@@ -268,7 +274,7 @@ function apply(state: Mutable<Package>, event: PackageEvent, rules: VersionRules
       return;
     case 'withdrawn':
       // Of a file that no version names: nothing here knows of it.
-      if (event.artifact === undefined) leave(event.version);
+      if (event.artifact === undefined) leave(event.version, event.reason);
       return;
     case 'ref-set':
       state.refs.set(event.ref, {
@@ -324,12 +330,12 @@ function apply(state: Mutable<Package>, event: PackageEvent, rules: VersionRules
 
 function withdraw(
   state: Mutable<Package>,
-  at: string,
+  { at, reason }: { readonly at: string; readonly reason: string | undefined },
   version: string | undefined,
   change: (version: string, patch: Partial<Release>) => void,
 ): void {
   // A tombstone: the manifest goes too, and may be gone from the blobs by the time somebody looks.
-  const tombstone = { withdrawnAt: at, meta: undefined, metaDigest: undefined };
+  const tombstone = { withdrawnAt: at, withdrawReason: reason, meta: undefined, metaDigest: undefined };
   if (version !== undefined) return change(version, tombstone);
   state.withdrawnAt = at;
   for (const [name, { artifacts }] of [...state.refs]) if (artifacts.length > 0) state.refs.delete(name);

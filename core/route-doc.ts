@@ -30,6 +30,8 @@ export interface ParameterDoc {
 }
 
 export interface BodyDoc {
+  /** It may be left out. */
+  readonly isOptional?: true;
   readonly contentType: string;
   readonly schema: JsonSchema;
 }

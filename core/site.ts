@@ -1,5 +1,6 @@
 /** The published files: what they are, where they go, and how long anyone may keep them. */
 import type { Digest, DigestAlgorithm } from './digest.ts';
+import type { StateView } from './state.ts';
 
 /** Why these values: `max-age=0` because npm takes `max-age` literally, `public` because clients send tokens on reads. */
 export const cacheControl = {
@@ -83,8 +84,8 @@ export interface SiteRoute {
   readonly headers?: (params: RouteParams) => Readonly<Record<string, string>>;
   /** A range that ends before it begins is refused with 416; ignored unless told. */
   readonly refusesBackwardRanges?: true;
-  /** Of what its name says all of: the same whenever and wherever the file was made. Without the quotes. */
-  readonly etag?: (params: RouteParams) => string | undefined;
+  /** Of what never changes: the same whenever and wherever the file was made. Without the quotes. */
+  readonly etag?: (params: RouteParams, view: StateView) => string | undefined;
   /** What was downloaded whenever this is answered whole. */
   readonly counts?: (params: RouteParams) => Download;
 }

@@ -89,9 +89,15 @@ function accept(command: Of<'accept-transfer'>, holder: Ownership, at: Circumsta
 function cancel(command: Of<'cancel-transfer'>, holder: Ownership, at: Circumstances): boolean {
   if (isRepeated(holder, command.id, 'cancelled', at.actor)) return false;
   // Who has no part in it learns no more than that: whether something is on offer is between two.
-  if (holder.transfer?.to !== at.actor.handle) requireOwnerOf(holder, at);
+  if (!isParty(holder, command.id, at.actor)) requireOwnerOf(holder, at);
   pendingOffer(holder, command.id, at.now);
   return true;
+}
+
+/** Of the offer that stands, or of the one that was ended and is meant. */
+function isParty({ transfer, ended }: Ownership, id: string | undefined, { handle }: Actor): boolean {
+  if (transfer?.to === handle) return true;
+  return ended !== undefined && ended.id === id && (ended.from === handle || ended.to === handle);
 }
 
 /** Whether this has been done already, and this account had a part in it. */

@@ -116,6 +116,8 @@ export interface Surface {
   readonly takesBareTokens?: boolean;
   /** Its clients may send access tokens, as they send other ones: those that were made for this audience. */
   readonly takesAccessTokens?: { audience(site: SiteContext): string };
+  /** A bad token is refused also where none is needed, files included. Elsewhere nobody looks at it there. */
+  readonly refusesBadTokens?: true;
   /**
    * How many requests a client may send in a minute, answers from files included; the operator can say otherwise. Absent: as many as
    * they like. What stands `beside` this surface, or `below` it, counts with it and has none of its own.

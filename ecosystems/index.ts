@@ -7,12 +7,13 @@ import type { RulesOf } from '../core/rules.ts';
 import type { Ecosystem } from './ecosystem.ts';
 import { npm } from './npm/index.ts';
 import { oci } from './oci/index.ts';
+import { ori } from './ori/index.ts';
 import { run } from './run/index.ts';
 import { x07 } from './x07/index.ts';
 import { zig } from './zig/index.ts';
 
 /** Every ecosystem. Annotated, so that an id in the event schema without a folder does not compile. */
-export const ecosystems: { readonly [Id in EcosystemId]: Ecosystem<Id> } = { x07, npm, zig, oci, run };
+export const ecosystems: { readonly [Id in EcosystemId]: Ecosystem<Id> } = { x07, npm, zig, oci, run, ori };
 
 export const allEcosystems = Object.keys(ecosystems) as readonly EcosystemId[];
 

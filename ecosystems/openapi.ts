@@ -85,7 +85,14 @@ function operation(
       ? { security: [{}] }
       : { security: [{ token: [] }, ...(surface.takesBasic ? [{ password: [] }] : [])], 'x-scope': scope }),
     ...(inPath.length + inQuery.length > 0 ? { parameters: [...inPath, ...inQuery] } : {}),
-    ...(body ? { requestBody: { required: true, content: bodies([body].flat()) } } : {}),
+    ...(body
+      ? {
+          requestBody: {
+            required: ![body].flat().some(({ isOptional }) => isOptional),
+            content: bodies([body].flat()),
+          },
+        }
+      : {}),
     responses: withLimits(isLimited, {
       ...(doc.success === 'never' ? {} : successes(route, doc.success ?? { description: 'Done.' })),
       ...(doc.redirect === undefined ? {} : { 302: redirected(doc.redirect) }),

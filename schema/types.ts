@@ -44,7 +44,7 @@ export type PublishedEvent = Envelope & OfPackage & Published;
 /**
  * Which ecosystem owns the name.
  */
-export type EcosystemId = 'x07' | 'npm' | 'zig' | 'oci' | 'run';
+export type EcosystemId = 'x07' | 'npm' | 'zig' | 'oci' | 'run' | 'ori';
 /**
  * Algorithm and lower-case hex of a blob, computed by this registry.
  */
@@ -247,6 +247,15 @@ export interface Settings {
      * What those may do who say nothing of who they are: pull what is public, or push as well, which is for networks whose every user is trusted. Absent: pull.
      */
     anonymous?: 'pull' | 'push';
+  };
+  /**
+   * Settings of the Ori surface.
+   */
+  ori?: {
+    /**
+     * Whether versions such as 1.0.0-alpha can be published. Absent: allowed.
+     */
+    prereleases?: 'allowed' | 'refused';
   };
 }
 /**
@@ -622,6 +631,14 @@ export interface Advisory {
    * How bad it is.
    */
   severity: 'low' | 'medium' | 'high' | 'critical';
+  /**
+   * What other databases call it.
+   *
+   * @maxItems 16
+   *
+   * Items: An identity in another database, such as CVE-2026-00001.
+   */
+  aliases?: string[];
   /**
    * One sentence.
    */

@@ -36,6 +36,7 @@ const wrapped: Readonly<Record<string, Folder>> = {
   'xz-decompress': 'ecosystems',
   'xxhash-wasm': 'ecosystems',
   yauzl: 'ecosystems',
+  'smol-toml': 'ecosystems',
   otpauth: 'core',
   jose: 'core',
   'registry-url': 'bin',

@@ -3,9 +3,9 @@
  * their first bytes, not by who sent them. Nothing is ever unpacked to disk.
  */
 import type { ArchiveEntry } from './archive-entry.ts';
-import { badArchive } from './bad.ts';
-import { ByteReader } from './byte-reader.ts';
-import { readGzip } from './gzip.ts';
+import { badArchive } from '../bad.ts';
+import { ByteReader } from '../byte-reader.ts';
+import { readGzip } from '../gzip.ts';
 import { isTarHeader, readTar } from './tar.ts';
 import { readXz } from './xz.ts';
 import { readZip } from './zip.ts';

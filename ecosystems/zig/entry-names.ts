@@ -1,6 +1,6 @@
 /** Names of entries: what they are cleaned to, and those that no package may have. */
 import { quote } from '../quote.ts';
-import { badArchive } from './bad.ts';
+import { badArchive } from '../bad.ts';
 
 /** What Zig has room for. */
 const MAX_PATH_BYTES = 4095;

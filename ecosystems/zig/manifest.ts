@@ -1,7 +1,7 @@
 /** What a package's build.zig.zon says (contract, sections 8 and 11): both generations, strictly. */
 import { crc32 } from 'node:zlib';
 import { quote } from '../quote.ts';
-import { badManifest } from './bad.ts';
+import { badManifest } from '../bad.ts';
 import { isZigHash } from './hash-text.ts';
 import { resolvePath } from './paths-of-packages.ts';
 import { isZigVersion } from './version.ts';

@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto';
 import { quote } from '../quote.ts';
 import type { ArchiveEntry } from './archive-entry.ts';
 import { readEntries, typeOfArchive, type ArchiveType, type ZigArchive } from './archive.ts';
-import { badArchive, badManifest } from './bad.ts';
+import { badArchive, badManifest } from '../bad.ts';
 import { legacyHash, modernHash } from './hash-text.ts';
 import { readManifest, type ZigManifest } from './manifest.ts';
 import { isIncluded } from './paths-of-packages.ts';
-import { foldName, refuseUnsafeArchive } from './refusals-of-archives.ts';
+import { foldName } from '../fold-name.ts';
+import { refuseUnsafeArchive } from './refusals-of-archives.ts';
 import { decodeZon, MAX_ZON_BYTES } from './zon.ts';
 
 const MANIFEST_NAME = 'build.zig.zon';

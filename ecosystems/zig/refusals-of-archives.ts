@@ -2,8 +2,9 @@
  * What no package may be, though Zig on the publisher's own disk might take it (contract, section 9): entries that two
  * systems would unpack to different packages, or outside of the folder they belong in.
  */
+import { foldName } from '../fold-name.ts';
 import { quote } from '../quote.ts';
-import { badArchive } from './bad.ts';
+import { badArchive } from '../bad.ts';
 import { foldersOf } from './paths-of-packages.ts';
 
 /** An entry below the package's root. */
@@ -86,14 +87,6 @@ function refuseNamesThatFallTogether(files: readonly PlacedEntry[], included: re
       }
     }
   }
-}
-
-/** As disks compare that do not tell case, nearly enough. */
-export function foldName(path: string): string {
-  // Most are, and normalising costs.
-  if (/^[\x00-\x7f]*$/.test(path)) return path.toLowerCase();
-  // Up first: letters such as sigma have two small forms.
-  return path.toUpperCase().toLowerCase().normalize('NFC');
 }
 
 function refuseLinksThatLeadOut(files: readonly PlacedEntry[], included: readonly PlacedEntry[]): void {

@@ -5,8 +5,8 @@
  */
 import { quote } from '../quote.ts';
 import type { ArchiveEntry } from './archive-entry.ts';
-import { badArchive } from './bad.ts';
-import type { ByteReader } from './byte-reader.ts';
+import { badArchive } from '../bad.ts';
+import type { ByteReader } from '../byte-reader.ts';
 import { cleanName, decodeName } from './entry-names.ts';
 
 const BLOCK_BYTES = 512;

@@ -5,8 +5,8 @@
 import { Readable } from 'node:stream';
 import xz from 'xz-decompress';
 import { RegistryError } from '../../core/errors.ts';
-import { badArchive } from './bad.ts';
-import type { ByteReader } from './byte-reader.ts';
+import { badArchive } from '../bad.ts';
+import type { ByteReader } from '../byte-reader.ts';
 
 const HEADER_BYTES = 12;
 const FOOTER_BYTES = 12;

@@ -8,9 +8,9 @@ import { fromBufferPromise, type Entry, type LocalFileHeader } from 'yauzl';
 import { RegistryError } from '../../core/errors.ts';
 import { quote } from '../quote.ts';
 import type { ArchiveEntry } from './archive-entry.ts';
-import { badArchive } from './bad.ts';
+import { badArchive } from '../bad.ts';
 import { cleanName, decodeName } from './entry-names.ts';
-import { inflate } from './inflate.ts';
+import { inflate } from '../inflate.ts';
 
 const STORED = 0;
 const DEFLATED = 8;

@@ -3,7 +3,7 @@
  * what else ZON can say is checked and named. Zig's own tokenizer and its rules for literals are the model.
  */
 import { quote } from '../quote.ts';
-import { badManifest } from './bad.ts';
+import { badManifest } from '../bad.ts';
 
 /** Zig reads no longer ones. */
 export const MAX_ZON_BYTES = 10 * 1024 ** 2;

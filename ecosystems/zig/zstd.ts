@@ -4,8 +4,8 @@
  */
 import { Decompress } from 'fzstd';
 import xxhash, { type XXHash } from 'xxhash-wasm';
-import { badArchive } from './bad.ts';
-import type { ByteReader } from './byte-reader.ts';
+import { badArchive } from '../bad.ts';
+import type { ByteReader } from '../byte-reader.ts';
 
 const MAGIC = Buffer.from('28b52ffd', 'hex');
 /** After a first byte of 50 to 5f. */

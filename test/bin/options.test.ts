@@ -107,6 +107,8 @@ test('settings that cannot be are refused in a sentence that names them, and not
       [{}, { CAIRN_OCI_ANONYMOUS: 'all' }, 2, /oci\/anonymous must be equal to one of/],
       [await config('oci.json', '{"oci":{"anonymous":true}}'), {}, 2, /oci\/anonymous must be/],
       [await config('images.json', '{"oci":"public"}'), {}, 2, /oci.*type/],
+      [{}, { CAIRN_ORI_PRERELEASES: 'no' }, 2, /ori\/prereleases must be equal to one of/],
+      [await config('ori.json', '{"ori":"no"}'), {}, 2, /ori.*type/],
       [{}, { CAIRN_MOUNTS: 'oci=/images' }, 2, /oci=\/images: it can stand at \/v2 only/],
       [{}, { CAIRN_MOUNTS: 'oci-auth=/auth' }, 2, /no surface oci-auth/],
       [await config('fallback.json', '{"npmFallback":1}'), {}, 2, /npmFallback.*type/],
@@ -161,7 +163,7 @@ test('a flag comes before the environment, the environment before the file', asy
     '/of/file',
     { host: '1.1.1.1', port: 1 },
     'https://file.example',
-    { x07: '/file', npm: '/npm', zig: '/zig', oci: '/v2', run: '/run', pantry: '/pantry' },
+    { x07: '/file', npm: '/npm', zig: '/zig', oci: '/v2', run: '/run', ori: '/ori', pantry: '/pantry' },
     'invited',
     60,
   ]);
@@ -169,7 +171,15 @@ test('a flag comes before the environment, the environment before the file', asy
     '/of/environment',
     { host: '2.2.2.2', port: 2 },
     'https://environment.example',
-    { x07: '/environment', npm: '/npm', zig: '/zig', oci: '/v2', run: '/run', pantry: '/pantry' },
+    {
+      x07: '/environment',
+      npm: '/npm',
+      zig: '/zig',
+      oci: '/v2',
+      run: '/run',
+      ori: '/ori',
+      pantry: '/pantry',
+    },
     'open',
     3600,
   ]);
@@ -177,7 +187,15 @@ test('a flag comes before the environment, the environment before the file', asy
     '/of/flag',
     { host: '3.3.3.3', port: 3 },
     'https://flag.example',
-    { x07: '/environment', npm: '/npm', zig: '/zig', oci: '/v2', run: '/run', pantry: '/pantry' },
+    {
+      x07: '/environment',
+      npm: '/npm',
+      zig: '/zig',
+      oci: '/v2',
+      run: '/run',
+      ori: '/ori',
+      pantry: '/pantry',
+    },
     'closed',
     3600,
   ]);
@@ -194,6 +212,7 @@ test('what is left unsaid is left to the registry', () => {
     x07: undefined,
     npm: undefined,
     oci: undefined,
+    ori: undefined,
   });
   assert.deepEqual(listen, { host: '127.0.0.1', port: 8080 });
   assert.equal(administratorToken, undefined);
@@ -208,6 +227,14 @@ test('settings of images are read word by word, and what is none of the words is
   );
   assert.deepEqual(said.oci, { defaultVisibility: 'public', namespaces: 'first-push', anonymous: 'push' });
   assert.throws(() => readOptions({}, { CAIRN_OCI_VISIBILITY: 'secret' }), /defaultVisibility/);
+});
+
+test('whether Ori takes pre-releases is said by the environment, or by the file', async (t) => {
+  const config = join(await temporaryDirectory(t), 'cairn.json');
+  await writeFile(config, '{"ori":{"prereleases":"allowed"}}');
+  assert.deepEqual(readOptions({ config }, {}).said.ori, { prereleases: 'allowed' });
+  const refused = readOptions({ config }, { CAIRN_ORI_PRERELEASES: 'refused' });
+  assert.deepEqual(refused.said.ori, { prereleases: 'refused' });
 });
 
 test('what clients have fixed the place of cannot be moved', () => {

@@ -113,6 +113,21 @@ test('owners are a sorted set, and a transfer leaves one', () => {
   assert.deepEqual([accepted.owners, accepted.transfer], [['bob'], undefined]);
   const cancelled = after(offered, { kind: 'transfer-cancelled', ...about });
   assert.deepEqual([cancelled.owners, cancelled.transfer], [many.owners, undefined]);
+  const { id, from, to } = offered.transfer ?? {};
+  for (const [one, how] of [
+    [accepted, 'accepted'],
+    [cancelled, 'cancelled'],
+  ] as const)
+    assert.deepEqual(one.ended, { id, to, from, how });
+});
+
+test('why a version was yanked, or taken away, is remembered as long as that stands', () => {
+  const about = { by: 'ann', ecosystem: 'x07', name: 'foo', version: '1.0.0' } as const;
+  const yanked = after(aPackage(start), { kind: 'yanked', ...about, reason: 'It leaks.' });
+  assert.equal(releaseOf(yanked, '1.0.0').yankReason, 'It leaks.');
+  assert.equal(releaseOf(after(yanked, fact.unyanked('1.0.0')), '1.0.0').yankReason, undefined);
+  const gone = after(yanked, { kind: 'withdrawn', ...about, reason: 'legal' });
+  assert.equal(releaseOf(gone, '1.0.0').withdrawReason, 'legal');
 });
 
 test('members have one access each, and go with the owners that let them in', () => {

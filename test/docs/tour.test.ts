@@ -17,7 +17,10 @@ test('the tour of the README does what it shows', async (t) => {
     url: server.url,
     data,
     here: Object.fromEntries(
-      ['acme-hello.x07pkg', 'my_lib-1.0.0.tar.gz'].map((name) => [name, join(directory, name)]),
+      ['acme-hello.x07pkg', 'my_lib-1.0.0.tar.gz', 'ori-greet.oripk'].map((name) => [
+        name,
+        join(directory, name),
+      ]),
     ),
     run: (command) =>
       execFileSync('bash', ['-c', command], {

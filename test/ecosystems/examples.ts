@@ -72,6 +72,29 @@ const runPublished = (version: string): EventDraft => ({
   meta: { description: 'An <example>.', exports: ['wasi:cli/run@0.2.0'], imports: [] },
 });
 
+const ori = { by: 'ann', ecosystem: 'ori', name: '@acme/json' } as const;
+const oriPublished = (version: string): EventDraft => ({
+  kind: 'published',
+  ...ori,
+  version,
+  artifacts: [{ ...anArtifact('@acme/json', version), mediaType: 'application/gzip' }],
+  meta: {
+    description: 'An example.',
+    license: 'MIT',
+    authors: [],
+    repository: null,
+    keywords: ['json'],
+    categories: [],
+    funding: null,
+    edition: null,
+    ori: '0.5.0',
+    entry: { lib: 'src/lib.ori', main: null },
+    dependencies: [],
+    features: {},
+    lock: {},
+  },
+});
+
 export const examples: { readonly [Id in EcosystemId]: readonly EventDraft[] } = {
   npm: [
     { kind: 'claimed', ...npm, owner: 'ann' },
@@ -107,6 +130,19 @@ export const examples: { readonly [Id in EcosystemId]: readonly EventDraft[] } =
     runPublished('1.1.0'),
     { kind: 'yanked', ...run, version: '1.0.0' },
     { kind: 'deprecated', ...run, message: 'Use another.' },
+  ],
+  ori: [
+    { kind: 'claimed', ...ori, owner: 'ann' },
+    oriPublished('1.0.0'),
+    oriPublished('1.1.0'),
+    oriPublished('2.0.0-rc.1'),
+    { kind: 'yanked', ...ori, version: '1.0.0', reason: 'It leaks.' },
+    { kind: 'deprecated', ...ori, version: '1.1.0', message: 'Use 2.x' },
+    {
+      kind: 'advisory-filed',
+      ...ori,
+      advisory: { id: 'a', kind: 'security', severity: 'high', summary: 'It leaks.', range: '<1.1.0' },
+    },
   ],
   zig: [{ kind: 'claimed', ...zig, owner: 'ann' }, zigPublished('1.0.0'), zigPublished('2.0.0')],
   x07: [

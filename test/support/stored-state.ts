@@ -1,8 +1,7 @@
 /** What a registry keeps: to show that a refusal leaves nothing behind. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { remoteControl } from '../../api/control.ts';
-import type { NewToken } from '../../core/account-book.ts';
+import { remoteControl, type TokenWish } from '../../api/control.ts';
 import { send } from './http.ts';
 
 export interface StoredState {
@@ -42,7 +41,7 @@ export async function filesBelow(directory: string): Promise<string[]> {
 }
 
 /** A token made as the command line makes one beside a running server. */
-export async function makeToken(data: string, wanted: Partial<NewToken> = {}): Promise<string> {
+export async function makeToken(data: string, wanted: Partial<TokenWish> = {}): Promise<string> {
   const { token } = await remoteControl(join(data, 'control.sock')).createToken({
     handle: 'alice',
     label: '',

@@ -1,5 +1,5 @@
 /** Refusals of what was uploaded. */
-import { RegistryError } from '../../core/errors.ts';
+import { RegistryError } from '../core/errors.ts';
 
 export function badArchive(message: string, cause?: unknown): RegistryError {
   return new RegistryError('invalid-archive', message, { cause });

@@ -1,4 +1,4 @@
-/** gzip (RFC 1952) as Zig reads it: one member. Others join what follows it, Zig sees nothing of that. */
+/** gzip (RFC 1952) of one member. Some readers join what follows it, others see nothing of that: there must be nothing. */
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { badArchive } from './bad.ts';
@@ -40,7 +40,7 @@ export async function* readGzip(reader: ByteReader): AsyncGenerator<Uint8Array> 
   if (trailerBytes < TRAILER_BYTES) throw badArchive('the gzip file is cut off');
   if (trailerBytes > TRAILER_BYTES)
     throw badArchive(
-      'the gzip file goes on after its first member, and Zig reads no further: pack it as one',
+      'the gzip file goes on after its first member, and not every reader reads further: pack it as one',
     );
   if (last.readUInt32LE(0) !== checksum || last.readUInt32LE(4) !== size % 2 ** 32)
     throw badArchive('the gzip file is damaged: its checksum is wrong');

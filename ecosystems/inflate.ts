@@ -1,7 +1,7 @@
 /** Undoes DEFLATE without a wrapper: gzip's and zip's are read by their own files, to know where it ends. */
 import type { Readable } from 'node:stream';
 import { createInflateRaw } from 'node:zlib';
-import { RegistryError } from '../../core/errors.ts';
+import { RegistryError } from '../core/errors.ts';
 import { badArchive } from './bad.ts';
 
 /** Each piece is a turn of the thread pool. */
