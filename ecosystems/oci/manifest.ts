@@ -2,7 +2,13 @@
 import type { Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import type { Artifact, Release } from '../../core/package.ts';
-import { allManifestTypes, isForeign, isManifestType, kindOf, type ManifestType } from '../oci-media-types.ts';
+import {
+  allManifestTypes,
+  isForeign,
+  isManifestType,
+  kindOf,
+  type ManifestType,
+} from '../oci-media-types.ts';
 import { digestIn, quoted } from './names.ts';
 
 /** What a `published` event keeps. */
