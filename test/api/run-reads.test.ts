@@ -247,3 +247,18 @@ test('people find pages, in which nothing that a publisher wrote is HTML', async
   assert.match(missing.text, /No such component/);
   assert.equal(missing.headers['content-type'], 'text/html; charset=utf-8');
 });
+
+test('what is deprecated says so in its metadata, in search and on its page', async () => {
+  const old = 'run:old/thing';
+  for (const version of ['1.0.0', '1.1.0']) await run.publish({ name: old, version }, admin);
+  assert.equal('deprecated' in (await run.metadata(old, '1.0.0')), false);
+  await cairnOk(['deprecate', `run/${old}`, '--message', 'Use <run:new>.', '--data', server.data]);
+  for (const version of ['1.0.0', '1.1.0']) {
+    const shown = (await run.metadata(old, version)) as unknown as Record<string, unknown>;
+    assert.equal(shown['deprecated'], 'Use <run:new>.');
+  }
+  const { packages } = await run.json<{ packages: Record<string, unknown>[] }>('api/v1/search?q=run:old');
+  assert.equal(packages[0]?.['deprecated'], 'Use <run:new>.');
+  const page = await run.ask({ path: 'browse/run%3Aold%2Fthing' });
+  assert.match(page.text, /Deprecated\.<\/strong> Use &#60;run:new&#62;\./);
+});

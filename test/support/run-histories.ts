@@ -7,7 +7,7 @@ import { anArtifact, someSettings } from './registry.ts';
 export const runMounts = { run: '/run' } as const;
 
 /** Config and manifest are of the version; components may be the same bytes. */
-export function componentOf(
+function componentOf(
   name: string,
   version: string,
   content = 'a',
