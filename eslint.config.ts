@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['node_modules/', 'dist/', 'schema/types.ts', 'docs/tour/'] },
+  { ignores: ['node_modules/', 'dist/', '.cache/', 'schema/types.ts', 'docs/tour/'] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true } },

@@ -42,6 +42,7 @@ export {
 export type * from '../schema/types.ts';
 export type {
   Deprecation,
+  EndedTransfer,
   FiledAdvisory,
   Namespace,
   Ownership,
@@ -49,6 +50,7 @@ export type {
   Readme,
   Ref,
   Release,
+  TransferOffer,
 } from '../core/package.ts';
 
 /** What a server needs to know. Only `dataDirectory` has to be said; the environment is not asked. */

@@ -77,8 +77,7 @@ function metadataOf(release: Release, of: Package, { baseUrl }: SiteContext): ob
     download_url: downloadUrl(baseUrl, { ...paramsOf(name), version }),
     yanked: release.yanked,
     yanked_reason: release.yankReason ?? null,
-    // Of the version alone: what is said of the package as a whole stands in the list of versions.
-    deprecated: release.deprecated?.message ?? null,
+    deprecated: deprecationOf(release, of),
     owners: [...of.owners].sort(),
     published_at: release.publishedAt,
   };

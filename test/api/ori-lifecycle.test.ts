@@ -120,7 +120,7 @@ test('a message warns of a version, another replaces it, and an empty one takes 
   assert.equal((await ori.metadata(name, '1.0.0'))['deprecated'], null);
 });
 
-test('what the operator says of a package as a whole is said of each of its versions, where they are listed', async () => {
+test('what the operator says of a package as a whole is said of each of its versions', async () => {
   const name = '@acme/whole';
   await aPackage(name, '1.0.0', '1.1.0');
   await act(name, '1.1.0', 'deprecate', { message: 'Of this one.' });
@@ -130,6 +130,8 @@ test('what the operator says of a package as a whole is said of each of its vers
     releases.map(({ deprecated }) => deprecated),
     ['Of all.', 'Of this one.'],
   );
+  for (const { version, deprecated } of releases)
+    assert.equal((await ori.metadata(name, String(version)))['deprecated'], deprecated);
 });
 
 test('bodies of another shape, names and versions that are none, and what is not there are refused', async () => {

@@ -71,8 +71,12 @@ async function checkAfterReboot(t: TestContext, data: string, { possible, underW
   const server = await startOwn(t, { data, env: ociServerEnv });
   await checkReady(server.url);
   const seen = await checkOci(server.url, possible);
-  for (const one of underWay)
-    if (seen.get(thing.upload(one.name, one.id)) !== 'missing') await finishConversation(server.url, one);
+  for (const one of underWay) {
+    const upload = thing.upload(one.name, one.id);
+    if (seen.get(upload) === 'missing') continue;
+    const mayBeTorn = (possible.get(upload)?.size ?? 0) > 1;
+    await finishConversation(server.url, one, { mayBeTorn });
+  }
   // The start has healed the site: before it stops, a server at rest has nothing left to do.
   await checkOciFiles(data, seen);
   await checkOciStores(data);

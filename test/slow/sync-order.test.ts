@@ -65,7 +65,8 @@ test(
   { skip },
   async (t) => {
     const data = await temporaryDirectory(t);
-    const server = await startOwn(t, { data });
+    // The roots of others would have to be told from documents.
+    const server = await startOwn(t, { data, env: { CAIRN_ECOSYSTEMS: 'x07' } });
     const output = join(await temporaryDirectory(t), 'calls');
     const watched = await watchCalls(server.child.pid ?? 0, { calls: diskCalls, output });
     const first = packX07({ name: 'acme-hello', version: '1.0.0' });

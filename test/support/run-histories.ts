@@ -7,11 +7,7 @@ import { anArtifact, someSettings } from './registry.ts';
 export const runMounts = { run: '/run' } as const;
 
 /** Config and manifest are of the version; components may be the same bytes. */
-function componentOf(
-  name: string,
-  version: string,
-  content = 'a',
-): Command & { readonly kind: 'publish' } {
+function componentOf(name: string, version: string, content = 'a'): Command & { readonly kind: 'publish' } {
   return {
     kind: 'publish',
     ecosystem: 'run',
