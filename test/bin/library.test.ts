@@ -46,7 +46,15 @@ test('a program starts a registry, publishes with a token it made, reads what ha
     { publicUrl, mounts, x07 },
     {
       publicUrl: 'https://registry.example',
-      mounts: { x07: '/p', npm: '/npm', zig: '/zig', oci: '/v2', run: '/run', pantry: '/pantry' },
+      mounts: {
+        x07: '/p',
+        npm: '/npm',
+        zig: '/zig',
+        oci: '/v2',
+        run: '/run',
+        ori: '/ori',
+        pantry: '/pantry',
+      },
       x07: { verifiedNamespaces: ['acme'] },
     },
   );

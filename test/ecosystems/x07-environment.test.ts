@@ -56,7 +56,14 @@ test('an environment that says nothing of upstream changes nothing', () => {
   assert.deepEqual(
     { said, notes, corsOrigins, bootstrapSecret },
     {
-      said: { publicUrl: undefined, mounts: undefined, x07: undefined, npm: undefined, oci: undefined },
+      said: {
+        publicUrl: undefined,
+        mounts: undefined,
+        x07: undefined,
+        npm: undefined,
+        oci: undefined,
+        ori: undefined,
+      },
       notes: [],
       corsOrigins: [],
       bootstrapSecret: undefined,
