@@ -13,7 +13,14 @@ import { x07 } from './x07/index.ts';
 import { zig } from './zig/index.ts';
 
 /** Every ecosystem. Annotated, so that an id in the event schema without a folder does not compile. */
-export const ecosystems: { readonly [Id in EcosystemId]: Ecosystem<Id> } = { x07, npm, zig, oci, run, ori };
+export const ecosystems: { readonly [Id in EcosystemId]: Ecosystem<Id> } = {
+  x07,
+  npm,
+  zig,
+  oci,
+  run,
+  ori,
+};
 
 export const allEcosystems = Object.keys(ecosystems) as readonly EcosystemId[];
 

@@ -39,7 +39,7 @@ async function follow(copy: string, { path, text }: Block): Promise<void> {
     case 'schema/event.schema.json':
       return change(/"enum": \["x07", "npm"[^\]]*\],/, text.trimEnd());
     case 'ecosystems/index.ts':
-      await change(/^export const ecosystems.*$/m, lines[1] ?? '');
+      await change(/^export const ecosystems: [\s\S]*?^};$/m, lines.slice(1).join('\n'));
       return change(/^import/m, `${lines[0]}\nimport`);
     case 'test/ecosystems/examples.ts':
       // The last thing in it.
