@@ -57,7 +57,7 @@ test('a registry that was made is not moved by a start; the command that is name
   assert.equal(keys.length, 2, 'the keys stay');
   assert.deepEqual(rest, {
     publicUrl: 'https://three.example',
-    mounts: { x07: '/p', npm: '/npm', zig: '/zig', oci: '/v2', run: '/run', pantry: '/pantry' },
+    mounts: { x07: '/p', npm: '/npm', zig: '/zig', oci: '/v2', run: '/run', ori: '/ori', pantry: '/pantry' },
   });
   assert.equal((await configOf(moved.url, '/p')).dl, 'https://three.example/p/v1/packages/');
   assert.equal((await send(moved.url, '/p/v1/packages/acme-hello')).status, 200);
