@@ -116,7 +116,7 @@ function requireOwnerOf(holder: Ownership, { actor }: Circumstances): void {
   throw new RegistryError('not-owner', 'not a package owner');
 }
 
-/** Where nobody says another time (as crates.io has it). */
+/** Where nobody says another time (as Cargo's registry has it). */
 export const OFFER_DAYS = 30;
 export const LONGEST_OFFER_DAYS = 365;
 
