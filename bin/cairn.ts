@@ -84,8 +84,8 @@ withData(program.command('regen'))
   .action(async (flags: Flags & RegenFlags) => (await import('./regen.ts')).regen(dataOf(flags), flags));
 
 withData(program.command('log'))
-  .description('print the history, of one package when it is named')
-  .argument('[package]', 'such as x07/acme-hello')
+  .description('print the history, of one package or namespace when it is named')
+  .argument('[name]', 'such as x07/acme-hello, or npm/@acme')
   .option('--json', 'print the events themselves, one per line')
   .action(async (name: string | undefined, flags: Flags & { json?: boolean }) =>
     (await import('./log.ts')).printLog(dataOf(flags), name, flags),

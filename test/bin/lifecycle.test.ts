@@ -93,6 +93,10 @@ test('a name is offered beside a server and accepted without one, or the other w
   assert.equal(await cairnOk(['transfer', 'accept', 'npm/@acme/lib', ...at]), 'accepted npm/@acme/lib\n');
   assert.equal(await list(), '');
   const scope = await cairnOk(['transfer', 'offer', 'npm/@acme', '--to', 'bob', '--json', ...at]);
+  assert.match(
+    await cairnOk(['log', 'npm/@acme', ...at]),
+    /claimed npm\/@acme [\s\S]*transfer-offered npm\/@acme /,
+  );
   const { kind, name, of, to } = JSON.parse(scope) as Record<string, unknown>;
   assert.deepEqual([kind, name, of, to], ['transfer-offered', '@acme', 'namespace', 'bob']);
   const again = await start(t, running.data);

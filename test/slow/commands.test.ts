@@ -119,7 +119,7 @@ test('a mistake is answered by what would be right', async (t) => {
     [['yank', ...at, 'cobol/acme-hello@1.0.0'], 2, /name the ecosystem/],
     [['yank', ...at, 'x07/nobody@1.0.0'], 3, /nobody/],
     [['unyank', ...at, 'x07/acme-hello@9.9.9'], 3, /9\.9\.9/],
-    [['log', ...at, 'x07/nobody'], 3, /no package x07\/nobody/],
+    [['log', ...at, 'x07/nobody'], 3, /no package or namespace x07\/nobody/],
     [['token', 'create', ...at], 2, /missing required argument 'handle'/],
     [['token', 'create', ...at, 'Alice!'], 2, /not a handle/],
     [['token', 'create', ...at, 'alice', '--scopes', 'publish,fly'], 2, /no scope fly.*publish/],
