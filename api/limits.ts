@@ -34,14 +34,19 @@ export interface Counted {
 
 /** What a surface and the operator say together; undefined where requests are not counted. */
 export function limitsOf(
-  { id, beside, below, limits }: Pick<Surface, 'id' | 'beside' | 'below' | 'limits'>,
+  surface: Pick<Surface, 'id' | 'beside' | 'below' | 'limits'>,
   all: readonly Pick<Surface, 'id' | 'limits'>[],
   said: SaidLimits = {},
 ): RateLimits | undefined {
-  const owner = beside?.surface ?? below?.surface;
-  const own = owner === undefined ? limits : all.find((surface) => surface.id === owner)?.limits;
-  const wanted = said[owner ?? id] ?? own;
+  const owner = ownerOf(surface);
+  const own = owner === surface.id ? surface.limits : all.find(({ id }) => id === owner)?.limits;
+  const wanted = said[owner] ?? own;
   return wanted === 'off' ? undefined : wanted;
+}
+
+/** What stands beside a surface, or below it, counts with that one. */
+function ownerOf({ id, beside, below }: Pick<Surface, 'id' | 'beside' | 'below'>): string {
+  return beside?.surface ?? below?.surface ?? id;
 }
 
 /** Who is limited under these settings. */
@@ -54,8 +59,7 @@ export class LimitedSurfaces {
     const found = surfaces.flatMap((surface): (Limited & { mount: string })[] => {
       const mount = mountOf(surface, settings);
       const limits = limitsOf(surface, surfaces, said);
-      const id = surface.beside?.surface ?? surface.below?.surface ?? surface.id;
-      return limits && mount !== undefined ? [{ id, limits, surface, mount }] : [];
+      return limits && mount !== undefined ? [{ id: ownerOf(surface), limits, surface, mount }] : [];
     });
     this.#limited = new Map(found.map((one) => [one.surface, one]));
     this.#mounts = found.map(({ mount }) => mount);

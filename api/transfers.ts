@@ -5,7 +5,7 @@ import { transferId, type Ownership } from '../core/package.ts';
 import { isAdministrator, isGoodFor, requireScope, type Actor } from '../core/permission.ts';
 import type { Call, DocumentedRoute, HttpAnswer, Intent } from '../core/route.ts';
 import type { StateView } from '../core/state.ts';
-import { isPending, LONGEST_OFFER_DAYS, OFFER_DAYS } from '../core/transfers.ts';
+import { endOfOffer, isPending, LONGEST_OFFER_DAYS, OFFER_DAYS } from '../core/transfers.ts';
 import { rulesOf } from '../ecosystems/index.ts';
 import { list, object, text, time } from '../ecosystems/schema-words.ts';
 import {
@@ -19,8 +19,6 @@ import {
   type Body,
   type SubjectNamed,
 } from './lifecycle-bodies.ts';
-
-const DAY_MS = 24 * 60 * 60_000;
 
 const whole = object(
   {
@@ -176,7 +174,7 @@ async function offer(call: Call, view: StateView): Promise<Intent> {
   const body = await readObject(call);
   const subject = subjectIn(body);
   const to = textIn(body, 'to');
-  const expiresAt = new Date(Date.parse(call.now()) + daysIn(body) * DAY_MS).toISOString();
+  const expiresAt = endOfOffer(call.now(), daysIn(body));
   return {
     actor,
     plan: () => [{ kind: 'offer-transfer', ...subject, to, expiresAt }],

@@ -119,6 +119,12 @@ function requireOwnerOf(holder: Ownership, { actor }: Circumstances): void {
 /** Where nobody says another time (as Cargo's registry has it). */
 export const OFFER_DAYS = 30;
 export const LONGEST_OFFER_DAYS = 365;
+const DAY_MS = 24 * 60 * 60_000;
+
+/** When an offer that is made now ends, RFC 3339 in UTC. */
+export function endOfOffer(now: string, days = OFFER_DAYS): string {
+  return new Date(Date.parse(now) + days * DAY_MS).toISOString();
+}
 
 /** After its end it is none, whether the log says so already or not. */
 export function isPending({ expiresAt }: TransferOffer, now: string): boolean {

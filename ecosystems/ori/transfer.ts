@@ -7,14 +7,13 @@ import { RegistryError } from '../../core/errors.ts';
 import { transferId, type EndedTransfer, type TransferOffer } from '../../core/package.ts';
 import type { Actor } from '../../core/permission.ts';
 import type { Call, HttpAnswer, Intent } from '../../core/route.ts';
-import { OFFER_DAYS } from '../../core/transfers.ts';
+import { endOfOffer } from '../../core/transfers.ts';
 import { quote } from '../quote.ts';
 import { json, readObject, wrongShape, type Body } from './answers.ts';
 import { isName, nameIn } from './names.ts';
 import { requirePermission } from './permissions.ts';
 
 const ID_PREFIX = 'tr_';
-const DAY_MS = 24 * 60 * 60_000;
 const shape = '{"to":"bob"}, {"accept":true,"id":"tr_…"} or {"cancel":true,"id":"tr_…"}';
 
 interface Subject {
@@ -44,7 +43,7 @@ function wishIn({ to, accept, cancel, id }: Body): Wish {
 }
 
 function offer({ actor, name }: Subject, to: string, now: string): Intent {
-  const expiresAt = new Date(Date.parse(now) + OFFER_DAYS * DAY_MS).toISOString();
+  const expiresAt = endOfOffer(now);
   let standing: TransferOffer | undefined;
   return {
     actor,
