@@ -203,7 +203,7 @@ export interface SiteCheck {
 
 /**
  * Makes the site aside, from the log alone, and compares every byte. Changes nothing; needs room for a second copy of
- * the documents. What a server publishes meanwhile shows as a difference.
+ * the documents. Beside a running server it waits for what that is about to bring, and compares anew what has changed meanwhile.
  *
  * @throws RegistryError `not-found` where no registry has been started yet.
  * @throws LogDamage when the log is not what it must be.
@@ -217,7 +217,7 @@ export async function checkSite(options: {
   requireRegistry(dataDirectory);
   const registry = await readRegistry(dataDirectory);
   try {
-    return await check(registry, siteRoot(dataDirectory, out));
+    return await check(dataDirectory, registry, siteRoot(dataDirectory, out));
   } finally {
     await registry.close();
   }

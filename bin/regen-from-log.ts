@@ -4,9 +4,12 @@ import { dirname, join } from 'node:path';
 import type { SiteTarget } from '../core/ports.ts';
 import { isOutsideLog, updateCounted } from '../generator/counted-site.ts';
 import type { Generator } from '../generator/generator.ts';
+import { rootsFollow } from '../generator/records.ts';
 import { readCounters } from '../stores/counter-files.ts';
 import { compareTrees, type TreeDifferences } from '../stores/compare-trees.ts';
+import { writerLockPath } from '../stores/git-log.ts';
 import { recordNames, temporaryFolder } from '../stores/site-files.ts';
+import { livingOwner } from '../stores/writer-lock.ts';
 import { requireRegistry } from './control.ts';
 import { ExitCode } from './exit-codes.ts';
 import { allSurfaces } from '../surfaces/index.ts';
@@ -20,7 +23,7 @@ export async function regenFromLog(dataDirectory: string, root: string, flags: R
   requireRegistry(dataDirectory);
   const registry = await readRegistry(dataDirectory);
   try {
-    if (flags.check) return reportCheck(await check(registry, root), root, flags);
+    if (flags.check) return reportCheck(await check(dataDirectory, registry, root), root, flags);
     const { generator, site } = registry.generatorFor(root);
     let seq = await bringUp(generator, flags);
     await bringCounts(dataDirectory, registry, site);
@@ -77,8 +80,54 @@ interface SiteCheck extends TreeDifferences {
   readonly clean: boolean;
 }
 
-/** Makes the site aside and compares every file. What a server publishes meanwhile shows as a difference. */
-export async function check(registry: ReadOnlyRegistry, root: string): Promise<SiteCheck> {
+/** Roots are late by a second or so under load; one that does not come is a difference. */
+const SETTLE_MS = 10_000;
+const SETTLE_POLL_MS = 50;
+/** Of a site that is written to without end. */
+const MOST_CHECKS = 3;
+
+/**
+ * Makes the site aside and compares every file. Beside a server, which goes on publishing: what it is about to bring is waited
+ * for, and where the site has changed meanwhile it is compared anew.
+ */
+export async function check(
+  dataDirectory: string,
+  registry: ReadOnlyRegistry,
+  root: string,
+): Promise<SiteCheck> {
+  const { site } = registry.generatorFor(root);
+  const isServed = root === layout(dataDirectory).site && isWritten(dataDirectory);
+  for (let checks = 1; ; checks += 1) {
+    const before = isServed ? await settled(registry, site) : undefined;
+    const found = await compare(registry, root);
+    if (found.clean || checks === MOST_CHECKS || before === (isServed ? await recordsOf(site) : undefined))
+      return found;
+  }
+}
+
+/** A server, or a command, has the log. */
+function isWritten(dataDirectory: string): boolean {
+  return livingOwner(writerLockPath(layout(dataDirectory).log)) !== undefined;
+}
+
+/** Waits until the site has come as far as the log. @returns its records then. */
+async function settled({ log, state }: ReadOnlyRegistry, site: SiteTarget): Promise<string> {
+  for (let waited = 0; ; waited += SETTLE_POLL_MS) {
+    await log.refresh();
+    state.catchUp();
+    const [progress, roots] = [await site.load('progress'), await site.load('roots')];
+    const isSettled =
+      progress && !progress.claim && progress.seq === log.length && rootsFollow(roots, progress);
+    if (isSettled || waited >= SETTLE_MS) return recordsOf(site);
+    await new Promise((next) => setTimeout(next, SETTLE_POLL_MS));
+  }
+}
+
+async function recordsOf(site: SiteTarget): Promise<string> {
+  return JSON.stringify([await site.load('progress'), await site.load('roots')]);
+}
+
+async function compare(registry: ReadOnlyRegistry, root: string): Promise<SiteCheck> {
   const aside = await mkdtemp(join(dirname(root), `.check.${process.pid}.`));
   try {
     const { generator } = registry.generatorFor(join(aside, 'site'));
