@@ -111,6 +111,7 @@ export class Bucket {
   readonly #client: S3Client;
   readonly #prefix: string;
   readonly #bucket: string;
+  #repeatedWrites = 0;
 
   constructor(address: BucketAddress, { attempts, idleMs }: BucketPatience = DEFAULT_PATIENCE) {
     this.address = address;
@@ -138,6 +139,11 @@ export class Bucket {
   /** `s3://bucket/prefix`, for people to read. */
   get name(): string {
     return `s3://${this.#bucket}${this.#prefix === '' ? '' : `/${this.#prefix.slice(0, -1)}`}`;
+  }
+
+  /** How often a write had no answer, or none that says what became of it: the store may do it late, and once more. */
+  get repeatedWrites(): number {
+    return this.#repeatedWrites;
   }
 
   close(): void {
@@ -240,8 +246,9 @@ export class Bucket {
       ContentMD5: createHash('md5').update(bytes).digest('base64'),
     };
     return this.#write(key, options, bytes.byteLength, async () => {
-      const { ETag } = await this.#client.send(new PutObjectCommand(request), until(options.signal));
-      return ETag;
+      const answer = await this.#client.send(new PutObjectCommand(request), until(options.signal));
+      this.#noteRepeated(answer);
+      return answer.ETag;
     });
   }
 
@@ -319,7 +326,9 @@ export class Bucket {
   /** Safe to repeat; a missing one is fine. */
   async remove(key: string, signal?: AbortSignal): Promise<void> {
     const request = new DeleteObjectCommand(this.#at(key));
-    await absentAs(undefined, () => this.#client.send(request, until(signal)));
+    await absentAs(undefined, async () =>
+      this.#noteRepeated(await this.#client.send(request, until(signal))),
+    );
   }
 
   /** Many at once, in no order. */
@@ -372,6 +381,14 @@ export class Bucket {
     return getSignedUrl(this.#client, request, { expiresIn: expiresInSeconds });
   }
 
+  #noteRepeated({
+    $metadata: { attempts = 1 },
+  }: {
+    readonly $metadata: { readonly attempts?: number };
+  }): void {
+    this.#repeatedWrites += attempts - 1;
+  }
+
   #at(key: string): { readonly Bucket: string; readonly Key: string } {
     return { Bucket: this.#bucket, Key: this.#prefix + key };
   }
@@ -395,7 +412,10 @@ export class Bucket {
           if (found?.digest === digest && found.size === size) return found.etag;
           throw failed(key, error);
         }
-        if (status !== 409 || conflicts >= CONFLICTS_AT_MOST) throw error;
+        if (status !== 409 || conflicts >= CONFLICTS_AT_MOST) {
+          this.#repeatedWrites += 1;
+          throw error;
+        }
         await new Promise((next) =>
           setTimeout(next, CONFLICT_DELAY_MS * 2 ** conflicts * (0.5 + Math.random())),
         );
