@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Directory } from '../../api/directory.ts';
-import type { SiteReader } from '../../core/ports.ts';
+import type { FoundFile, SiteReader } from '../../core/ports.ts';
 import { allSurfaces } from '../../surfaces/index.ts';
 import { summariesPath } from '../../ecosystems/summaries.ts';
 import type { MemorySite } from '../../stores/memory.ts';
@@ -12,18 +12,23 @@ const [x07] = allSurfaces;
 assert.ok(x07);
 const file = summariesPath(x07.id);
 
-/** A site in memory, read as a server reads one on disk. */
+/** A site in memory, read as a server reads one on disk: a byte at a time, so that none is whole by chance. */
 function readerOf(site: MemorySite): SiteReader {
+  const found = new Map<Uint8Array, FoundFile>();
   return {
     find(path) {
       const body = site.files.get(path);
       if (!(body instanceof Uint8Array)) return undefined;
-      return {
+      const file = found.get(body) ?? {
         size: body.byteLength,
         version: '1',
-        read: () => body,
-        lend: () => assert.fail('not asked for'),
+        read: () => assert.fail('not asked for'),
+        async *lend({ start, end }) {
+          for (let at = start; at <= end; at += 1) yield body.subarray(at, at + 1);
+        },
       };
+      found.set(body, file);
+      return file;
     },
   };
 }
