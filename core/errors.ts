@@ -102,3 +102,8 @@ export class LogDamage extends Error {
 export class Unreachable extends Error {
   override readonly name = 'Unreachable';
 }
+
+/** Another process has taken over what this one was about to write: it looks at what is there and begins again. */
+export class ClaimLost extends Error {
+  override readonly name = 'ClaimLost';
+}

@@ -70,6 +70,8 @@ export interface ObjectFacts {
   readonly contentType: string | undefined;
   /** `sha256:…` of the bytes, where whoever wrote it said so. */
   readonly digest: string | undefined;
+  /** Its cache policy says that it never changes. */
+  readonly isImmutable: boolean;
 }
 
 export interface ListedObject {
@@ -97,6 +99,8 @@ export interface WriteOptions {
   /** Of the bytes, recorded with the object. */
   readonly digest: string;
   readonly condition?: Condition | undefined;
+  /** Ends it where it stands: nobody knows then whether it was done. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The condition of a write does not hold: another wrote, or removed, what is there. Nothing of ours is there. */
@@ -236,7 +240,7 @@ export class Bucket {
       ContentMD5: createHash('md5').update(bytes).digest('base64'),
     };
     return this.#write(key, options, bytes.byteLength, async () => {
-      const { ETag } = await this.#client.send(new PutObjectCommand(request));
+      const { ETag } = await this.#client.send(new PutObjectCommand(request), until(options.signal));
       return ETag;
     });
   }
@@ -254,6 +258,7 @@ export class Bucket {
         partSize: Math.max(PART_BYTES, Math.ceil(size / MOST_PARTS)),
         queueSize: PARTS_AT_ONCE,
       });
+      options.signal?.addEventListener('abort', () => void upload.abort(), { once: true });
       return (await upload.done()).ETag;
     });
   }
@@ -277,7 +282,10 @@ export class Bucket {
         CopySource,
         MetadataDirective: 'REPLACE' as const,
       };
-      const { CopyObjectResult } = await this.#client.send(new CopyObjectCommand(request));
+      const { CopyObjectResult } = await this.#client.send(
+        new CopyObjectCommand(request),
+        until(options.signal),
+      );
       return CopyObjectResult?.ETag;
     });
   }
@@ -309,8 +317,9 @@ export class Bucket {
   }
 
   /** Safe to repeat; a missing one is fine. */
-  async remove(key: string): Promise<void> {
-    await absentAs(undefined, () => this.#client.send(new DeleteObjectCommand(this.#at(key))));
+  async remove(key: string, signal?: AbortSignal): Promise<void> {
+    const request = new DeleteObjectCommand(this.#at(key));
+    await absentAs(undefined, () => this.#client.send(request, until(signal)));
   }
 
   /** Many at once, in no order. */
@@ -415,10 +424,15 @@ function headersOf({
   };
 }
 
+function until(signal: AbortSignal | undefined): { readonly abortSignal?: AbortSignal } {
+  return signal ? { abortSignal: signal } : {};
+}
+
 function factsOf(answer: {
   readonly ETag?: string | undefined;
   readonly ContentLength?: number | undefined;
   readonly ContentType?: string | undefined;
+  readonly CacheControl?: string | undefined;
   readonly Metadata?: Record<string, string> | undefined;
 }): ObjectFacts {
   return {
@@ -426,6 +440,7 @@ function factsOf(answer: {
     size: answer.ContentLength ?? 0,
     contentType: answer.ContentType,
     digest: answer.Metadata?.['digest'],
+    isImmutable: answer.CacheControl?.includes('immutable') === true,
   };
 }
 

@@ -204,6 +204,7 @@ export function siteTargetContract(kind: string, open: (t: TestContext) => Promi
     const other = another ? another() : target;
     const order: string[] = [];
     const release = await target.hold('progress');
+    await target.claim('progress');
     const waiting = other.hold('progress').then(async (releaseOther) => {
       order.push('held by the other');
       await releaseOther();
