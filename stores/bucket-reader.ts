@@ -63,9 +63,9 @@ function unavailable(cause: unknown): RegistryError {
 async function lookOnce({ bucket, longPaths, path, seen }: Look): Promise<FoundFile | undefined> {
   if (longPaths.has(path)) {
     const facts = await bucket.head(path);
-    if (!facts) return undefined;
-    if (facts.etag === seen?.etag) return seen;
-    if (facts.size > READ_AT_ONCE_BYTES) return new FoundInBucket(bucket, path, facts);
+    if (facts && facts.etag === seen?.etag) return seen;
+    if (facts && facts.size > READ_AT_ONCE_BYTES) return new FoundInBucket(bucket, path, facts);
+    // Short by now, or not there; or there is no bucket, which the answer to a HEAD has no room to say.
   }
   const found = await bucket.get(path, { unless: seen?.etag });
   if (found === 'unchanged') return seen;
