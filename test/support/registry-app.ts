@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { createApp, type AppDeps, type RequestRecord } from '../../api/app.ts';
-import { authenticator } from '../../api/auth.ts';
+import { ADMINISTRATOR, authenticator } from '../../api/auth.ts';
 import { createMetrics } from '../../api/metrics.ts';
 import { LogInSessions } from '../../core/log-in-sessions.ts';
 import type { Scope } from '../../core/permission.ts';
@@ -53,7 +53,7 @@ export async function openRegistryApp(
   await registry.generator.update();
   await registry.generator.updateRoots();
   publisher.notify();
-  const administrator = { handle: 'administrator', token: ADMIN_TOKEN };
+  const administrator = { handle: ADMINISTRATOR, token: ADMIN_TOKEN };
   const accessTokens = accessTokensOf({ accounts, clock, ids, administrator, issuer: () => url });
   const records: RequestRecord[] = [];
   const errors: unknown[] = [];
