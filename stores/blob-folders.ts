@@ -3,7 +3,7 @@ import { renameSync, statSync, type Dirent } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isDigest, type Digest, type DigestAlgorithm } from '../core/digest.ts';
-import type { BlobRemover, BlobShelf } from './blob-shelf.ts';
+import { leavingIn, type BlobRemover, type BlobShelf } from './blob-shelf.ts';
 import { ensureDirectory, isErrno, nextNumber, syncDirectories } from './durable-files.ts';
 
 export interface BlobFolder {
@@ -17,8 +17,13 @@ export interface BlobFolder {
 const algorithms: readonly DigestAlgorithm[] = ['sha256', 'sha512'];
 
 /** All blobs, a folder at a time, in ascending order of their digests. What comes and goes meanwhile may be among them or not. */
-export async function* blobFolders({ root, incoming }: BlobShelf): AsyncGenerator<BlobFolder> {
-  const known = new Set([incoming, ...algorithms.map((algorithm) => join(root, algorithm))]);
+export async function* blobFolders(shelf: BlobShelf): AsyncGenerator<BlobFolder> {
+  const { root, incoming } = shelf;
+  const known = new Set([
+    incoming,
+    leavingIn(shelf),
+    ...algorithms.map((algorithm) => join(root, algorithm)),
+  ]);
   const beside = (await entriesOf(root)).map(({ name }) => join(root, name));
   yield { digests: [], strangers: beside.filter((path) => !known.has(path)) };
   for (const algorithm of algorithms)

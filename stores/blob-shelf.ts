@@ -84,6 +84,11 @@ export class BlobShelf {
   }
 }
 
+/** Where the files of blobs are whose bytes are about to go from elsewhere. */
+export function leavingIn({ root }: BlobShelf): string {
+  return join(root, 'leaving');
+}
+
 export function missingBlob(digest: Digest, cause?: unknown): RegistryError {
   return new RegistryError('not-found', `blob ${digest} is missing`, { cause });
 }
