@@ -1,6 +1,6 @@
 /** A server in this process whose site lies in a bucket. */
 import { readFile } from 'node:fs/promises';
-import { relative } from 'node:path';
+import { join, relative } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Registry } from '../../bin/open-registry.ts';
 import { digestOf } from '../../core/digest.ts';
@@ -47,12 +47,12 @@ export async function openBucketServer(
   described: { readonly isDescribed?: boolean } = {},
 ): Promise<RegistryApp & BucketSite> {
   const { s3, bucket } = await openBucketSite(t);
-  const over = ({ site, publisher }: Registry): Over => ({
+  const over = ({ publisher }: Registry, data: string): Over => ({
     site: bucketReader(bucket),
     async visible(seq) {
       const visibility = await publisher.visible(seq);
-      for (const file of await filesBelow(site.root))
-        await putText(bucket, relative(site.root, file), await readFile(file));
+      for (const file of await filesBelow(join(data, 'site')))
+        await putText(bucket, relative(join(data, 'site'), file), await readFile(file));
       return visibility;
     },
   });
