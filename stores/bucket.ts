@@ -83,7 +83,7 @@ export class Bucket {
   readonly #client: S3Client;
   readonly #prefix: string;
   readonly #bucket: string;
-  readonly #copyPartBytes: number;
+  readonly #partBytes: number | undefined;
   /** Whether the bucket has been seen. Answers to HEAD do not say what is missing, it or an object. */
   #isThere = false;
 
@@ -92,7 +92,7 @@ export class Bucket {
     this.#bucket = address.bucket;
     this.#prefix = address.prefix === '' ? '' : `${address.prefix}/`;
     this.#client = openClient(address, patience);
-    this.#copyPartBytes = patience.copyPartBytes ?? COPY_PART_BYTES;
+    this.#partBytes = patience.partBytes;
   }
 
   /** `s3://bucket/prefix`, for people to read. */
@@ -181,7 +181,7 @@ export class Bucket {
   async putFile(key: string, path: string, size: number, options: WriteOptions): Promise<string> {
     const target = { ...this.#at(key), ...headersOf(options) };
     return this.#write(key, options, size, () =>
-      sendFile(this.#client, target, { path, size }, options.signal),
+      sendFile(this.#client, target, { path, size, partBytes: this.#partBytes }, options.signal),
     );
   }
 
@@ -198,7 +198,7 @@ export class Bucket {
     // Not every store honours conditions on copies; what is copied is named by its digest, so that doing it twice is no harm.
     const unconditional = { ...options, condition: undefined };
     const target = { ...this.#at(key), ...headersOf(unconditional) };
-    const [{ signal }, partBytes] = [options, this.#copyPartBytes];
+    const [{ signal }, partBytes] = [options, this.#partBytes ?? COPY_PART_BYTES];
     return this.#write(key, unconditional, size, async () => {
       if (size > partBytes) return copyInParts(this.#client, target, { ...from, partBytes }, signal);
       const command = new CopyObjectCommand({
@@ -220,9 +220,11 @@ export class Bucket {
   async removeAll(keys: readonly string[]): Promise<void> {
     for (let start = 0; start < keys.length; start += REMOVED_AT_ONCE) {
       const Objects = keys.slice(start, start + REMOVED_AT_ONCE).map((key) => ({ Key: this.#prefix + key }));
-      const { Errors = [] } = await this.#client.send(
-        new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects, Quiet: true } }),
+      const { Deleted = [], Errors = [] } = await this.#client.send(
+        new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects } }),
       );
+      if (Deleted.length + Errors.length === 0)
+        throw new Error(`${this.name}: the store's answer names nothing that was removed`);
       const [first] = Errors.filter(({ Code }) => Code !== 'NoSuchKey');
       if (first)
         throw new Error(`${this.name}: ${first.Key} was not removed: ${first.Code} ${first.Message}`);
