@@ -86,15 +86,14 @@ export function complete(asked: Asked): S3Answer {
 function namedParts(xml: string, kept: ReadonlyMap<number, StoredPart>): StoredPart[] {
   const named = contentsOf('Part', xml);
   if (named.length === 0) throw new S3Problem(400, 'MalformedXML');
-  let last = 0;
+  const numbers = named.map((part) => Number(textOf('PartNumber', part)));
+  if (numbers.some((number, index) => number <= (numbers[index - 1] ?? 0)))
+    throw new S3Problem(400, 'InvalidPartOrder');
   return named.map((part, index) => {
-    const number = Number(textOf('PartNumber', part));
-    const found = kept.get(number);
-    if (number <= last) throw new S3Problem(400, 'InvalidPartOrder');
+    const found = kept.get(numbers[index] ?? 0);
     if (!found || !sameTag(found.etag, textOf('ETag', part) ?? '')) throw new S3Problem(400, 'InvalidPart');
     if (index < named.length - 1 && found.bytes.length < SMALLEST_PART)
       throw new S3Problem(400, 'EntityTooSmall');
-    last = number;
     return found;
   });
 }
