@@ -1,5 +1,6 @@
 /** Uploads in parts, as a server in memory does them. The strictest there are: what is completed is no longer an upload. */
 import { randomUUID } from 'node:crypto';
+import { document, modified, sourceOf, type Asked, type S3Answer } from './s3-answers.ts';
 import { isGuarded } from './s3-body.ts';
 import {
   checkWrite,
@@ -11,7 +12,6 @@ import {
   type StoredPart,
   type StoredUpload,
 } from './s3-objects.ts';
-import { document, modified, sourceOf, type Asked, type S3Answer } from './s3-operations.ts';
 import { descriptionOf } from './s3-requests.ts';
 import { contentsOf, textOf, type Tag } from './s3-xml.ts';
 
