@@ -12,7 +12,7 @@ import { openS3Server } from '../support/s3-server.ts';
 
 bucketContract('a bucket in memory', openS3Server);
 
-const patience: BucketPatience = { attempts: 4, idleMs: 500, partBytes: 5 * MIB };
+const patience: BucketPatience = { attempts: 4, idleMs: 20_000, partBytes: 5 * MIB };
 
 test('however many requests fail at once, each is sent again', async (t) => {
   const server = await openS3Server(t);
@@ -86,7 +86,7 @@ test('a body that is cut off again and again is read to its end, and is never of
 
 test('a write that arrives after its writer has gone on finds that its condition holds no longer', async (t) => {
   const server = await openS3Server(t);
-  const bucket = openAt(t, server.address(), patience);
+  const bucket = openAt(t, server.address(), { ...patience, idleMs: 500 });
   const first = await bucket.put('a', ...written('one'));
   const held = server.faults.holdOnce(requestsOf('PutObject'));
   // The attempt that is held is given up, and the next one is done.
