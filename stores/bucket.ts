@@ -277,12 +277,11 @@ export class Bucket {
 
   async #write(
     key: string,
-    { digest, condition, signal }: WriteOptions,
+    { digest, condition }: WriteOptions,
     size: number,
     send: () => Promise<string | undefined>,
   ): Promise<string> {
     for (let conflicts = 0; ; conflicts += 1) {
-      signal?.throwIfAborted();
       try {
         const etag = await send();
         if (etag === undefined) throw new Error(`${this.name}: the store names no ETag for ${key}`);
