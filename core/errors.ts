@@ -48,6 +48,7 @@ export type ErrorCode =
   | 'invalid-advisory'
   | 'client-closed'
   | 'storage-failed'
+  | 'storage-unavailable'
   | 'shutting-down'
   | 'clock-behind'
   | 'upstream-failed'

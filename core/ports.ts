@@ -141,6 +141,17 @@ export interface BlobStore {
   open(digest: Digest, range?: ByteRange): AsyncIterable<Uint8Array>;
   /** The same for whoever is done with each piece before asking for the next: its memory is another's then. */
   lend(digest: Digest, range?: ByteRange): AsyncIterable<Uint8Array>;
+  /**
+   * A URL at which the store itself gives this blob to anybody, for some time: whoever makes one has made sure that the
+   * client may have it, and tells nobody else. Absent where no client can reach the store.
+   */
+  signedUrl?(digest: Digest, expiresInSeconds: number, headers?: SignedHeaders): Promise<string>;
+}
+
+/** What the store is to say with a blob that it gives to a client: it knows nothing of what the bytes are. */
+export interface SignedHeaders {
+  readonly contentType?: string;
+  readonly contentDisposition?: string;
 }
 
 /** Bytes `start` to `end`, both included. */
@@ -391,19 +402,28 @@ export interface FoundFile {
   readonly size: number;
   /** Differs whenever the bytes differ. */
   readonly version: string;
+  /** Of the bytes, where whoever wrote them has left it with the file. */
+  readonly digest?: string | undefined;
+  /** Its bytes are held for as long as it is itself. */
+  readonly inMemory?: boolean;
+  /** All of it. Where `find` answers later: of files up to `READ_AT_ONCE_BYTES`, and a TypeError for longer ones. */
   read(): Uint8Array;
   /** A part that lies within, in pieces: each stands until the next is asked for, and then its memory is another's. */
   lend(range: ByteRange): AsyncIterable<Uint8Array>;
 }
 
+/** What is longer is never held in memory as a whole. */
+export const READ_AT_ONCE_BYTES = 1024 * 1024;
+
 /** The read side of a site. */
 export interface SiteReader {
   /**
-   * Looks at the path as it is now. Synchronous: a look-up is one system call, and the thread pool would cost more
-   * than the call.
+   * Looks at the path as it is now. Synchronous for a directory: a look-up is one system call, and the thread pool would
+   * cost more than the call. Where it goes over a network the answer comes later.
    * @param known what was found at this path before: it is what returns for as long as it is still there.
+   * @throws RegistryError `storage-unavailable`, later, when nobody can tell what is there.
    */
-  find(path: string, known?: FoundFile): FoundFile | undefined;
+  find(path: string, known?: FoundFile): FoundFile | undefined | Promise<FoundFile | undefined>;
 }
 
 /** Another registry, asked for what is not ours. What it says is hostile until the ecosystem has made sense of it. */

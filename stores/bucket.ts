@@ -6,13 +6,16 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import {
+  AbortMultipartUploadCommand,
   CopyObjectCommand,
   DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
   paginateListObjectsV2,
   PutObjectCommand,
+  type MultipartUpload,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
@@ -83,6 +86,7 @@ export class Bucket {
   readonly #client: S3Client;
   readonly #prefix: string;
   readonly #bucket: string;
+  #repeatedWrites = 0;
   readonly #partBytes: number | undefined;
   /** Whether the bucket has been seen. Answers to HEAD do not say what is missing, it or an object. */
   #isThere = false;
@@ -98,6 +102,11 @@ export class Bucket {
   /** `s3://bucket/prefix`, for people to read. */
   get name(): string {
     return `s3://${this.#bucket}${this.#prefix === '' ? '' : `/${this.#prefix.slice(0, -1)}`}`;
+  }
+
+  /** How often a write had no answer, or none that says what became of it: the store may do it late, and once more. */
+  get repeatedWrites(): number {
+    return this.#repeatedWrites;
   }
 
   close(): void {
@@ -173,7 +182,9 @@ export class Bucket {
       ContentMD5: createHash('md5').update(bytes).digest('base64'),
     };
     return this.#write(key, options, bytes.byteLength, async () => {
-      return (await endingWith(this.#client, options.signal).send(new PutObjectCommand(request))).ETag;
+      const answer = await endingWith(this.#client, options.signal).send(new PutObjectCommand(request));
+      this.#noteRepeated(answer);
+      return answer.ETag;
     });
   }
 
@@ -206,28 +217,59 @@ export class Bucket {
         CopySource: from.source,
         MetadataDirective: 'REPLACE',
       });
-      return (await endingWith(this.#client, signal).send(command)).CopyObjectResult?.ETag;
+      const answer = await endingWith(this.#client, signal).send(command);
+      this.#noteRepeated(answer);
+      return answer.CopyObjectResult?.ETag;
     });
   }
 
   /** Safe to repeat; a missing one is fine. */
   async remove(key: string, signal?: AbortSignal): Promise<void> {
     const request = new DeleteObjectCommand(this.#at(key));
-    await absentAs(undefined, () => endingWith(this.#client, signal).send(request));
+    await absentAs(undefined, async () =>
+      this.#noteRepeated(await endingWith(this.#client, signal).send(request)),
+    );
   }
 
-  /** Many at once, in no order. */
-  async removeAll(keys: readonly string[]): Promise<void> {
+  /** Many at once, in no order. @returns how often a request was made at most: of more than one, the first may be done later. */
+  async removeAll(keys: readonly string[]): Promise<{ readonly attempts: number }> {
+    let attempts = 1;
     for (let start = 0; start < keys.length; start += REMOVED_AT_ONCE) {
       const Objects = keys.slice(start, start + REMOVED_AT_ONCE).map((key) => ({ Key: this.#prefix + key }));
-      const { Deleted = [], Errors = [] } = await this.#client.send(
-        new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects } }),
-      );
+      const {
+        Deleted = [],
+        Errors = [],
+        $metadata,
+      } = await this.#client.send(new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects } }));
       if (Deleted.length + Errors.length === 0)
         throw new Error(`${this.name}: the store's answer names nothing that was removed`);
       const [first] = Errors.filter(({ Code }) => Code !== 'NoSuchKey');
       if (first)
         throw new Error(`${this.name}: ${first.Key} was not removed: ${first.Code} ${first.Message}`);
+      attempts = Math.max(attempts, $metadata.attempts ?? 1);
+    }
+    return { attempts };
+  }
+
+  /**
+   * Ends uploads in parts that were begun before that and are not whole: nobody sees them, and they are paid for. At most 1,000
+   * of them; nothing where the store knows no such list.
+   */
+  async abortUploads(beforeMs: number): Promise<void> {
+    for (const { Key, UploadId, Initiated } of await this.#uploadsInParts()) {
+      if (Key === undefined || !Initiated || Initiated.getTime() >= beforeMs) continue;
+      const request = new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId });
+      await absentAs(undefined, () => this.#client.send(request));
+    }
+  }
+
+  async #uploadsInParts(): Promise<readonly MultipartUpload[]> {
+    try {
+      const request = new ListMultipartUploadsCommand({ Bucket: this.#bucket, Prefix: this.#prefix });
+      return (await this.#client.send(request)).Uploads ?? [];
+    } catch (error) {
+      if (statusOf(error) === 501) return [];
+      throw error;
     }
   }
 
@@ -271,6 +313,14 @@ export class Bucket {
     return getSignedUrl(this.#client, request, { expiresIn: expiresInSeconds });
   }
 
+  #noteRepeated({
+    $metadata: { attempts = 1 },
+  }: {
+    readonly $metadata: { readonly attempts?: number };
+  }): void {
+    this.#repeatedWrites += attempts - 1;
+  }
+
   #at(key: string): { readonly Bucket: string; readonly Key: string } {
     return { Bucket: this.#bucket, Key: this.#prefix + key };
   }
@@ -295,7 +345,10 @@ export class Bucket {
           if (found?.digest === digest && found.size === size) return found.etag;
           throw isRefused ? failed(key, error) : error;
         }
-        if (statusOf(error) !== 409 || conflicts >= CONFLICTS_AT_MOST) throw error;
+        if (statusOf(error) !== 409 || conflicts >= CONFLICTS_AT_MOST) {
+          this.#repeatedWrites += 1;
+          throw error;
+        }
         await new Promise((next) =>
           setTimeout(next, CONFLICT_DELAY_MS * 2 ** conflicts * (0.5 + Math.random())),
         );
