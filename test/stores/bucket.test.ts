@@ -96,6 +96,50 @@ test('a write that arrives after its writer has gone on finds that its condition
   assert.equal(await readText(bucket, 'a'), 'three');
 });
 
+test('what had to be sent again is counted, since the store may still do it', async (t) => {
+  const server = await openS3Server(t);
+  const bucket = openAt(t, server.address(), patience);
+  const { path, digest } = await aLargeFile(t, 10);
+  const etag = await bucket.put('a', ...written('one'));
+  const over = written('two', { condition: { etag } });
+  const writes: Record<string, () => Promise<unknown>> = {
+    put: () => bucket.put('b', ...written('two')),
+    'put that was done at first': () => bucket.put('a', ...over),
+    'put that is refused': () => bucket.put('a', ...written('three', { condition: { etag } })),
+    putFile: () => bucket.putFile('c', path, 10, { contentType: 'text/plain', digest }),
+    copy: () => bucket.copy(bucket, 'a', 3, 'd', over[1]),
+    remove: () => bucket.remove('a'),
+  };
+  for (const [name, write] of Object.entries(writes)) {
+    const before = bucket.repeatedWrites;
+    server.faults.failOnce(1, { does: 'reset', persisted: true });
+    await write().catch((error: unknown) => assert.ok(error instanceof ConditionFailed));
+    assert.equal(bucket.repeatedWrites, before + 1, name);
+    await bucket.get('a');
+    assert.equal(bucket.repeatedWrites, before + 1, 'reads are none of them');
+  }
+});
+
+test('uploads in parts that are old and not whole are ended, and one that is gone by then is fine', async (t) => {
+  const server = await openS3Server(t);
+  const bucket = openAt(t, server.address('p'), patience);
+  const size = 5 * MIB + 5;
+  const { path, digest } = await aLargeFile(t, size);
+  const uploads = server.buckets.get(server.bucket)?.uploads;
+  for (const each of [1, 2]) {
+    // Whoever sent it has no answer, and begins another.
+    server.faults.failOnce(requestsOf('CreateMultipartUpload'), { does: 'reset', persisted: true });
+    await bucket.putFile(`large ${each}`, path, size, { contentType: 'text/plain', digest });
+  }
+  assert.equal(uploads?.size, 2);
+  await bucket.abortUploads(Date.now() - 3_600_000);
+  assert.equal(uploads?.size, 2);
+  server.faults.failOnce(requestsOf('AbortMultipartUpload'), { does: 'reset', persisted: true });
+  await bucket.abortUploads(Date.now() + 3_600_000);
+  assert.equal(uploads?.size, 0);
+  assert.deepEqual(await keysOf(bucket), ['large 1', 'large 2']);
+});
+
 test('of a write that somebody else has written over, the truth is that nothing of it is there', async (t) => {
   const server = await openS3Server(t);
   const bucket = openAt(t, server.address(), patience);
