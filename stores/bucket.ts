@@ -28,7 +28,7 @@ import {
   type BucketPatience,
 } from './bucket-client.ts';
 import { absentAs, failed, isAbsent, isUploadGone, statusOf } from './bucket-errors.ts';
-import { COPY_PART_BYTES, copyInParts, sendFile } from './bucket-parts.ts';
+import { COPY_PART_BYTES, copyInParts, sendFile, type Written } from './bucket-parts.ts';
 import { piecesOf, rangeHeader } from './bucket-pieces.ts';
 
 export type { BucketAddress, BucketPatience } from './bucket-client.ts';
@@ -91,7 +91,7 @@ export class Bucket {
   readonly #prefix: string;
   readonly #bucket: string;
   #repeatedWrites = 0;
-  readonly #copyPartBytes: number;
+  readonly #partBytes: number | undefined;
   /** Whether the bucket has been seen. Answers to HEAD do not say what is missing, it or an object. */
   #isThere = false;
 
@@ -100,7 +100,7 @@ export class Bucket {
     this.#bucket = address.bucket;
     this.#prefix = address.prefix === '' ? '' : `${address.prefix}/`;
     this.#client = openClient(address, patience);
-    this.#copyPartBytes = patience.copyPartBytes ?? COPY_PART_BYTES;
+    this.#partBytes = patience.partBytes;
   }
 
   /** `s3://bucket/prefix`, for people to read. */
@@ -185,18 +185,16 @@ export class Bucket {
       ContentLength: bytes.byteLength,
       ContentMD5: createHash('md5').update(bytes).digest('base64'),
     };
-    return this.#write(key, options, bytes.byteLength, async () => {
-      const answer = await endingWith(this.#client, options.signal).send(new PutObjectCommand(request));
-      this.#noteRepeated(answer);
-      return answer.ETag;
-    });
+    return this.#write(key, options, bytes.byteLength, () =>
+      endingWith(this.#client, options.signal).send(new PutObjectCommand(request)),
+    );
   }
 
   /** The same for a file, in parts where it is long: memory is bounded. @throws when it is not as long as `size` says */
   async putFile(key: string, path: string, size: number, options: WriteOptions): Promise<string> {
     const target = { ...this.#at(key), ...headersOf(options) };
     return this.#write(key, options, size, () =>
-      sendFile(this.#client, target, { path, size }, options.signal),
+      sendFile(this.#client, target, { path, size, partBytes: this.#partBytes }, options.signal),
     );
   }
 
@@ -213,7 +211,7 @@ export class Bucket {
     // Not every store honours conditions on copies; what is copied is named by its digest, so that doing it twice is no harm.
     const unconditional = { ...options, condition: undefined };
     const target = { ...this.#at(key), ...headersOf(unconditional) };
-    const [{ signal }, partBytes] = [options, this.#copyPartBytes];
+    const [{ signal }, partBytes] = [options, this.#partBytes ?? COPY_PART_BYTES];
     return this.#write(key, unconditional, size, async () => {
       if (size > partBytes) return copyInParts(this.#client, target, { ...from, partBytes }, signal);
       const command = new CopyObjectCommand({
@@ -221,9 +219,8 @@ export class Bucket {
         CopySource: from.source,
         MetadataDirective: 'REPLACE',
       });
-      const answer = await endingWith(this.#client, signal).send(command);
-      this.#noteRepeated(answer);
-      return answer.CopyObjectResult?.ETag;
+      const { CopyObjectResult, $metadata } = await endingWith(this.#client, signal).send(command);
+      return { ETag: CopyObjectResult?.ETag, $metadata };
     });
   }
 
@@ -240,9 +237,13 @@ export class Bucket {
     let attempts = 1;
     for (let start = 0; start < keys.length; start += REMOVED_AT_ONCE) {
       const Objects = keys.slice(start, start + REMOVED_AT_ONCE).map((key) => ({ Key: this.#prefix + key }));
-      const { Errors = [], $metadata } = await this.#client.send(
-        new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects, Quiet: true } }),
-      );
+      const {
+        Deleted = [],
+        Errors = [],
+        $metadata,
+      } = await this.#client.send(new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects } }));
+      if (Deleted.length + Errors.length === 0)
+        throw new Error(`${this.name}: the store's answer names nothing that was removed`);
       const [first] = Errors.filter(({ Code }) => Code !== 'NoSuchKey');
       if (first)
         throw new Error(`${this.name}: ${first.Key} was not removed: ${first.Code} ${first.Message}`);
@@ -259,7 +260,10 @@ export class Bucket {
     for (const { Key, UploadId, Initiated } of await this.#uploadsInParts()) {
       if (Key === undefined || !Initiated || Initiated.getTime() >= beforeMs) continue;
       const request = new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId });
-      await absentAs(undefined, () => this.#client.send(request));
+      await this.#client.send(request).catch((error: unknown) => {
+        // It has become an object since, or another has ended it.
+        if (!isUploadGone(error)) throw error;
+      });
     }
   }
 
@@ -313,12 +317,10 @@ export class Bucket {
     return getSignedUrl(this.#client, request, { expiresIn: expiresInSeconds });
   }
 
-  #noteRepeated({
-    $metadata: { attempts = 1 },
-  }: {
-    readonly $metadata: { readonly attempts?: number };
-  }): void {
-    this.#repeatedWrites += attempts - 1;
+  /** Of an answer or an error. */
+  #noteRepeated(told: unknown): void {
+    const { $metadata } = told as Partial<Pick<Written, '$metadata'>>;
+    this.#repeatedWrites += ($metadata?.attempts ?? 1) - 1;
   }
 
   #at(key: string): { readonly Bucket: string; readonly Key: string } {
@@ -327,18 +329,20 @@ export class Bucket {
 
   async #write(
     key: string,
-    { digest, condition, signal }: WriteOptions,
+    { digest, condition }: WriteOptions,
     size: number,
-    send: () => Promise<string | undefined>,
+    send: () => Promise<Written>,
   ): Promise<string> {
     for (let conflicts = 0; ; conflicts += 1) {
-      signal?.throwIfAborted();
       try {
-        const etag = await send();
+        const answer = await send();
+        this.#noteRepeated(answer);
+        const { ETag: etag } = answer;
         if (etag === undefined) throw new Error(`${this.name}: the store names no ETag for ${key}`);
         this.#isThere = true;
         return etag;
       } catch (error) {
+        this.#noteRepeated(error);
         const isRefused = condition !== undefined && (statusOf(error) === 412 || isAbsent(error));
         if (isRefused || isUploadGone(error)) {
           // It may be an earlier attempt of ours that the store did and then did not say so.
