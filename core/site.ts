@@ -33,6 +33,8 @@ export interface SiteFile {
   readonly cache: CachePolicy;
   /** What names others ranks above them: it comes after them and goes before them. 0 where nothing else is said. */
   readonly rank?: number;
+  /** Of its own beside type and policy, for hosts that keep them with the file. Names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** In the order in which they may appear; those that may appear together, together. */
@@ -174,6 +176,7 @@ export function siteFile(
     contentType: ofType?.contentType ?? route.contentType,
     cache: cacheOf(route, params),
     ...(rank === undefined ? {} : { rank }),
+    ...(route.headers ? { headers: route.headers(params) } : {}),
   };
 }
 

@@ -63,7 +63,7 @@ export async function readMissingArchive(call: Call, view: StateView): Promise<H
       return {
         status: 200,
         headers: { 'content-type': 'application/octet-stream', 'cache-control': 'private, no-transform' },
-        body: { blob: asDigest(archive.digest), size: archive.size },
+        body: { blob: asDigest(archive.digest), size: archive.size, mayRedirect: true },
       };
   }
   return nothing();
