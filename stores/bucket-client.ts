@@ -19,8 +19,8 @@ export interface BucketPatience {
   readonly attempts: number;
   /** Of a connection on which nothing moves, in milliseconds. */
   readonly idleMs: number;
-  /** What is longer is copied in parts of that length. */
-  readonly copyPartBytes?: number;
+  /** What is longer is sent and copied in parts of that length; a store takes no less than 5 MiB. */
+  readonly partBytes?: number;
 }
 
 export const DEFAULT_PATIENCE: BucketPatience = { attempts: 6, idleMs: 20_000 };

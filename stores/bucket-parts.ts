@@ -30,19 +30,20 @@ export type Target = Omit<PutObjectCommandInput, 'Body' | 'Bucket' | 'Key'> & {
 export interface LocalFile {
   readonly path: string;
   readonly size: number;
+  readonly partBytes?: number | undefined;
 }
 
 /** Memory is bounded. @returns its ETag. @throws unless the file is as long as it was said to be; then nothing is written */
 export async function sendFile(
   client: S3Client,
   target: Target,
-  { path, size }: LocalFile,
+  { path, size, partBytes = PART_BYTES }: LocalFile,
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
   const upload = new Upload({
     client: exceptForGivingUp(client, endingWith(client, signal)),
     params: { ...target, Body: Readable.from(exactly(path, size), { objectMode: false }) },
-    partSize: Math.max(PART_BYTES, Math.ceil(size / MOST_PARTS)),
+    partSize: Math.max(partBytes, Math.ceil(size / MOST_PARTS)),
     queueSize: PARTS_AT_ONCE,
   });
   const end = (): void => void upload.abort();

@@ -54,7 +54,7 @@ async function openAt(
 ): Promise<GetObjectCommandOutput> {
   const request = { ...object, IfMatch: etag, Range: rangeHeader(range) };
   const answer = await client.send(new GetObjectCommand(request)).catch((error: unknown) => {
-    throw statusOf(error) === 412 ? failed(object.Key, error) : error;
+    throw statusOf(error) === 412 && etag !== undefined ? failed(object.Key, error) : error;
   });
   const isWhole = range.start === 0 && answer.ContentLength === range.end + 1;
   if (isWhole || answer.ContentRange?.startsWith(`bytes ${range.start}-`)) return answer;

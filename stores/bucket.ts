@@ -87,7 +87,7 @@ export class Bucket {
   readonly #prefix: string;
   readonly #bucket: string;
   #repeatedWrites = 0;
-  readonly #copyPartBytes: number;
+  readonly #partBytes: number | undefined;
   /** Whether the bucket has been seen. Answers to HEAD do not say what is missing, it or an object. */
   #isThere = false;
 
@@ -96,7 +96,7 @@ export class Bucket {
     this.#bucket = address.bucket;
     this.#prefix = address.prefix === '' ? '' : `${address.prefix}/`;
     this.#client = openClient(address, patience);
-    this.#copyPartBytes = patience.copyPartBytes ?? COPY_PART_BYTES;
+    this.#partBytes = patience.partBytes;
   }
 
   /** `s3://bucket/prefix`, for people to read. */
@@ -192,7 +192,7 @@ export class Bucket {
   async putFile(key: string, path: string, size: number, options: WriteOptions): Promise<string> {
     const target = { ...this.#at(key), ...headersOf(options) };
     return this.#write(key, options, size, () =>
-      sendFile(this.#client, target, { path, size }, options.signal),
+      sendFile(this.#client, target, { path, size, partBytes: this.#partBytes }, options.signal),
     );
   }
 
@@ -209,7 +209,7 @@ export class Bucket {
     // Not every store honours conditions on copies; what is copied is named by its digest, so that doing it twice is no harm.
     const unconditional = { ...options, condition: undefined };
     const target = { ...this.#at(key), ...headersOf(unconditional) };
-    const [{ signal }, partBytes] = [options, this.#copyPartBytes];
+    const [{ signal }, partBytes] = [options, this.#partBytes ?? COPY_PART_BYTES];
     return this.#write(key, unconditional, size, async () => {
       if (size > partBytes) return copyInParts(this.#client, target, { ...from, partBytes }, signal);
       const command = new CopyObjectCommand({
@@ -236,9 +236,13 @@ export class Bucket {
     let attempts = 1;
     for (let start = 0; start < keys.length; start += REMOVED_AT_ONCE) {
       const Objects = keys.slice(start, start + REMOVED_AT_ONCE).map((key) => ({ Key: this.#prefix + key }));
-      const { Errors = [], $metadata } = await this.#client.send(
-        new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects, Quiet: true } }),
-      );
+      const {
+        Deleted = [],
+        Errors = [],
+        $metadata,
+      } = await this.#client.send(new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects } }));
+      if (Deleted.length + Errors.length === 0)
+        throw new Error(`${this.name}: the store's answer names nothing that was removed`);
       const [first] = Errors.filter(({ Code }) => Code !== 'NoSuchKey');
       if (first)
         throw new Error(`${this.name}: ${first.Key} was not removed: ${first.Code} ${first.Message}`);

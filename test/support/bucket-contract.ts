@@ -189,7 +189,7 @@ export function bucketContract(kind: string, open: (t: TestContext) => Promise<B
 
   test(`${kind}: a large copy goes in parts`, async (t) => {
     const { bucket: source, at } = await openBucket(t);
-    const target = openAt(t, at('other'), { attempts: 2, idleMs: 20_000, copyPartBytes: 5 * MIB });
+    const target = openAt(t, at('other'), { attempts: 2, idleMs: 20_000, partBytes: 5 * MIB });
     const size = 12 * MIB + 5;
     const { path, digest } = await aLargeFile(t, size);
     const options: WriteOptions = { contentType: 'application/gzip', digest };

@@ -20,13 +20,13 @@ export async function receivedBytes(request: IncomingMessage): Promise<Buffer | 
 
 /** What was meant by them, once everything said of them is seen to hold. @throws S3Problem */
 export function checkedBody(received: Buffer, headers: Headers): Buffer {
-  const length = headers['content-length'];
-  if (length === undefined && (received.length > 0 || headers['transfer-encoding'] !== undefined))
-    throw new S3Problem(411, 'MissingContentLength');
   const payload = headers['x-amz-content-sha256'] ?? 'UNSIGNED-PAYLOAD';
   const isChunked = payload.startsWith('STREAMING-');
+  const length = headers[isChunked ? 'x-amz-decoded-content-length' : 'content-length'];
+  if (length === undefined && (received.length > 0 || headers['transfer-encoding'] !== undefined))
+    throw new S3Problem(411, 'MissingContentLength');
   const { bytes, trailers } = isChunked ? dechunked(received) : { bytes: received, trailers: {} };
-  if (isChunked && Number(headers['x-amz-decoded-content-length']) !== bytes.length)
+  if (isChunked && Number(length) !== bytes.length)
     throw new S3Problem(400, 'IncompleteBody', 'x-amz-decoded-content-length is not what came');
   if (/^[0-9a-f]{64}$/.test(payload) && payload !== hashed('sha256', bytes, 'hex'))
     throw new S3Problem(400, 'XAmzContentSHA256Mismatch');

@@ -1,5 +1,6 @@
 /** Uploads in parts, as a server in memory does them. The strictest there are: what is completed is no longer an upload. */
 import { randomUUID } from 'node:crypto';
+import { document, modified, sourceOf, type Asked, type S3Answer } from './s3-answers.ts';
 import { isGuarded } from './s3-body.ts';
 import {
   checkWrite,
@@ -11,7 +12,6 @@ import {
   type StoredPart,
   type StoredUpload,
 } from './s3-objects.ts';
-import { document, modified, sourceOf, type Asked, type S3Answer } from './s3-operations.ts';
 import { descriptionOf } from './s3-requests.ts';
 import { contentsOf, textOf, type Tag } from './s3-xml.ts';
 
@@ -86,15 +86,14 @@ export function complete(asked: Asked): S3Answer {
 function namedParts(xml: string, kept: ReadonlyMap<number, StoredPart>): StoredPart[] {
   const named = contentsOf('Part', xml);
   if (named.length === 0) throw new S3Problem(400, 'MalformedXML');
-  let last = 0;
+  const numbers = named.map((part) => Number(textOf('PartNumber', part)));
+  if (numbers.some((number, index) => number <= (numbers[index - 1] ?? 0)))
+    throw new S3Problem(400, 'InvalidPartOrder');
   return named.map((part, index) => {
-    const number = Number(textOf('PartNumber', part));
-    const found = kept.get(number);
-    if (number <= last) throw new S3Problem(400, 'InvalidPartOrder');
+    const found = kept.get(numbers[index] ?? 0);
     if (!found || !sameTag(found.etag, textOf('ETag', part) ?? '')) throw new S3Problem(400, 'InvalidPart');
     if (index < named.length - 1 && found.bytes.length < SMALLEST_PART)
       throw new S3Problem(400, 'EntityTooSmall');
-    last = number;
     return found;
   });
 }

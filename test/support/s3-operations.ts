@@ -1,38 +1,26 @@
 /** What each operation of S3 does to what a server in memory keeps: whole, at one instant, or not at all. */
+import {
+  bucketNamed,
+  document,
+  modified,
+  sourceOf,
+  type Around,
+  type Asked,
+  type S3Answer,
+} from './s3-answers.ts';
 import { isGuarded } from './s3-body.ts';
 import * as multipart from './s3-multipart.ts';
 import {
-  checkSource,
   checkWrite,
   etagOf,
   isUnchanged,
   noSuchKey,
   rangeWithin,
   S3Problem,
-  type StoredBucket,
   type StoredObject,
 } from './s3-objects.ts';
 import { descriptionOf, type S3Request } from './s3-requests.ts';
-import { contentsOf, textOf, xmlOf, type Tag } from './s3-xml.ts';
-
-export interface S3Answer {
-  readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Buffer;
-}
-
-export interface Around {
-  readonly buckets: ReadonlyMap<string, StoredBucket>;
-  /** What a page of a list has at most. */
-  readonly pageSize: number;
-  readonly nowMs: number;
-}
-
-export interface Asked extends Around {
-  readonly request: S3Request;
-  readonly bucket: StoredBucket;
-  readonly body: Buffer;
-}
+import { contentsOf, textOf, type Tag } from './s3-xml.ts';
 
 const MOST_AT_ONCE = 1000;
 
@@ -71,12 +59,6 @@ export function perform(request: S3Request, body: Buffer, around: Around): S3Ans
   }
 }
 
-function bucketNamed(name: string, { buckets }: Around): StoredBucket {
-  const bucket = buckets.get(name);
-  if (!bucket) throw new S3Problem(404, 'NoSuchBucket', `there is no bucket ${name}`);
-  return bucket;
-}
-
 function readObject({ request, bucket }: Asked): S3Answer {
   const { headers, query, key } = request;
   const object = bucket.objects.get(key);
@@ -107,18 +89,6 @@ function putObject({ request, bucket, body, nowMs }: Asked): S3Answer {
   };
   bucket.objects.set(request.key, object);
   return { status: 200, headers: { etag: object.etag } };
-}
-
-/** Of `bucket/key`, percent-encoded; a plus is a space there. @throws S3Problem */
-export function sourceOf({ request, buckets, pageSize, nowMs }: Asked): StoredObject {
-  const source = (request.headers['x-amz-copy-source'] ?? '').replace(/^\//, '');
-  if (source.includes('?')) throw new S3Problem(501, 'NotImplemented', 'copies of versions');
-  const [, name = '', key = ''] =
-    /^([^/]*)\/(.*)$/s.exec(decodeURIComponent(source.replaceAll('+', ' '))) ?? [];
-  const object = bucketNamed(name, { buckets, pageSize, nowMs }).objects.get(key);
-  if (!object) throw noSuchKey();
-  checkSource(request.headers, object);
-  return object;
 }
 
 const COPY_AT_MOST_BYTES = 5 * 1024 ** 3;
@@ -178,12 +148,4 @@ function listObjects({ request, bucket, pageSize }: Asked): S3Answer {
 
 function byBytes(one: string, other: string): number {
   return Buffer.compare(Buffer.from(one), Buffer.from(other));
-}
-
-export function modified(ms: number): Tag {
-  return ['LastModified', new Date(ms).toISOString()];
-}
-
-export function document(tag: Tag, status = 200): S3Answer {
-  return { status, headers: { 'content-type': 'application/xml' }, body: Buffer.from(xmlOf(tag)) };
 }

@@ -45,7 +45,7 @@ export type Operation = keyof typeof operations;
 const meaningful = /^(?:if-|range$|x-amz-)/;
 const aboutTheBytes =
   /^x-amz-(?:date|content-sha256|user-agent|checksum-|sdk-checksum-algorithm|trailer|decoded-content-length)/;
-const everywhere = /^(?:x-id$|X-Amz-)/;
+const everywhere = /^(?:x-id$|X-Amz-|x-amz-checksum-mode$)/;
 const KEY_BYTES = 1024;
 const METADATA_BYTES = 2048;
 

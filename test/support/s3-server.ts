@@ -7,10 +7,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import type { BucketAddress } from '../../stores/bucket.ts';
+import { document, type S3Answer } from './s3-answers.ts';
 import { checkedBody, receivedBytes } from './s3-body.ts';
 import { errorOf, S3Faults, type Fault } from './s3-faults.ts';
 import { emptyBucket, S3Problem, Unexpected, type StoredBucket, type StoredObject } from './s3-objects.ts';
-import { document, perform, type S3Answer } from './s3-operations.ts';
+import { perform } from './s3-operations.ts';
 import { requestOf, type S3Request } from './s3-requests.ts';
 import { isSigned, s3Credentials, type RawRequest } from './s3-signature.ts';
 
