@@ -11,6 +11,7 @@ import { blobKey } from '../../stores/blob-keys.ts';
 import { inPieces } from '../support/blob-store-contract.ts';
 import { commit, openBucketWorld, type BucketWorld } from '../support/bucket-blobs.ts';
 import { DAY_MS, openGarbageWorld, type GarbageWorld } from '../support/garbage.ts';
+import { cairn } from '../support/command-line.ts';
 import { bytesOf } from '../support/registry.ts';
 import { requestsOf } from '../support/s3-faults.ts';
 import { openS3Server, type S3Server } from '../support/s3-server.ts';
@@ -256,4 +257,97 @@ test('whatever fails of a run, what is needed stays, and the next run removes th
       }
   t.diagnostic(`${failed} of 36 runs failed`);
   assert.ok(failed > 25);
+});
+
+describe('the commands', () => {
+  interface Place {
+    readonly s3: S3Server;
+    readonly world: GarbageWorld;
+    run(...args: readonly string[]): Promise<string>;
+  }
+
+  async function openPlace(t: TestContext): Promise<Place> {
+    const s3 = await openS3Server(t);
+    const world = await openGarbageWorld(t, {
+      blobs: 's3://cairn/blobs',
+      site: 's3://cairn/site',
+      endpoint: s3.endpoint,
+      pathStyle: true,
+    });
+    return {
+      s3,
+      world,
+      run: async (...args) =>
+        (await cairn([...args, '--data', world.data], { env: s3.environment })).stdout.trimEnd(),
+    };
+  }
+
+  function putObject({ s3 }: Place, content: string, key = `blobs/${blobKey(digestOf(content))}`): void {
+    const [like] = s3.objects.values();
+    assert.ok(like);
+    s3.objects.set(key, { ...like, bytes: Buffer.from(content) });
+  }
+
+  test('gc --dry-run tells of what only the bucket has as well, and changes nothing; gc removes it', async (t) => {
+    const place = await openPlace(t);
+    const { s3, world, run } = place;
+    const bytes = bytesOf('lib', '1.0.0');
+    await world.write(npmVersionOf('lib', '1.0.0'), bytes);
+    const dropped = await world.drop('dropped');
+    await world.registry.publisher.visible(world.registry.log.length);
+    await world.close();
+    putObject(place, 'left');
+    putObject(place, 'notes', 'blobs/notes.txt');
+    const before = [...s3.objects.keys()];
+    const text = await run('gc', '--dry-run', '--grace', '0');
+    const lines = text.split('\n');
+    for (const says of [
+      new RegExp(`^remove  ${dropped} \\(7 bytes\\): `, 'm'),
+      new RegExp(`^remove  ${digestOf('left')} \\(4 bytes\\): .*, from now on$`, 'm'),
+      /^leave {3}s3:\/\/cairn\/blobs\/notes.txt: it is no blob$/m,
+      /^2 blobs \(11 bytes\) would go, 0 blobs \(0 bytes\) would wait, 0 uploads would end; 1 needed$/m,
+    ])
+      assert.match(text, says);
+    assert.equal(lines.length, 4);
+    assert.deepEqual([...s3.objects.keys()], before);
+    assert.match(await run('gc', '--grace', '0'), /^removed 2 blobs \(11 bytes\); 1 needed\n.*1 file;/);
+    assert.deepEqual(
+      [...s3.objects.keys()].filter((key) => key.startsWith('blobs/')),
+      [keyOf(digestOf(bytes)), 'blobs/notes.txt'],
+    );
+  });
+
+  test('doctor tells what the bucket has lost, what it has beside, and asks for a list and no more', async (t) => {
+    const place = await openPlace(t);
+    const { s3, world, run } = place;
+    const [one, two] = [bytesOf('one', '1.0.0'), bytesOf('two', '1.0.0')];
+    await world.write(npmVersionOf('one', '1.0.0'), one);
+    await world.write(npmVersionOf('two', '1.0.0'), two);
+    await world.registry.publisher.visible(world.registry.log.length);
+    await world.close();
+    const examine = async (...flags: readonly string[]): Promise<readonly string[]> =>
+      (await run('doctor', ...flags)).split('\n').filter((line) => / (?:bucket of )?blobs: /.test(line));
+    s3.requests.length = 0;
+    assert.deepEqual(await examine(), [
+      'ok       bucket of blobs: has exactly what is known here',
+      'ok       blobs: all 2 that packages name are there; --deep compares their hashes',
+    ]);
+    const ofBlobs = s3.requests.filter(
+      ({ key, query }) => key.startsWith('blobs/') || query.get('prefix') === 'blobs/',
+    );
+    assert.deepEqual(
+      ofBlobs.map(({ operation }) => operation),
+      ['ListObjectsV2'],
+    );
+    s3.objects.delete(keyOf(digestOf(one)));
+    putObject(place, 'left');
+    putObject(place, 'notes', 'blobs/notes.txt');
+    const [lost, unshelved, strangers, missing] = await examine();
+    assert.match(lost ?? '', new RegExp(`^problem  bucket of blobs: 1 blobs .*, such as ${digestOf(one)};`));
+    assert.match(unshelved ?? '', /^warning {2}bucket of blobs: 1 blobs lie there that uploads or removals/);
+    assert.match(strangers ?? '', /^warning {2}bucket of blobs: 1 objects .* s3:\/\/cairn\/blobs\/notes.txt/);
+    assert.match(missing ?? '', new RegExp(`^problem  blobs: 1 of 2 are missing; .*${digestOf(one)} `));
+    putObject(place, one.toString().replace(/.$/, '?'), keyOf(digestOf(one)));
+    assert.match((await examine('--deep')).at(-1) ?? '', /^problem {2}blobs: 1 of 2 are missing or damaged/);
+  });
 });
