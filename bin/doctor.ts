@@ -9,6 +9,7 @@ import { KeyDirectory } from '../stores/key-directory.ts';
 import { checkFiles, type Finding } from './doctor-files.ts';
 import { ExitCode } from './exit-codes.ts';
 import { layout } from './layout.ts';
+import { sitePlace } from './open-site.ts';
 import { readRegistry, systemClock, type ReadOnlyRegistry } from './open-registry.ts';
 import { requireRegistry } from './control.ts';
 
@@ -60,7 +61,7 @@ async function* findings(dataDirectory: string, isDeep: boolean): AsyncGenerator
     yield checkClock(registry);
     yield checkKeys(registry, paths.keys);
     yield await checkBlobs(registry, isDeep);
-    yield await checkSite(registry, paths.site);
+    yield await checkSite(registry, sitePlace(dataDirectory, registry.storage));
   } finally {
     await registry.close();
   }
@@ -167,7 +168,7 @@ async function checkBlobs({ state, blobs }: ReadOnlyRegistry, isDeep: boolean): 
 }
 
 async function checkSite(registry: ReadOnlyRegistry, root: string): Promise<Finding> {
-  const { site } = registry.generatorFor(root);
+  const { site } = await registry.generatorFor(root);
   const [progress, roots] = [await site.load('progress'), await site.load('roots')];
   const { length } = registry.log;
   if (!progress || !roots)

@@ -181,7 +181,10 @@ export async function regenerate(options: RegenerateOptions): Promise<{ root: st
   const registry = await readRegistry(dataDirectory);
   try {
     const root = siteRoot(dataDirectory, out);
-    return { root, events: await bringUp(registry.generatorFor(root).generator, { full, acceptLog }) };
+    return {
+      root,
+      events: await bringUp((await registry.generatorFor(root)).generator, { full, acceptLog }),
+    };
   } finally {
     await registry.close();
   }

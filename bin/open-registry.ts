@@ -12,7 +12,17 @@ import {
   type RegistryEvent,
 } from '../core/event.ts';
 import { LogDamage } from '../core/errors.ts';
-import type { Clock, Counters, EventLog, Ids, RegistryLog, UploadStore } from '../core/ports.ts';
+import type { Digest } from '../core/digest.ts';
+import type {
+  Clock,
+  Counters,
+  EventLog,
+  Ids,
+  RegistryLog,
+  SiteReader,
+  SiteTarget,
+  UploadStore,
+} from '../core/ports.ts';
 import { PrivateJournal } from '../core/private-journal.ts';
 import { RegistryState } from '../core/state.ts';
 import { Writer, type WriterDeps } from '../core/writer.ts';
@@ -30,12 +40,14 @@ import { openLogReader, openLogWriter } from '../stores/git-log.ts';
 import { KeyDirectory } from '../stores/key-directory.ts';
 import { clearLeftovers } from '../stores/leftovers.ts';
 import { SealedLog } from '../stores/sealed-log.ts';
-import { SiteDirectory } from '../stores/site-directory.ts';
+import type { BlobPlace } from '../stores/bucket-site.ts';
 import { TokenUseFile } from '../stores/token-use.ts';
 import { UNFINISHED } from '../stores/unneeded-blobs.ts';
 import { UploadDirectory } from '../stores/upload-directory.ts';
 import { GarbageCollector } from './garbage.ts';
 import { layout } from './layout.ts';
+import { openSite, openSiteReader, SCRATCH, sitePlace, type SiteOptions } from './open-site.ts';
+import { readStorage, storageIn, withConnection, type Storage } from './storage.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
 export const randomIds: Ids = {
@@ -57,7 +69,9 @@ export interface Registry {
   readonly accessKeys: AccessKeyDirectory;
   readonly blobs: BlobDirectory;
   readonly uploads: UploadStore;
-  readonly site: SiteDirectory;
+  readonly site: SiteTarget;
+  /** The same, for whoever answers requests. */
+  readonly siteReader: SiteReader;
   readonly generator: Generator;
   readonly writer: Writer;
   readonly publisher: Publisher;
@@ -78,6 +92,8 @@ export interface OpenOptions {
   readonly onBatch?: WriterDeps['onBatch'];
   readonly clock?: Clock;
   readonly ids?: Ids;
+  /** How the store of its buckets is reached, where that was said anew. */
+  readonly storage?: Storage;
 }
 
 /** Opens a registry to write to it. @throws LockHeld when another living process does. */
@@ -93,6 +109,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
     ids = randomIds,
   } = options;
   const paths = layout(dataDirectory);
+  const storage = withConnection(readStorage(dataDirectory), options.storage ?? storageIn(process.env));
   const publicLog = await openLogWriter({ repository: paths.log, lines: registryLines, contact });
   let privateLog: EventLog<PrivateEvent> | undefined;
   try {
@@ -110,9 +127,12 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
     const uploads = new UploadDirectory({ root: paths.uploads, blobs, clock, ids });
     await uploads.prepare();
     const state = new RegistryState(log, rulesOf);
-    const site = new SiteDirectory({
-      root: paths.site,
-      blobPath: (digest) => blobs.pathOf(digest),
+    await clearLeftovers(dataDirectory, SCRATCH);
+    const site = await openSite({
+      dataDirectory,
+      storage,
+      place: sitePlace(dataDirectory, storage),
+      placeOf: (digest) => placeIn(blobs, digest),
       isOutsideLog: (path) => isOutsideLog(path, allSurfaces, state.settings),
     });
     const counted = new CounterFile({ directory: paths.counters, clock, onTrouble: onCounterTrouble });
@@ -166,6 +186,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       blobs,
       uploads,
       site,
+      siteReader: await openSiteReader(sitePlace(dataDirectory, storage)),
       generator,
       writer,
       publisher,
@@ -186,6 +207,11 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
   }
 }
 
+function placeIn(blobs: BlobDirectory, digest: Digest): BlobPlace | undefined {
+  const size = blobs.sizeOf(digest);
+  return size === undefined ? undefined : { path: blobs.pathOf(digest), size };
+}
+
 /** Whether a name is that of a private package: no file of counts may be about it. */
 export function isHidden(state: RegistryState, name: string): boolean {
   return state.privateReaders('npm', name) !== undefined;
@@ -195,8 +221,12 @@ export interface ReadOnlyRegistry {
   readonly log: RegistryLog;
   readonly state: RegistryState;
   readonly blobs: BlobDirectory;
-  /** Keeps a site at `root` what the log says; without `root`, the registry's own. */
-  generatorFor(root?: string): { readonly generator: Generator; readonly site: SiteDirectory };
+  readonly storage: Storage;
+  /** Keeps a site at `place`, a directory or a bucket, what the log says; without `place`, the registry's own. */
+  generatorFor(
+    place?: string,
+    onProgress?: SiteOptions['onProgress'],
+  ): Promise<{ readonly generator: Generator; readonly site: SiteTarget }>;
   close(): Promise<void>;
 }
 
@@ -211,6 +241,7 @@ export async function readRegistry(
   { onlyPublic = false }: ReadOptions = {},
 ): Promise<ReadOnlyRegistry> {
   const paths = layout(dataDirectory);
+  const storage = withConnection(readStorage(dataDirectory), storageIn(process.env));
   const publicLog = await openLogReader<RegistryEvent>({ repository: paths.log, lines: registryLines });
   let privateLog: EventLog<PrivateEvent> | undefined;
   const close = async (): Promise<void> => {
@@ -229,11 +260,15 @@ export async function readRegistry(
       log,
       state,
       blobs,
-      generatorFor(root = paths.site) {
-        const site = new SiteDirectory({
-          root,
-          blobPath: (digest) => blobs.pathOf(digest),
+      storage,
+      async generatorFor(place = sitePlace(dataDirectory, storage), onProgress) {
+        const site = await openSite({
+          dataDirectory,
+          storage,
+          place,
+          placeOf: (digest) => placeIn(blobs, digest),
           isOutsideLog: (path) => isOutsideLog(path, allSurfaces, state.settings),
+          onProgress,
         });
         return { site, generator: new Generator({ log, state, target: site, blobs, surfaces: allSurfaces }) };
       },

@@ -18,6 +18,7 @@ import type { UpstreamLimits } from '../stores/upstream-http.ts';
 import { parseLimits, parseProxies, parseRedisUrl } from './limit-options.ts';
 import { parseUpstreamUrl } from './npm-registry.ts';
 import { ownTokens } from './own-tokens.ts';
+import { parseStorage, type Storage } from './storage.ts';
 
 export interface Options {
   readonly dataDirectory: string;
@@ -44,6 +45,8 @@ export interface Options {
   /** What provenance is verified against, JSON; undefined for the root of the public Sigstore instance. */
   readonly sigstoreRoot: string | undefined;
   readonly npmFallback: NpmFallback;
+  /** Where blobs and site are to be, and how their store is reached, where somebody says so. */
+  readonly storage: Storage;
   /** What was said in another server's words and does nothing here. */
   readonly notes: readonly string[];
 }
@@ -94,6 +97,14 @@ interface ConfigFile {
   readonly sigstoreTrustedRoot?: string;
   readonly npmFallback?: string | boolean;
   readonly npmFallbackTarballs?: string;
+  readonly storage?: {
+    readonly bucket?: string;
+    readonly blobs?: string;
+    readonly site?: string;
+    readonly endpoint?: string;
+    readonly region?: string;
+    readonly pathStyle?: boolean;
+  };
 }
 
 /** @throws RegistryError `bad-request`, or SchemaViolation, naming the option that cannot be understood. */
@@ -159,8 +170,23 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
       upstream: parseFallback(flags.npmFallback ?? env('CAIRN_NPM_FALLBACK') ?? file.npmFallback ?? true),
       archives: parseArchives(env('CAIRN_NPM_FALLBACK_TARBALLS') ?? file.npmFallbackTarballs ?? 'redirect'),
     },
+    storage: parseStorage((name) => env(name) ?? inFile(file.storage, name)),
     notes: aliases.notes,
   };
+}
+
+const storageWords: Readonly<Record<string, keyof NonNullable<ConfigFile['storage']>>> = {
+  CAIRN_BUCKET: 'bucket',
+  CAIRN_BLOBS: 'blobs',
+  CAIRN_SITE: 'site',
+  CAIRN_S3_ENDPOINT: 'endpoint',
+  CAIRN_S3_REGION: 'region',
+  CAIRN_S3_PATH_STYLE: 'pathStyle',
+};
+
+function inFile(storage: ConfigFile['storage'], name: string): string | undefined {
+  const word = storageWords[name];
+  return word && storage?.[word]?.toString();
 }
 
 interface AllAliases {
@@ -257,6 +283,7 @@ const configFields: { readonly [Field in keyof ConfigFile]-?: (value: unknown) =
   sigstoreTrustedRoot: isText,
   npmFallback: (value) => isText(value) || typeof value === 'boolean',
   npmFallbackTarballs: isText,
+  storage: isObject,
 };
 
 function readConfigFile(path: string): ConfigFile {

@@ -1,7 +1,7 @@
 /** `cairn serve`: one process, one port, API and site. */
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -24,14 +24,15 @@ import { allSurfaces } from '../surfaces/index.ts';
 import type { Settings } from '../schema/types.ts';
 import { refuseUnfitDisk } from '../stores/disk-check.ts';
 import { MemoryLimiter } from '../stores/request-limiter.ts';
-import { siteReader } from '../stores/site-reader.ts';
 import { HttpUpstream } from '../stores/upstream-http.ts';
 import { startChores } from './chores.ts';
 import { localControl } from './control.ts';
 import { newKeys } from './keys.ts';
+import { layout } from './layout.ts';
 import { createRegistry, openRegistry, randomIds, systemClock, type Registry } from './open-registry.ts';
 import { registryOfThisMachine } from './npm-registry.ts';
 import { mountsOf, pairsOf, type Options, type Said } from './options.ts';
+import { agreedStorage, readStorage, recordStorage, storagePath, type Storage } from './storage.ts';
 import { version } from './version.ts';
 
 /** A slow line may take this long for one upload. */
@@ -79,7 +80,9 @@ export async function serve(options: Options, say: (line: string) => void): Prom
       },
       version,
     );
+    const storage = await storageFor(options);
     registry = await openRegistry({
+      storage,
       onBatch: (batch) => metrics.batch(batch),
       dataDirectory: options.dataDirectory,
       contact: socketPath,
@@ -120,6 +123,13 @@ export async function serve(options: Options, say: (line: string) => void): Prom
     server.closeAllConnections();
     throw error;
   }
+}
+
+/** At first start it is recorded before anything is stored. */
+async function storageFor({ dataDirectory, storage: said }: Options): Promise<Storage> {
+  const isFirst = !existsSync(layout(dataDirectory).log) && !existsSync(storagePath(dataDirectory));
+  if (isFirst && (said.blobs ?? said.site) !== undefined) await recordStorage(dataDirectory, said);
+  return agreedStorage(readStorage(dataDirectory), said);
 }
 
 async function prepareDirectory(path: string): Promise<void> {
@@ -237,7 +247,7 @@ function appFor({
   limiter,
   isStopping,
 }: AppParts): RequestListener {
-  const { state, writer, blobs, uploads, site, publisher, accounts, keys } = registry;
+  const { state, writer, blobs, uploads, siteReader, publisher, accounts, keys } = registry;
   const { administratorToken, environmentTokens, bootstrapSecret, corsOrigins, sigstoreRoot } = options;
   const accessTokens = accessTokensOf(registry, options, log);
   const health = (): Health => {
@@ -265,7 +275,7 @@ function appFor({
     logIns: new LogInSessions({ clock: systemClock, ids: randomIds }),
     upstream,
     counters: registry.counters,
-    site: siteReader(site.root),
+    site: siteReader,
     auth: authenticator({
       accounts,
       accessTokens,
@@ -332,6 +342,9 @@ function accessTokensOf(
 async function introduce(registry: Registry, options: Options, say: (line: string) => void): Promise<void> {
   const { settings } = registry.state;
   say(`data       ${options.dataDirectory}`);
+  const storage = readStorage(options.dataDirectory);
+  for (const part of ['blobs', 'site'] as const)
+    if (storage[part] !== undefined) say(`${part.padEnd(10)} ${storage[part]}`);
   say(`public URL ${settings.publicUrl}`);
   for (const [surface, mount] of Object.entries(settings.mounts))
     say(`${surface.padEnd(10)} ${settings.publicUrl}${mount === '/' ? '/' : `${mount}/`}`);

@@ -3,7 +3,7 @@
  * list is sent, what is too much is removed. Whoever was stopped begins again, and finds there what was sent before.
  */
 import { createReadStream } from 'node:fs';
-import { appendFile } from 'node:fs/promises';
+import { appendFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Digest } from '../core/digest.ts';
@@ -22,10 +22,12 @@ interface BuildOptions {
   readonly onProgress: (progress: BuildProgress) => void;
   /** An empty one; it is gone in the end. */
   readonly directory: string;
-  /** Before each write: throws when the site is another's by now. */
-  readonly guard: () => AbortSignal;
+  /** Does one write, unless the site is another's by now. */
+  readonly claimed: <T>(write: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+  /** Before the first write. */
+  readonly begin: () => Promise<void>;
+  /** After the last one. */
   readonly done: (records: Pick<SiteRecords, 'progress' | 'roots'>) => Promise<void>;
-  readonly abandoned: () => Promise<void>;
 }
 
 /** How often somebody hears of it. */
@@ -35,10 +37,13 @@ export function startBucketBuild(options: BuildOptions): SiteBuild {
   const site = new SpooledSite(join(options.directory, 'site'));
   const { onProgress } = options;
   let files = 0;
-  let isTouched = false;
   const count = (): void => {
     files += 1;
     if (files % PROGRESS_FILES === 0) onProgress({ doing: 'rendering', done: files });
+  };
+  const remove = async (): Promise<void> => {
+    await site.remove();
+    await rm(options.directory, { recursive: true, force: true });
   };
   return {
     add(file) {
@@ -52,16 +57,12 @@ export function startBucketBuild(options: BuildOptions): SiteBuild {
     },
     read: (path) => site.read(path),
     async finish(records) {
-      isTouched = true;
+      await options.begin();
       await bringIn(site, files, options);
       await options.done(records);
-      await site.remove();
+      await remove();
     },
-    async abandon() {
-      await site.remove();
-      // Half of another site: the next one who looks makes it anew.
-      if (!isTouched) await options.abandoned();
-    },
+    abandon: remove,
   };
 }
 
@@ -119,28 +120,31 @@ interface Wish {
 }
 
 async function send({ file, etag }: Wish, site: SpooledSite, options: BuildOptions): Promise<void> {
-  const { bucket, placeOf, guard } = options;
+  const { bucket, placeOf, claimed } = options;
   const { path, size, from, digest } = file;
   const condition = etag === undefined ? ('absent' as const) : { etag };
-  const write = { ...writeOptions(file, digest), condition, signal: guard() };
-  if (from === 'blob') {
+  await claimed((signal) => {
+    const write = { ...writeOptions(file, digest), condition, signal };
+    if (from !== 'blob')
+      return 'file' in from
+        ? bucket.putFile(path, from.file, size, write)
+        : bucket.put(path, site.bytesOf(file), write);
     const place = placeOf(digest);
     if (!place) throw new Error(`blob ${digest} is missing`);
-    if ('path' in place) await bucket.putFile(path, place.path, size, write);
-    else await bucket.copy(place.bucket, place.key, place.size, path, write);
-  } else if ('file' in from) await bucket.putFile(path, from.file, size, write);
-  else await bucket.put(path, site.bytesOf(file), write);
+    if ('path' in place) return bucket.putFile(path, place.path, size, write);
+    return bucket.copy(place.bucket, place.key, place.size, path, write);
+  });
 }
 
 /** Documents before artifacts. Of what is too much nothing is known but its object. */
 async function removeExtra(
   paths: readonly string[],
-  { bucket, guard, onProgress }: BuildOptions,
+  { bucket, claimed, onProgress }: BuildOptions,
 ): Promise<void> {
   const artifacts: string[] = [];
   let removed = 0;
   const remove = async (path: string): Promise<void> => {
-    await bucket.remove(path, guard());
+    await claimed((signal) => bucket.remove(path, signal));
     removed += 1;
     if (removed % PROGRESS_FILES === 0) onProgress({ doing: 'removing', done: removed, of: paths.length });
   };

@@ -6,8 +6,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf, type Digest } from '../core/digest.ts';
-import { RegistryError } from '../core/errors.ts';
-import type { SiteBuild, SiteRecords, SiteTarget } from '../core/ports.ts';
+import { ClaimLost, RegistryError } from '../core/errors.ts';
+import type { Doubt, SiteBuild, SiteProgress, SiteRecords, SiteTarget } from '../core/ports.ts';
 import { byRank, cacheControl, type SiteFile } from '../core/site.ts';
 import { startBucketBuild } from './bucket-build.ts';
 import { ConditionFailed, type Bucket, type Condition, type WriteOptions } from './bucket.ts';
@@ -54,6 +54,7 @@ export class BucketSite implements SiteTarget {
   readonly #options: BucketSiteOptions;
   readonly #records: BucketRecords;
   readonly #known = new Map<string, Known>();
+  #claimed: { readonly from: number; readonly repeated: number } | undefined;
 
   constructor(options: BucketSiteOptions) {
     this.bucket = options.bucket;
@@ -77,8 +78,25 @@ export class BucketSite implements SiteTarget {
     return this.#records.load(record);
   }
 
-  save<K extends keyof SiteRecords>(record: K, value: SiteRecords[K]): Promise<void> {
-    return this.#records.save(record, value);
+  async save<K extends keyof SiteRecords>(record: K, value: SiteRecords[K]): Promise<void> {
+    await this.#records.save(
+      record,
+      record === 'progress' ? (this.#doubted(value as SiteProgress) as SiteRecords[K]) : value,
+    );
+  }
+
+  /** What was asked for twice, since no answer came, may be done a second time, late. */
+  #doubted(progress: SiteProgress): SiteProgress {
+    const repeated = this.bucket.repeatedWrites;
+    if (progress.claim) {
+      this.#claimed = { from: progress.seq, repeated };
+      return progress;
+    }
+    const { from, repeated: before } = this.#claimed ?? { from: progress.seq, repeated };
+    this.#claimed = undefined;
+    if (repeated === before || from >= progress.seq) return progress;
+    const doubt: Doubt = { from, to: progress.seq, at: Date.now() };
+    return { ...progress, doubts: [...(progress.doubts ?? []), doubt] };
   }
 
   async put(files: readonly SiteFile[]): Promise<void> {
@@ -112,9 +130,9 @@ export class BucketSite implements SiteTarget {
         this.bucket.putFile(path, place.path, place.size, options),
       );
     if (this.#known.get(path)?.digest === blob) return;
-    this.#records.requireClaims();
-    const options = { ...writeOptions(file, blob), signal: this.#records.signal };
-    const etag = await this.bucket.copy(place.bucket, place.key, place.size, path, options);
+    const etag = await this.#write((signal) =>
+      this.bucket.copy(place.bucket, place.key, place.size, path, { ...writeOptions(file, blob), signal }),
+    );
     this.#remember(path, { etag, digest: blob });
   }
 
@@ -128,10 +146,11 @@ export class BucketSite implements SiteTarget {
     // Mostly nothing is there, or it is this very artifact: no look is needed before.
     let known = file.cache === 'artifact' ? this.#known.get(path) : await this.#lookAt(path);
     for (let tries = 1; known?.digest !== digest; tries += 1) {
-      this.#records.requireClaims();
       const condition: Condition = known ? { etag: known.etag } : 'absent';
       try {
-        const etag = await write({ ...writeOptions(file, digest), condition, signal: this.#records.signal });
+        const etag = await this.#write((signal) =>
+          write({ ...writeOptions(file, digest), condition, signal }),
+        );
         known = { etag, digest };
       } catch (error) {
         if (!(error instanceof ConditionFailed) || tries === MOST_TRIES) throw error;
@@ -140,6 +159,19 @@ export class BucketSite implements SiteTarget {
       }
     }
     this.#remember(path, known);
+  }
+
+  /** One write. @throws ClaimLost before it, or when it was cut short because the claim ran out */
+  async #write<T>(write: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    this.#records.requireClaims();
+    const { signal } = this.#records;
+    try {
+      return await write(signal);
+    } catch (error) {
+      if (signal.aborted)
+        throw new ClaimLost(`another process may write ${this.bucket.name}`, { cause: error });
+      throw error;
+    }
   }
 
   async #lookAt(path: string, isAgain = false): Promise<Known | undefined> {
@@ -156,9 +188,8 @@ export class BucketSite implements SiteTarget {
 
   async remove(paths: readonly string[]): Promise<void> {
     await sideBySide(paths, async (path) => {
-      this.#records.requireClaims();
       this.#known.delete(path);
-      await this.bucket.remove(path, this.#records.signal);
+      await this.#write((signal) => this.bucket.remove(path, signal));
     });
   }
 
@@ -177,10 +208,8 @@ export class BucketSite implements SiteTarget {
   }
 
   async rebuild(): Promise<SiteBuild> {
-    const before = { progress: await this.load('progress'), roots: await this.load('roots') };
-    if (!before.progress) await this.#refuseOthers();
-    // Nobody may carry on from a site that is half another one: should we stop, it is made anew.
-    for (const part of ['progress', 'roots'] as const) await this.#records.claim(part, null);
+    if (!(await this.load('progress'))) await this.#refuseOthers();
+    for (const part of ['progress', 'roots'] as const) await this.#records.claim(part);
     const { bucket, placeOf, isOutsideLog = () => false, onProgress = () => undefined } = this.#options;
     return startBucketBuild({
       bucket,
@@ -188,30 +217,29 @@ export class BucketSite implements SiteTarget {
       isOutsideLog,
       onProgress,
       directory: await this.#scratchDirectory(),
-      guard: () => {
-        this.#records.requireClaims();
-        return this.#records.signal;
+      claimed: (write) => this.#write(write),
+      // Nobody may carry on from a site that is half another one: should we stop, it is made anew.
+      begin: async () => {
+        for (const part of ['progress', 'roots'] as const) await this.#records.claim(part, null);
       },
       done: async ({ progress, roots }) => {
         this.#known.clear();
         await this.#records.save('roots', roots);
         await this.#records.save('progress', progress);
       },
-      abandoned: async () => {
-        if (before.roots) await this.#records.save('roots', before.roots);
-        if (before.progress) await this.#records.save('progress', before.progress);
-      },
     });
   }
 
   /** A site removes what does not belong to it: where none was before, nothing else may be. */
   async #refuseOthers(): Promise<void> {
-    if (await this.bucket.head(recordNames.progress)) return;
-    for await (const { key } of this.bucket.list())
+    for await (const { key } of this.bucket.list()) {
+      // Looked for after the list: another process may have begun one meanwhile.
+      if (await this.bucket.head(recordNames.progress)) return;
       throw new RegistryError(
         'conflict',
         `${this.bucket.name} holds ${key}, and no site of a registry: choose an empty bucket or another prefix, since a site removes what is not its own`,
       );
+    }
   }
 
   async #scratchDirectory(): Promise<string> {

@@ -4,68 +4,43 @@
  * not hold, what is there is looked at, and is a success where it is what we wanted to write.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import {
-  AbortMultipartUploadCommand,
-  CompleteMultipartUploadCommand,
   CopyObjectCommand,
-  CreateMultipartUploadCommand,
   DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
   paginateListObjectsV2,
   PutObjectCommand,
-  S3Client,
-  UploadPartCopyCommand,
-  type CompletedPart,
+  type S3Client,
 } from '@aws-sdk/client-s3';
-import { Upload } from '@aws-sdk/lib-storage';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { ByteRange } from '../core/ports.ts';
+import {
+  DEFAULT_PATIENCE,
+  endingWith,
+  openClient,
+  type BucketAddress,
+  type BucketPatience,
+} from './bucket-client.ts';
+import { absentAs, failed, isAbsent, isUploadGone, statusOf } from './bucket-errors.ts';
+import { COPY_PART_BYTES, copyInParts, sendFile } from './bucket-parts.ts';
+import { piecesOf, rangeHeader } from './bucket-pieces.ts';
 
-/** Where a bucket is. Credentials come from where every program of the SDK finds them. */
-export interface BucketAddress {
-  readonly bucket: string;
-  /** Without slashes around it; empty for the whole bucket. */
-  readonly prefix: string;
-  /** Origin of the store; that of the region at AWS when undefined. */
-  readonly endpoint?: string | undefined;
-  readonly region?: string | undefined;
-  /** `endpoint/bucket/key` instead of `bucket.endpoint/key`. */
-  readonly pathStyle?: boolean | undefined;
-}
+export type { BucketAddress, BucketPatience } from './bucket-client.ts';
+export { ConditionFailed, isAbsent } from './bucket-errors.ts';
 
-/** For tests, which cannot wait as long as it is right to. */
-export interface BucketPatience {
-  /** Of one request, the first try included. */
-  readonly attempts: number;
-  /** Of a connection on which nothing moves, in milliseconds. */
-  readonly idleMs: number;
-}
-
-const DEFAULT_PATIENCE: BucketPatience = { attempts: 6, idleMs: 20_000 };
-const CONNECT_MS = 5_000;
-/** Requests under way at once; others wait for a connection. */
-const CONNECTIONS = 64;
-const DEFAULT_REGION = 'us-east-1';
 /** The store itself was busy with that key; says nothing of the condition. */
 const CONFLICTS_AT_MOST = 5;
 const CONFLICT_DELAY_MS = 50;
-
-/** From here on an object is sent in parts, and copied in parts beyond the most that one copy takes. */
-const PART_BYTES = 16 * 1024 * 1024;
-const PARTS_AT_ONCE = 3;
-const MOST_PARTS = 10_000;
-const COPY_AT_ONCE_BYTES = 1024 ** 3;
-const COPY_PART_BYTES = 512 * 1024 * 1024;
 /** What one request may remove. */
 const REMOVED_AT_ONCE = 1000;
 
 export interface ObjectFacts {
   /** As the store writes it, quotes included. Opaque: not every store makes it of the bytes. */
   readonly etag: string;
+  /** Of all of it, also where a part was asked for. */
   readonly size: number;
   readonly contentType: string | undefined;
   /** `sha256:…` of the bytes, where whoever wrote it said so. */
@@ -83,7 +58,7 @@ export interface ListedObject {
 }
 
 export interface FoundObject extends ObjectFacts {
-  /** All of it; for what is known to be short. */
+  /** All that was asked for; for what is known to be short. */
   bytes(): Promise<Buffer>;
   /** Ends the request, unless `bytes` is asked for. */
   discard(): void;
@@ -103,41 +78,32 @@ export interface WriteOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The condition of a write does not hold: another wrote, or removed, what is there. Nothing of ours is there. */
-export class ConditionFailed extends Error {}
-
 export class Bucket {
   readonly address: BucketAddress;
   readonly #client: S3Client;
   readonly #prefix: string;
   readonly #bucket: string;
+  #repeatedWrites = 0;
+  readonly #copyPartBytes: number;
+  /** Whether the bucket has been seen. Answers to HEAD do not say what is missing, it or an object. */
+  #isThere = false;
 
-  constructor(address: BucketAddress, { attempts, idleMs }: BucketPatience = DEFAULT_PATIENCE) {
+  constructor(address: BucketAddress, patience: BucketPatience = DEFAULT_PATIENCE) {
     this.address = address;
     this.#bucket = address.bucket;
     this.#prefix = address.prefix === '' ? '' : `${address.prefix}/`;
-    this.#client = new S3Client({
-      region: address.region ?? process.env['AWS_REGION'] ?? DEFAULT_REGION,
-      ...(address.endpoint === undefined ? {} : { endpoint: address.endpoint }),
-      forcePathStyle: address.pathStyle ?? false,
-      maxAttempts: attempts,
-      // Stores other than AWS know fewer of these; what we write has a Content-MD5 or goes in parts.
-      requestChecksumCalculation: 'WHEN_REQUIRED',
-      responseChecksumValidation: 'WHEN_REQUIRED',
-      requestHandler: {
-        connectionTimeout: CONNECT_MS,
-        requestTimeout: idleMs,
-        throwOnRequestTimeout: true,
-        socketAcquisitionWarningTimeout: 60_000,
-        httpAgent: { maxSockets: CONNECTIONS, keepAlive: true },
-        httpsAgent: { maxSockets: CONNECTIONS, keepAlive: true },
-      },
-    });
+    this.#client = openClient(address, patience);
+    this.#copyPartBytes = patience.copyPartBytes ?? COPY_PART_BYTES;
   }
 
   /** `s3://bucket/prefix`, for people to read. */
   get name(): string {
     return `s3://${this.#bucket}${this.#prefix === '' ? '' : `/${this.#prefix.slice(0, -1)}`}`;
+  }
+
+  /** How often a write had no answer, or none that says what became of it: the store may do it late, and once more. */
+  get repeatedWrites(): number {
+    return this.#repeatedWrites;
   }
 
   close(): void {
@@ -149,82 +115,55 @@ export class Bucket {
     key: string,
     { unless, range }: { readonly unless?: string | undefined; readonly range?: ByteRange | undefined } = {},
   ): Promise<FoundObject | 'unchanged' | undefined> {
-    return absentAs(undefined, async () => {
-      try {
-        const answer = await this.#client.send(
-          new GetObjectCommand({ ...this.#at(key), IfNoneMatch: unless, Range: range && rangeHeader(range) }),
-        );
-        const body = answer.Body as Readable;
-        return {
-          ...factsOf(answer),
-          bytes: () => this.#wholeOf(key, body, { ...factsOf(answer), range }),
-          discard: () => void body.destroy(),
-        };
-      } catch (error) {
-        if (statusOf(error) === 304) return 'unchanged';
-        throw error;
-      }
-    });
-  }
-
-  /** What came was cut off: then the rest is asked for, of the same object. */
-  async #wholeOf(
-    key: string,
-    body: Readable,
-    { etag, size, range }: ObjectFacts & { readonly range: ByteRange | undefined },
-  ): Promise<Buffer> {
-    const pieces: Uint8Array[] = [];
-    const { start, end } = range ?? { start: 0, end: size - 1 };
-    for await (const piece of this.#pieces(key, { start, end }, etag, body)) pieces.push(piece);
-    return Buffer.concat(pieces);
-  }
-
-  /** The bytes of a range of the object that has this ETag, in pieces. @throws ConditionFailed when it has another by now. */
-  async *read(key: string, range: ByteRange, etag?: string): AsyncGenerator<Uint8Array> {
-    if (range.end >= range.start) yield* this.#pieces(key, range, etag);
-  }
-
-  async *#pieces(
-    key: string,
-    { start, end }: ByteRange,
-    etag: string | undefined,
-    first?: Readable,
-  ): AsyncGenerator<Uint8Array> {
-    let body = first;
-    let at = start;
-    for (let failures = 0; at <= end;) {
-      try {
-        body ??= await this.#openAt(key, { start: at, end }, etag);
-        for await (const piece of body as AsyncIterable<Uint8Array>) {
-          at += piece.byteLength;
-          yield piece;
-        }
-        if (at <= end) throw new Error(`${this.name}/${key} ended after ${at} of ${end + 1} bytes`);
-      } catch (error) {
-        if (error instanceof ConditionFailed || isAbsent(error)) throw error;
-        failures += 1;
-        if (failures >= CONFLICTS_AT_MOST) throw error;
-      } finally {
-        body?.destroy();
-        body = undefined;
-      }
-    }
-  }
-
-  async #openAt(key: string, range: ByteRange, etag: string | undefined): Promise<Readable> {
     try {
-      const request = { ...this.#at(key), IfMatch: etag, Range: rangeHeader(range) };
-      return (await this.#client.send(new GetObjectCommand(request))).Body as Readable;
+      const request = { ...this.#at(key), IfNoneMatch: unless, Range: range && rangeHeader(range) };
+      const answer = await this.#client.send(new GetObjectCommand(request));
+      this.#isThere = true;
+      const [facts, body] = [factsOf(answer), answer.Body as Readable];
+      const asked = range ?? { start: 0, end: facts.size - 1 };
+      const end = Math.min(asked.end, facts.size - 1);
+      return {
+        ...facts,
+        bytes: () => this.#collected(key, { ...asked, end }, facts.etag, body),
+        discard: () => void body.destroy(),
+      };
     } catch (error) {
-      throw statusOf(error) === 412 ? failed(key, error) : error;
+      if (statusOf(error) === 304) return 'unchanged';
+      if (!isAbsent(error)) throw error;
+      this.#isThere = true;
+      return undefined;
     }
+  }
+
+  /**
+   * The bytes of a range of one object, in pieces: of that which has this ETag, or else of that which is there at the first.
+   * @throws ConditionFailed when another is there by now
+   */
+  async *read(key: string, range: ByteRange, etag?: string): AsyncGenerator<Uint8Array> {
+    if (range.end >= range.start) yield* piecesOf(this.#client, this.#at(key), range, etag);
+  }
+
+  async #collected(key: string, range: ByteRange, etag: string, first: Readable): Promise<Buffer> {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of piecesOf(this.#client, this.#at(key), range, etag, first)) pieces.push(piece);
+    return Buffer.concat(pieces);
   }
 
   /** Undefined when it is not there. */
   async head(key: string): Promise<ObjectFacts | undefined> {
-    return absentAs(undefined, async () =>
-      factsOf(await this.#client.send(new HeadObjectCommand(this.#at(key)))),
-    );
+    try {
+      const facts = factsOf(await this.#client.send(new HeadObjectCommand(this.#at(key))));
+      this.#isThere = true;
+      return facts;
+    } catch (error) {
+      if (statusOf(error) !== 404) throw error;
+      if (this.#isThere) return undefined;
+      const found = await this.get(key);
+      if (typeof found !== 'object') return undefined;
+      found.discard();
+      const { bytes: _, discard: __, ...facts } = found;
+      return facts;
+    }
   }
 
   /**
@@ -240,27 +179,18 @@ export class Bucket {
       ContentMD5: createHash('md5').update(bytes).digest('base64'),
     };
     return this.#write(key, options, bytes.byteLength, async () => {
-      const { ETag } = await this.#client.send(new PutObjectCommand(request), until(options.signal));
-      return ETag;
+      const answer = await endingWith(this.#client, options.signal).send(new PutObjectCommand(request));
+      this.#noteRepeated(answer);
+      return answer.ETag;
     });
   }
 
-  /** The same for a file, in parts where it is long: memory is bounded. */
+  /** The same for a file, in parts where it is long: memory is bounded. @throws when it is not as long as `size` says */
   async putFile(key: string, path: string, size: number, options: WriteOptions): Promise<string> {
-    return this.#write(key, options, size, async () => {
-      const upload = new Upload({
-        client: this.#client,
-        params: {
-          ...this.#at(key),
-          ...headersOf(options),
-          Body: createReadStream(path, { highWaterMark: 1024 * 1024 }),
-        },
-        partSize: Math.max(PART_BYTES, Math.ceil(size / MOST_PARTS)),
-        queueSize: PARTS_AT_ONCE,
-      });
-      options.signal?.addEventListener('abort', () => void upload.abort(), { once: true });
-      return (await upload.done()).ETag;
-    });
+    const target = { ...this.#at(key), ...headersOf(options) };
+    return this.#write(key, options, size, () =>
+      sendFile(this.#client, target, { path, size }, options.signal),
+    );
   }
 
   /** From a bucket of the same store, without the bytes passing through here. `size` is that of the source. */
@@ -271,55 +201,31 @@ export class Bucket {
     key: string,
     options: WriteOptions,
   ): Promise<string> {
-    const CopySource = encodeURI(`${source.#bucket}/${source.#prefix}${sourceKey}`).replaceAll('+', '%2B');
-    const { condition: _, ...unconditional } = options;
-    if (size > COPY_AT_ONCE_BYTES) return this.#copyInParts(CopySource, size, key, unconditional);
+    const path = `${source.#bucket}/${source.#prefix}${sourceKey}`;
+    const from = { source: path.split('/').map(encodeURIComponent).join('/'), size };
     // Not every store honours conditions on copies; what is copied is named by its digest, so that doing it twice is no harm.
+    const unconditional = { ...options, condition: undefined };
+    const target = { ...this.#at(key), ...headersOf(unconditional) };
+    const [{ signal }, partBytes] = [options, this.#copyPartBytes];
     return this.#write(key, unconditional, size, async () => {
-      const request = {
-        ...this.#at(key),
-        ...headersOf(unconditional),
-        CopySource,
-        MetadataDirective: 'REPLACE' as const,
-      };
-      const { CopyObjectResult } = await this.#client.send(
-        new CopyObjectCommand(request),
-        until(options.signal),
-      );
-      return CopyObjectResult?.ETag;
+      if (size > partBytes) return copyInParts(this.#client, target, { ...from, partBytes }, signal);
+      const command = new CopyObjectCommand({
+        ...target,
+        CopySource: from.source,
+        MetadataDirective: 'REPLACE',
+      });
+      const answer = await endingWith(this.#client, signal).send(command);
+      this.#noteRepeated(answer);
+      return answer.CopyObjectResult?.ETag;
     });
-  }
-
-  async #copyInParts(CopySource: string, size: number, key: string, options: WriteOptions): Promise<string> {
-    const at = this.#at(key);
-    const { UploadId } = await this.#client.send(
-      new CreateMultipartUploadCommand({ ...at, ...headersOf(options) }),
-    );
-    try {
-      const parts: CompletedPart[] = [];
-      const partBytes = Math.max(COPY_PART_BYTES, Math.ceil(size / MOST_PARTS));
-      for (let start = 0, PartNumber = 1; start < size; start += partBytes, PartNumber += 1) {
-        const CopySourceRange = rangeHeader({ start, end: Math.min(start + partBytes, size) - 1 });
-        const { CopyPartResult } = await this.#client.send(
-          new UploadPartCopyCommand({ ...at, UploadId, PartNumber, CopySource, CopySourceRange }),
-        );
-        parts.push({ PartNumber, ETag: CopyPartResult?.ETag });
-      }
-      const MultipartUpload = { Parts: parts };
-      const { ETag } = await this.#client.send(
-        new CompleteMultipartUploadCommand({ ...at, UploadId, MultipartUpload }),
-      );
-      return ETag ?? '';
-    } catch (error) {
-      await this.#client.send(new AbortMultipartUploadCommand({ ...at, UploadId })).catch(() => undefined);
-      throw error;
-    }
   }
 
   /** Safe to repeat; a missing one is fine. */
   async remove(key: string, signal?: AbortSignal): Promise<void> {
     const request = new DeleteObjectCommand(this.#at(key));
-    await absentAs(undefined, () => this.#client.send(request, until(signal)));
+    await absentAs(undefined, async () =>
+      this.#noteRepeated(await endingWith(this.#client, signal).send(request)),
+    );
   }
 
   /** Many at once, in no order. */
@@ -345,7 +251,9 @@ export class Bucket {
         ...(after === undefined ? {} : { StartAfter: this.#prefix + after }),
       },
     );
-    for await (const { Contents = [] } of pages)
+    for await (const { Name, Contents = [] } of pages) {
+      // Whatever this is, it does not say that there is nothing.
+      if (Name === undefined) throw new Error(`${this.name}: the store's answer is no list`);
       for (const { Key = '', ETag = '', Size = 0, LastModified } of Contents)
         yield {
           key: Key.slice(this.#prefix.length),
@@ -353,6 +261,7 @@ export class Bucket {
           size: Size,
           modifiedMs: LastModified?.getTime() ?? 0,
         };
+    }
   }
 
   /** A URL that lets anybody read this object for some time, as that type. */
@@ -372,30 +281,43 @@ export class Bucket {
     return getSignedUrl(this.#client, request, { expiresIn: expiresInSeconds });
   }
 
+  #noteRepeated({
+    $metadata: { attempts = 1 },
+  }: {
+    readonly $metadata: { readonly attempts?: number };
+  }): void {
+    this.#repeatedWrites += attempts - 1;
+  }
+
   #at(key: string): { readonly Bucket: string; readonly Key: string } {
     return { Bucket: this.#bucket, Key: this.#prefix + key };
   }
 
   async #write(
     key: string,
-    { digest, condition }: WriteOptions,
+    { digest, condition, signal }: WriteOptions,
     size: number,
     send: () => Promise<string | undefined>,
   ): Promise<string> {
     for (let conflicts = 0; ; conflicts += 1) {
+      signal?.throwIfAborted();
       try {
         const etag = await send();
         if (etag === undefined) throw new Error(`${this.name}: the store names no ETag for ${key}`);
+        this.#isThere = true;
         return etag;
       } catch (error) {
-        const status = statusOf(error);
-        if (status === 412 || (condition !== undefined && isAbsent(error))) {
+        const isRefused = condition !== undefined && (statusOf(error) === 412 || isAbsent(error));
+        if (isRefused || isUploadGone(error)) {
           // It may be an earlier attempt of ours that the store did and then did not say so.
           const found = await this.head(key);
           if (found?.digest === digest && found.size === size) return found.etag;
-          throw failed(key, error);
+          throw isRefused ? failed(key, error) : error;
         }
-        if (status !== 409 || conflicts >= CONFLICTS_AT_MOST) throw error;
+        if (statusOf(error) !== 409 || conflicts >= CONFLICTS_AT_MOST) {
+          this.#repeatedWrites += 1;
+          throw error;
+        }
         await new Promise((next) =>
           setTimeout(next, CONFLICT_DELAY_MS * 2 ** conflicts * (0.5 + Math.random())),
         );
@@ -424,48 +346,21 @@ function headersOf({
   };
 }
 
-function until(signal: AbortSignal | undefined): { readonly abortSignal?: AbortSignal } {
-  return signal ? { abortSignal: signal } : {};
-}
-
 function factsOf(answer: {
   readonly ETag?: string | undefined;
   readonly ContentLength?: number | undefined;
+  /** `bytes 0-9/100`, where a part was asked for. */
+  readonly ContentRange?: string | undefined;
   readonly ContentType?: string | undefined;
   readonly CacheControl?: string | undefined;
   readonly Metadata?: Record<string, string> | undefined;
 }): ObjectFacts {
+  const [, whole] = /\/(\d+)$/.exec(answer.ContentRange ?? '') ?? [];
   return {
     etag: answer.ETag ?? '',
-    size: answer.ContentLength ?? 0,
+    size: whole === undefined ? (answer.ContentLength ?? 0) : Number(whole),
     contentType: answer.ContentType,
     digest: answer.Metadata?.['digest'],
     isImmutable: answer.CacheControl?.includes('immutable') === true,
   };
-}
-
-function rangeHeader({ start, end }: ByteRange): string {
-  return `bytes=${start}-${end}`;
-}
-
-function failed(key: string, cause: unknown): ConditionFailed {
-  return new ConditionFailed(`${key} is not what it was`, { cause });
-}
-
-function statusOf(error: unknown): number | undefined {
-  return (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
-}
-
-/** Whether there is no such object. A missing bucket is another matter. */
-export function isAbsent(error: unknown): boolean {
-  return statusOf(error) === 404 && (error as Error).name !== 'NoSuchBucket';
-}
-
-async function absentAs<T, A>(absent: A, ask: () => Promise<T>): Promise<T | A> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (isAbsent(error)) return absent;
-    throw error;
-  }
 }

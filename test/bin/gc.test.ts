@@ -440,7 +440,7 @@ test('a site at another place that needs what is gone, to know what it shows, is
 /** As `cairn regen --out` does. */
 async function follow({ data }: GarbageWorld, root: string): Promise<void> {
   const reader = await readRegistry(data);
-  const { generator } = reader.generatorFor(root);
+  const { generator } = await reader.generatorFor(root);
   await generator.update();
   await generator.updateRoots();
   await reader.close();

@@ -181,6 +181,7 @@ export function siteTargetContract(kind: string, open: (t: TestContext) => Promi
   test(`${kind}: an abandoned rebuild leaves everything as it was`, async (t) => {
     const { target, content } = await open(t);
     await target.put([aDocument('a', 'one')]);
+    await target.save('progress', someRecords(1).progress);
     const build = await target.rebuild();
     build.add(aDocument('b', 'two'));
     await build.abandon();
