@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { relative } from 'node:path';
 import type { TestContext } from 'node:test';
+import { layout } from '../../bin/layout.ts';
 import type { Registry } from '../../bin/open-registry.ts';
 import { digestOf } from '../../core/digest.ts';
 import { Bucket } from '../../stores/bucket.ts';
@@ -47,12 +48,16 @@ export async function openBucketServer(
   described: { readonly isDescribed?: boolean } = {},
 ): Promise<RegistryApp & BucketSite> {
   const { s3, bucket } = await openBucketSite(t);
-  const over = ({ site, publisher }: Registry): Over => ({
+  const over = ({ publisher }: Registry, data: string): Over => ({
     site: bucketReader(bucket),
     async visible(seq) {
       const visibility = await publisher.visible(seq);
-      for (const file of await filesBelow(site.root))
-        await putText(bucket, relative(site.root, file), await readFile(file));
+      const { site } = layout(data);
+      for (const file of await filesBelow(site)) {
+        // Roots are replaced, and temporary files come and go, at any time.
+        const bytes = await readFile(file).catch(() => undefined);
+        if (bytes) await putText(bucket, relative(site, file), bytes);
+      }
       return visibility;
     },
   });

@@ -16,7 +16,6 @@ import {
   systemClock as clock,
   type Registry,
 } from '../../bin/open-registry.ts';
-import { siteReader } from '../../stores/site-reader.ts';
 import { allSurfaces } from '../../surfaces/index.ts';
 import { accessTokensOf } from './access-tokens.ts';
 import { checkExchanges } from './openapi-check.ts';
@@ -39,13 +38,13 @@ export type Over = Partial<Pick<AppDeps, 'site' | 'blobs' | 'redirects' | 'visib
 /** What it answers is held against the API's document when the test ends. `over` may replace what it is made of. */
 export async function openRegistryApp(
   t: Pick<TestContext, 'after'>,
-  over: (registry: Registry) => Over = () => ({}),
+  over: (registry: Registry, data: string) => Over = () => ({}),
   { isDescribed = true }: { readonly isDescribed?: boolean } = {},
 ): Promise<RegistryApp> {
   const data = await temporaryDirectory(t);
   const registry = await openRegistry({ dataDirectory: data });
   t.after(() => registry.close());
-  const { state, writer, blobs, uploads, site, publisher, accounts, keys, counters, log } = registry;
+  const { state, writer, blobs, uploads, siteReader, publisher, accounts, keys, counters, log } = registry;
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -64,7 +63,7 @@ export async function openRegistryApp(
     writer,
     blobs,
     uploads,
-    site: siteReader(site.root),
+    site: siteReader,
     auth: authenticator({
       accounts,
       accessTokens,
@@ -89,7 +88,7 @@ export async function openRegistryApp(
     health: () => ({ ready: true, problems: [], events: state.length, onSite: publisher.status.seq }),
     onRequest: (record) => records.push(record),
     onError: (error) => errors.push(error),
-    ...over(registry),
+    ...over(registry, data),
   });
   server.on('request', app);
   t.after(async () => {
