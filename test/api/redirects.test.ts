@@ -1,74 +1,18 @@
 /** Private blobs by way of the store: who is sent there, with what, and who is not. */
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { isSafeRedirectHost } from '../../api/redirects.ts';
-import type { BlobStore } from '../../core/ports.ts';
-import { Bucket } from '../../stores/bucket.ts';
 import { bearer, send, type Answer } from '../support/http.ts';
-import { escaped, npmApi, type NpmApi } from '../support/npm-api.ts';
+import { escaped } from '../support/npm-api.ts';
 import { packNpm } from '../support/npm-package.ts';
-import { basic, ociApi, type Credentials, type OciApi, type PushedImage } from '../support/oci-api.ts';
-import { pantryApi, type PantryApi } from '../support/pantry-api.ts';
-import { openRegistryApp, type RegistryApp } from '../support/registry-app.ts';
-import { openS3Server, type S3Server } from '../support/s3-server.ts';
-
-const scopes = ['read', 'publish', 'yank', 'owner'] as const;
-const SHA = '0123456789abcdef0123456789abcdef01234567';
-const secret = { name: '@acme/secret', version: '1.0.0' };
-const EXPIRES_IN_SECONDS = 120;
-
-interface Prepared {
-  readonly app: RegistryApp;
-  readonly s3: S3Server;
-  readonly oci: OciApi;
-  readonly npm: NpmApi;
-  readonly pantry: PantryApi;
-  readonly image: PushedImage;
-  readonly ann: Credentials;
-  /** Owns nothing. */
-  readonly bob: Credentials;
-}
-
-interface How {
-  readonly redirects?: 'off';
-  readonly signedUrl?: NonNullable<BlobStore['signedUrl']>;
-}
-
-/** Private packages of ann, whose bytes are in a bucket as well; the store is another host to clients than the registry. */
-async function prepare(t: TestContext, { redirects, signedUrl }: How = {}): Promise<Prepared> {
-  const s3 = await openS3Server(t);
-  const bucket = new Bucket({
-    ...s3.address('blobs'),
-    endpoint: s3.endpoint.replace('127.0.0.1', 'localhost'),
-  });
-  t.after(() => bucket.close());
-  const app = await openRegistryApp(t, ({ blobs }) => ({
-    redirects: redirects ?? { expiresInSeconds: EXPIRES_IN_SECONDS },
-    blobs: {
-      stage: (source, limits) => blobs.stage(source, limits),
-      has: (digest) => blobs.has(digest),
-      sizeOf: (digest) => blobs.sizeOf(digest),
-      read: (digest) => blobs.read(digest),
-      open: (digest, range) => blobs.open(digest, range),
-      lend: (digest, range) => blobs.lend(digest, range),
-      signedUrl:
-        signedUrl ??
-        (async (digest, seconds, headers) => {
-          const bytes = await blobs.read(digest);
-          await bucket.put(digest, bytes, { contentType: 'application/octet-stream', digest });
-          return bucket.signedUrl(digest, seconds, headers);
-        }),
-    },
-  }));
-  const [oci, npm, pantry] = [ociApi(app), npmApi(app), pantryApi(app)];
-  const ann = ['ann', await app.tokenOf('ann', scopes)] as const;
-  const bob = ['bob', await app.tokenOf('bob', scopes)] as const;
-  const image = await oci.pushImage('ann/secret', '1', ann, 'classified-words');
-  assert.equal((await npm.publish(secret, ann[1], { access: 'restricted' })).status, 201);
-  const committed = await pantry.publishCommit(SHA, [secret], ann[1]);
-  assert.equal(committed.status, 201, committed.text);
-  return { app, s3, oci, npm, pantry, image, ann, bob };
-}
+import { basic, type Credentials } from '../support/oci-api.ts';
+import {
+  EXPIRES_IN_SECONDS,
+  openRedirecting,
+  secret,
+  SHA,
+  type Redirecting,
+} from '../support/redirecting-registry.ts';
 
 interface Private {
   readonly what: string;
@@ -79,7 +23,7 @@ interface Private {
   readonly bytes: Buffer;
 }
 
-function privateBlobs({ image }: Prepared): readonly Private[] {
+function privateBlobs({ image }: Redirecting): readonly Private[] {
   const token = ([, one]: Credentials): Record<string, string> => bearer(one);
   const gzip = { auth: token, type: 'application/gzip', bytes: packNpm(secret) };
   return [
@@ -124,7 +68,7 @@ async function follow(answer: Answer, headers: Record<string, string> = {}): Pro
 }
 
 test('who may read a private blob is sent to the store, which gives it as what it is', async (t) => {
-  const prepared = await prepare(t);
+  const prepared = await openRedirecting(t);
   const { app, ann } = prepared;
   for (const { what, path, auth, type, disposition, bytes } of privateBlobs(prepared)) {
     const answer = await send(app.url, path, { headers: auth(ann) });
@@ -150,7 +94,7 @@ test('who may read a private blob is sent to the store, which gives it as what i
 });
 
 test('a part is fetched from the store, and what there is no part of is for the store to say', async (t) => {
-  const prepared = await prepare(t);
+  const prepared = await openRedirecting(t);
   const { app, ann } = prepared;
   for (const { what, path, auth, bytes } of privateBlobs(prepared))
     for (const [range, status, part] of [
@@ -167,7 +111,7 @@ test('a part is fetched from the store, and what there is no part of is for the 
 });
 
 test('a HEAD is answered here, in full', async (t) => {
-  const prepared = await prepare(t);
+  const prepared = await openRedirecting(t);
   const { app, ann, s3 } = prepared;
   for (const { what, path, auth, bytes } of privateBlobs(prepared)) {
     const { status, headers } = await send(app.url, path, { method: 'HEAD', headers: auth(ann) });
@@ -179,7 +123,7 @@ test('a HEAD is answered here, in full', async (t) => {
 
 test('who may not read it is refused as before, and nothing is signed', async (t) => {
   let signed = 0;
-  const prepared = await prepare(t, {
+  const prepared = await openRedirecting(t, {
     async signedUrl() {
       signed += 1;
       return 'http://localhost/';
@@ -199,7 +143,7 @@ test('who may not read it is refused as before, and nothing is signed', async (t
 });
 
 test('manifests, documents and what is public stay here', async (t) => {
-  const prepared = await prepare(t);
+  const prepared = await openRedirecting(t);
   const { app, ann, oci, npm, pantry, image, s3 } = prepared;
   const open = await oci.pushImage('ann/open', '1', ann, 'for all');
   const json = { visibility: 'public' };
@@ -231,7 +175,7 @@ test('manifests, documents and what is public stay here', async (t) => {
 });
 
 test('where it is off, or the store signs nothing, the bytes come from here', async (t) => {
-  const prepared = await prepare(t, {
+  const prepared = await openRedirecting(t, {
     redirects: 'off',
     signedUrl: async () => assert.fail('not asked for'),
   });
@@ -242,8 +186,23 @@ test('where it is off, or the store signs nothing, the bytes come from here', as
   }
 });
 
+test('a client that would take its token along to the store has the bytes from here', async (t) => {
+  const prepared = await openRedirecting(t);
+  for (const { what, path, auth, bytes } of privateBlobs(prepared))
+    for (const [agent, isSent] of [
+      ['yarn/1.22.22 npm/? node/v20.20.2 linux x64', what === 'a layer'],
+      ['yarn/4.18.1 npm/? node/v20.20.2 linux x64', true],
+      ['npm/11.21.2 node/v24.21.0 linux x64 workspaces/false', true],
+    ] as const) {
+      const headers = { ...auth(prepared.ann), 'user-agent': agent };
+      const answer = await send(prepared.app.url, path, { headers });
+      assert.equal(answer.status, isSent ? 307 : 200, `${what} ${agent}`);
+      if (!isSent) assert.deepEqual(answer.body, bytes);
+    }
+});
+
 test('a signed URL stands in no log, whatever becomes of the request', async (t) => {
-  const prepared = await prepare(t);
+  const prepared = await openRedirecting(t);
   const { app, ann, s3 } = prepared;
   const urls: string[] = [];
   for (const { path, auth } of privateBlobs(prepared)) {
@@ -263,7 +222,7 @@ test('a signed URL stands in no log, whatever becomes of the request', async (t)
 
 test('a store that cannot sign is 503, and tells nobody why but the operator', async (t) => {
   const cause = new Error('no credentials in /root/.secret');
-  const prepared = await prepare(t, {
+  const prepared = await openRedirecting(t, {
     async signedUrl() {
       throw cause;
     },
