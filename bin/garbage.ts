@@ -19,8 +19,7 @@ import type { RegistryState } from '../core/state.ts';
 import type { Writer } from '../core/writer.ts';
 import { blobsOfEvent } from '../ecosystems/index.ts';
 import type { Publisher } from '../generator/publisher.ts';
-import type { BlobDirectory } from '../stores/blob-directory.ts';
-import { BlobRemover } from '../stores/blob-folders.ts';
+import type { ShelvedBlobs } from '../stores/blob-shelf.ts';
 import { readUnneeded, UnneededWriter } from '../stores/unneeded-blobs.ts';
 import { findUnneeded, noteHeld, noteNamed } from './needed-blobs.ts';
 import { takingTurns } from './turns.ts';
@@ -31,7 +30,7 @@ export interface GarbageDeps {
   readonly writer: Writer;
   readonly publisher: Publisher;
   readonly site: Pick<SiteTarget, 'hold'>;
-  readonly blobs: BlobDirectory;
+  readonly blobs: ShelvedBlobs;
   readonly uploads: UploadStore;
   readonly clock: Clock;
   /** Where it is kept since when blobs have been needed by nobody. */
@@ -80,7 +79,7 @@ export class GarbageCollector {
     const { blobs, uploads, clock } = this.#deps;
     const now = clock.now();
     // Before anything is looked at. Whatever is brought or held from here on is needed, this time.
-    const watch = blobs.watch();
+    const watch = blobs.shelf.watch();
     try {
       const expired = await uploads.expire({ beforeMs: endOfPushes(now, wish) });
       const needed = new DigestSet();
@@ -156,7 +155,7 @@ export class GarbageCollector {
     const { log, blobs, notes } = this.#deps;
     const removed = new Sum();
     let seen = length;
-    const remover = await BlobRemover.open(blobs);
+    const remover = await blobs.openRemover();
     try {
       for await (const batch of batchesOf(readUnneeded(notes), (blob) => isDue(blob, now, wish))) {
         while (seen < log.length) {

@@ -12,7 +12,6 @@ import {
   type RegistryEvent,
 } from '../core/event.ts';
 import { LogDamage } from '../core/errors.ts';
-import type { Digest } from '../core/digest.ts';
 import type {
   Clock,
   Counters,
@@ -34,18 +33,18 @@ import { Publisher } from '../generator/publisher.ts';
 import type { Settings } from '../schema/types.ts';
 import { asSettings } from '../schema/validate.ts';
 import { AccessKeyDirectory } from '../stores/access-key-directory.ts';
-import { BlobDirectory } from '../stores/blob-directory.ts';
+import type { ShelvedBlobs } from '../stores/blob-shelf.ts';
 import { CounterFile } from '../stores/counter-file.ts';
 import { openLogReader, openLogWriter } from '../stores/git-log.ts';
 import { KeyDirectory } from '../stores/key-directory.ts';
 import { clearLeftovers } from '../stores/leftovers.ts';
 import { SealedLog } from '../stores/sealed-log.ts';
-import type { BlobPlace } from '../stores/bucket-site.ts';
 import { TokenUseFile } from '../stores/token-use.ts';
 import { UNFINISHED } from '../stores/unneeded-blobs.ts';
 import { UploadDirectory } from '../stores/upload-directory.ts';
 import { GarbageCollector } from './garbage.ts';
 import { layout } from './layout.ts';
+import { openBlobs, readBlobs } from './open-blobs.ts';
 import { openSite, openSiteReader, SCRATCH, sitePlace, type SiteOptions } from './open-site.ts';
 import { readStorage, storageIn, withConnection, type Storage } from './storage.ts';
 
@@ -67,7 +66,7 @@ export interface Registry {
   readonly keys: KeyDirectory;
   /** Keys of access tokens, which no event names. */
   readonly accessKeys: AccessKeyDirectory;
-  readonly blobs: BlobDirectory;
+  readonly blobs: ShelvedBlobs;
   readonly uploads: UploadStore;
   readonly site: SiteTarget;
   /** The same, for whoever answers requests. */
@@ -121,7 +120,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
     });
     const journal = new PrivateJournal({ log: privateLog, clock, ids });
     const log = new SealedLog(publicLog, journal);
-    const blobs = new BlobDirectory(paths.blobs);
+    const blobs = await openBlobs(dataDirectory, storage);
     await blobs.clearIncoming();
     await clearLeftovers(dataDirectory, UNFINISHED);
     const uploads = new UploadDirectory({ root: paths.uploads, blobs, clock, ids });
@@ -132,7 +131,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       dataDirectory,
       storage,
       place: sitePlace(dataDirectory, storage),
-      placeOf: (digest) => placeIn(blobs, digest),
+      blobs,
       isOutsideLog: (path) => isOutsideLog(path, allSurfaces, state.settings),
     });
     const counted = new CounterFile({ directory: paths.counters, clock, onTrouble: onCounterTrouble });
@@ -186,7 +185,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       blobs,
       uploads,
       site,
-      siteReader: await openSiteReader(sitePlace(dataDirectory, storage)),
+      siteReader: await openSiteReader(sitePlace(dataDirectory, storage), storage),
       generator,
       writer,
       publisher,
@@ -207,11 +206,6 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
   }
 }
 
-function placeIn(blobs: BlobDirectory, digest: Digest): BlobPlace | undefined {
-  const size = blobs.sizeOf(digest);
-  return size === undefined ? undefined : { path: blobs.pathOf(digest), size };
-}
-
 /** Whether a name is that of a private package: no file of counts may be about it. */
 export function isHidden(state: RegistryState, name: string): boolean {
   return state.privateReaders('npm', name) !== undefined;
@@ -220,7 +214,7 @@ export function isHidden(state: RegistryState, name: string): boolean {
 export interface ReadOnlyRegistry {
   readonly log: RegistryLog;
   readonly state: RegistryState;
-  readonly blobs: BlobDirectory;
+  readonly blobs: ShelvedBlobs;
   readonly storage: Storage;
   /** Keeps a site at `place`, a directory or a bucket, what the log says; without `place`, the registry's own. */
   generatorFor(
@@ -255,7 +249,7 @@ export async function readRegistry(
     const journal = privateLog && new PrivateJournal({ log: privateLog, clock: systemClock, ids: randomIds });
     const log = new SealedLog(publicLog, journal);
     const state = new RegistryState(log, rulesOf);
-    const blobs = new BlobDirectory(paths.blobs);
+    const blobs = await readBlobs(dataDirectory, storage);
     return {
       log,
       state,
@@ -266,7 +260,7 @@ export async function readRegistry(
           dataDirectory,
           storage,
           place,
-          placeOf: (digest) => placeIn(blobs, digest),
+          blobs,
           isOutsideLog: (path) => isOutsideLog(path, allSurfaces, state.settings),
           onProgress,
         });

@@ -17,7 +17,7 @@ import { SpooledSite, type SpooledFile } from './spooled-site.ts';
 
 interface BuildOptions {
   readonly bucket: Bucket;
-  readonly placeOf: (digest: Digest) => BlobPlace | undefined;
+  readonly placeOf: (digest: Digest) => BlobPlace;
   readonly isOutsideLog: (path: string) => boolean;
   readonly onProgress: (progress: BuildProgress) => void;
   /** An empty one; it is gone in the end. */
@@ -130,9 +130,8 @@ async function send({ file, etag }: Wish, site: SpooledSite, options: BuildOptio
         ? bucket.putFile(path, from.file, size, write)
         : bucket.put(path, site.bytesOf(file), write);
     const place = placeOf(digest);
-    if (!place) throw new Error(`blob ${digest} is missing`);
     if ('path' in place) return bucket.putFile(path, place.path, size, write);
-    return bucket.copy(place.bucket, place.key, place.size, path, write);
+    return bucket.copy(place.bucket, place.key, size, path, write);
   });
 }
 

@@ -17,9 +17,7 @@ import { recordNames } from './site-files.ts';
 import { writeStream } from './spooled-site.ts';
 
 /** Where the bytes of a blob are. */
-export type BlobPlace =
-  | { readonly path: string; readonly size: number }
-  | { readonly bucket: Bucket; readonly key: string; readonly size: number };
+export type BlobPlace = { readonly path: string } | { readonly bucket: Bucket; readonly key: string };
 
 /** How far a rebuild is. */
 export interface BuildProgress {
@@ -30,7 +28,7 @@ export interface BuildProgress {
 
 export interface BucketSiteOptions {
   readonly bucket: Bucket;
-  readonly placeOf: (digest: Digest) => BlobPlace | undefined;
+  readonly placeOf: (digest: Digest) => BlobPlace;
   /** A local directory for what is too long for memory; made when it is needed. */
   readonly scratch: string;
   /** Whether a path is no function of the log, and so not for a rebuild to remove; none unless told. */
@@ -105,7 +103,7 @@ export class BucketSite implements SiteTarget {
 
   async #putOne(file: SiteFile): Promise<void> {
     const { path, body } = file;
-    if ('blob' in body) return this.#putBlob(file, body.blob);
+    if ('blob' in body) return this.#putBlob(file, body.blob, body.size);
     if ('bytes' in body) {
       const { bytes } = body;
       return this.#replace(file, digestOf(bytes), (options) => this.bucket.put(path, bytes, options));
@@ -121,17 +119,14 @@ export class BucketSite implements SiteTarget {
   }
 
   /** What is there already is copied again: that costs what a look at it would. */
-  async #putBlob(file: SiteFile, blob: Digest): Promise<void> {
+  async #putBlob(file: SiteFile, blob: Digest, size: number): Promise<void> {
     const { path } = file;
     const place = this.#options.placeOf(blob);
-    if (!place) throw new Error(`blob ${blob} is missing`);
     if ('path' in place)
-      return this.#replace(file, blob, (options) =>
-        this.bucket.putFile(path, place.path, place.size, options),
-      );
+      return this.#replace(file, blob, (options) => this.bucket.putFile(path, place.path, size, options));
     if (this.#known.get(path)?.digest === blob) return;
     const etag = await this.#write((signal) =>
-      this.bucket.copy(place.bucket, place.key, place.size, path, { ...writeOptions(file, blob), signal }),
+      this.bucket.copy(place.bucket, place.key, size, path, { ...writeOptions(file, blob), signal }),
     );
     this.#remember(path, { etag, digest: blob });
   }

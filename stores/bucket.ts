@@ -6,13 +6,16 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import {
+  AbortMultipartUploadCommand,
   CopyObjectCommand,
   DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
   paginateListObjectsV2,
   PutObjectCommand,
+  type MultipartUpload,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
@@ -228,16 +231,41 @@ export class Bucket {
     );
   }
 
-  /** Many at once, in no order. */
-  async removeAll(keys: readonly string[]): Promise<void> {
+  /** Many at once, in no order. @returns how often a request was made at most: of more than one, the first may be done later. */
+  async removeAll(keys: readonly string[]): Promise<{ readonly attempts: number }> {
+    let attempts = 1;
     for (let start = 0; start < keys.length; start += REMOVED_AT_ONCE) {
       const Objects = keys.slice(start, start + REMOVED_AT_ONCE).map((key) => ({ Key: this.#prefix + key }));
-      const { Errors = [] } = await this.#client.send(
+      const { Errors = [], $metadata } = await this.#client.send(
         new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects, Quiet: true } }),
       );
       const [first] = Errors.filter(({ Code }) => Code !== 'NoSuchKey');
       if (first)
         throw new Error(`${this.name}: ${first.Key} was not removed: ${first.Code} ${first.Message}`);
+      attempts = Math.max(attempts, $metadata.attempts ?? 1);
+    }
+    return { attempts };
+  }
+
+  /**
+   * Ends uploads in parts that were begun before that and are not whole: nobody sees them, and they are paid for. At most 1,000
+   * of them; nothing where the store knows no such list.
+   */
+  async abortUploads(beforeMs: number): Promise<void> {
+    for (const { Key, UploadId, Initiated } of await this.#uploadsInParts()) {
+      if (Key === undefined || !Initiated || Initiated.getTime() >= beforeMs) continue;
+      const request = new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId });
+      await absentAs(undefined, () => this.#client.send(request));
+    }
+  }
+
+  async #uploadsInParts(): Promise<readonly MultipartUpload[]> {
+    try {
+      const request = new ListMultipartUploadsCommand({ Bucket: this.#bucket, Prefix: this.#prefix });
+      return (await this.#client.send(request)).Uploads ?? [];
+    } catch (error) {
+      if (statusOf(error) === 501) return [];
+      throw error;
     }
   }
 

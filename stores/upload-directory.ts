@@ -1,5 +1,5 @@
 /**
- * Uploads in a directory, on the same disk as the blobs: `open/<id>`, the bytes so far, and `open/<id>.json`, what they
+ * Uploads in a directory, on the same disk as the shelf of the blobs: `open/<id>`, the bytes so far, and `open/<id>.json`, what they
  * are for. One is nothing without the other. What is held lies beside them, in `held/`.
  */
 import { createHash, type Hash } from 'node:crypto';
@@ -29,7 +29,7 @@ import type {
   UploadLimits,
   UploadStore,
 } from '../core/ports.ts';
-import type { BlobDirectory } from './blob-directory.ts';
+import type { ShelvedBlobs } from './blob-shelf.ts';
 import { hashOfFile, pour } from './byte-streams.ts';
 import {
   DurableDirectories,
@@ -58,15 +58,22 @@ interface UploadRecord {
 
 export interface UploadDirectoryOptions {
   readonly root: string;
-  readonly blobs: BlobDirectory;
+  readonly blobs: ShelvedBlobs;
   readonly clock: Clock;
   readonly ids: Ids;
+}
+
+interface Ending {
+  /** Throws when it has been cancelled meanwhile. */
+  readonly requireWanted?: () => void;
+  /** Takes its file away, which is the blob's now. */
+  readonly remove: () => void;
 }
 
 export class UploadDirectory implements UploadStore {
   readonly #root: string;
   readonly #open: string;
-  readonly #blobs: BlobDirectory;
+  readonly #blobs: ShelvedBlobs;
   readonly #clock: Clock;
   readonly #ids: Ids;
   readonly #directories: DurableDirectories;
@@ -83,7 +90,7 @@ export class UploadDirectory implements UploadStore {
     this.#clock = clock;
     this.#ids = ids;
     this.#directories = new DurableDirectories(root);
-    this.#marks = new HeldMarks(join(root, 'held'), blobs, clock);
+    this.#marks = new HeldMarks(join(root, 'held'), blobs.shelf, clock);
   }
 
   /**
@@ -175,9 +182,10 @@ export class UploadDirectory implements UploadStore {
         await syncPath(this.#open);
         throw refused.mismatch(digest, found);
       }
-      await this.#marks.prepare(upload.place, digest);
-      this.#require(id);
-      return this.#keep(path, upload.place, digest, () => this.#forget(id));
+      return this.#keep(path, upload.place, digest, {
+        requireWanted: () => void this.#require(id),
+        remove: () => this.#forget(id),
+      });
     });
   }
 
@@ -195,8 +203,7 @@ export class UploadDirectory implements UploadStore {
     try {
       const found = await receiveFile(path, source, digest, limits);
       if (found !== digest) throw refused.mismatch(digest, found);
-      await this.#marks.prepare(place, digest);
-      return await this.#keep(path, place, digest, remove);
+      return await this.#keep(path, place, digest, { remove });
     } catch (error) {
       remove();
       throw error;
@@ -211,9 +218,10 @@ export class UploadDirectory implements UploadStore {
 
   async hold(place: string, digest: Digest): Promise<HeldBlob> {
     // What is not there leaves no trace.
-    this.#blobs.renew(digest);
+    const { shelf } = this.#blobs;
+    shelf.renew(digest);
     await this.#marks.prepare(place, digest);
-    return this.#marks.keep(place, digest, () => this.#blobs.renew(digest));
+    return this.#marks.keep(place, digest, () => shelf.renew(digest));
   }
 
   held(place: string, digest: Digest): HeldBlob | undefined {
@@ -334,12 +342,16 @@ export class UploadDirectory implements UploadStore {
    * A whole, synced file becomes a blob that is held. Stopping halfway leaves the upload to be finished again, unless its
    * file is the blob by now: then it is over.
    */
-  #keep(path: string, place: string, digest: Digest, remove: () => void): Promise<HeldBlob> {
-    const bring = (): void => {
-      this.#blobs.adopt(path, digest);
-      remove();
-    };
-    return this.#marks.keep(place, digest, bring, [dirname(path)]);
+  #keep(path: string, place: string, digest: Digest, { requireWanted, remove }: Ending): Promise<HeldBlob> {
+    return this.#blobs.bring(path, digest, async (adopt) => {
+      await this.#marks.prepare(place, digest);
+      requireWanted?.();
+      const become = (): void => {
+        adopt();
+        remove();
+      };
+      return this.#marks.keep(place, digest, become, [dirname(path)]);
+    });
   }
 }
 

@@ -44,7 +44,11 @@ export async function openBucketSite(
   const open = (options: Partial<BucketSiteOptions> = {}): BucketSite =>
     new BucketSite({
       bucket: bucketOf(prefix),
-      placeOf: (digest) => places.get(digest),
+      placeOf(digest) {
+        const place = places.get(digest);
+        if (!place) throw new Error(`blob ${digest} is missing`);
+        return place;
+      },
       scratch: join(directory, 'scratch.'),
       times: shortTimes,
       ...options,
@@ -55,16 +59,15 @@ export async function openBucketSite(
     bucket,
     async keep(text) {
       const digest = digestOf(text);
-      const size = Buffer.byteLength(text);
       if (blobs === 'bucket') {
         const key = digest.replace(':', '/');
         await blobBucket.put(key, Buffer.from(text), { contentType: 'application/octet-stream', digest });
-        places.set(digest, { bucket: blobBucket, key, size });
+        places.set(digest, { bucket: blobBucket, key });
       } else {
         const path = join(directory, 'blobs', digest.replace(':', '-'));
         await mkdir(join(directory, 'blobs'), { recursive: true });
         await writeFile(path, text);
-        places.set(digest, { path, size });
+        places.set(digest, { path });
       }
       return digest;
     },

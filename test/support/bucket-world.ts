@@ -41,13 +41,13 @@ export async function openBucketWorld(
   ];
   const blobBucket = new Bucket(s3.address('blobs'), patience);
   t.after(() => blobBucket.close());
-  const placeOf = (digest: Digest): BlobPlace | undefined => {
+  const placeOf = (digest: Digest): BlobPlace => {
     const bytes = world.blobs.blobs.get(digest);
-    if (!bytes) return undefined;
+    if (!bytes) throw new Error(`blob ${digest} is missing`);
     const etag = etagOf(bytes);
     const stored = { bytes: Buffer.from(bytes), headers: {}, metadata: { digest }, etag, modifiedMs: 0 };
     s3.objects.set(`blobs/${digest}`, stored);
-    return { bucket: blobBucket, key: digest, size: bytes.byteLength };
+    return { bucket: blobBucket, key: digest };
   };
   return {
     world,
