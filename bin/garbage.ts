@@ -54,7 +54,8 @@ export class GarbageCollector {
 
   /**
    * Durable when it returns. Stopping anywhere leaves garbage and no more.
-   * @throws RegistryError `conflict` while it is not certain what is needed, or when it runs already; `shutting-down`
+   * @throws RegistryError `conflict` while it is not certain what is needed, or when it runs already; `shutting-down`;
+   * `storage-failed` where a bucket does not answer: the next run carries on
    */
   async collect(wish: GarbageWish): Promise<GarbageReport> {
     if (this.#isStopping) throw new RegistryError('shutting-down', 'the registry is stopping');
@@ -81,6 +82,8 @@ export class GarbageCollector {
     // Before anything is looked at. Whatever is brought or held from here on is needed, this time.
     const watch = blobs.shelf.watch();
     try {
+      // What is in a bucket and nobody here knows of goes by the same rules.
+      const strangersElsewhere = (await blobs.stock?.update()) ?? 0;
       const expired = await uploads.expire({ beforeMs: endOfPushes(now, wish) });
       const needed = new DigestSet();
       await noteHeld(needed, uploads);
@@ -95,7 +98,7 @@ export class GarbageCollector {
       return {
         removed,
         waiting: noted.waiting,
-        strangers: noted.strangers,
+        strangers: noted.strangers + strangersElsewhere,
         needed: needed.size,
         expired: expired.length,
       };
@@ -164,6 +167,7 @@ export class GarbageCollector {
           seen += 1;
         }
         // From the last look at the log to the last blob of the batch nothing is waited for: nobody can come in between.
+        // Where the bytes lie elsewhere, who brings the same ones again waits until these are gone.
         for (const { digest } of batch) {
           if (renewed.has(digest) || needed.has(digest)) continue;
           const freed = remover.takeOut(digest);

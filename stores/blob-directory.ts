@@ -4,7 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { splitDigest, type Digest } from '../core/digest.ts';
 import type { ByteRange, StagedBlob, StageLimits } from '../core/ports.ts';
 import { DirectoryRemover } from './blob-folders.ts';
-import { BlobShelf, missingBlob, type BlobRemover, type ShelvedBlobs } from './blob-shelf.ts';
+import { BlobShelf, missingBlob, type BlobRemover, type BlobStock, type ShelvedBlobs } from './blob-shelf.ts';
 import { hashOfFile } from './byte-streams.ts';
 import { isErrno } from './durable-files.ts';
 import { lendFile } from './lent-pieces.ts';
@@ -14,6 +14,8 @@ const READ_BYTES = 256 * 1024;
 
 /** A shelf whose files are the blobs: for hard links, and for serving. */
 export class BlobDirectory extends BlobShelf implements ShelvedBlobs {
+  readonly stock = undefined as BlobStock | undefined;
+
   get shelf(): BlobShelf {
     return this;
   }

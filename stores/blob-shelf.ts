@@ -108,7 +108,7 @@ export interface ShelvedBlobs extends BlobStore {
   isIntact(digest: Digest): Promise<boolean>;
   openRemover(): Promise<BlobRemover>;
   /** Where the bytes lie elsewhere than on the shelf. */
-  readonly stock?: BlobStock;
+  readonly stock: BlobStock | undefined;
 }
 
 /** Removes blobs in two steps, since it may take long to free gigabytes. Stopping in between leaves garbage. */

@@ -47,6 +47,8 @@ export interface ObjectFacts {
   readonly digest: string | undefined;
   /** Its cache policy says that it never changes. */
   readonly isImmutable: boolean;
+  /** 0 where nothing was said. */
+  readonly rank: number;
 }
 
 export interface ListedObject {
@@ -73,6 +75,8 @@ export interface WriteOptions {
   readonly contentDisposition?: string | undefined;
   /** Of the bytes, recorded with the object. */
   readonly digest: string;
+  /** As that of a `SiteFile`; recorded, so that whoever removes it knows what goes before. */
+  readonly rank?: number | undefined;
   readonly condition?: Condition | undefined;
   /** Ends it where it stands: nobody knows then whether it was done. */
   readonly signal?: AbortSignal | undefined;
@@ -343,13 +347,14 @@ function headersOf({
   cacheControl,
   contentDisposition,
   digest,
+  rank,
   condition,
 }: WriteOptions): object {
   return {
     ContentType: contentType,
     CacheControl: cacheControl,
     ContentDisposition: contentDisposition,
-    Metadata: { digest },
+    Metadata: { digest, ...(rank ? { rank: String(rank) } : {}) },
     ...(condition === undefined
       ? {}
       : condition === 'absent'
@@ -374,5 +379,6 @@ function factsOf(answer: {
     contentType: answer.ContentType,
     digest: answer.Metadata?.['digest'],
     isImmutable: answer.CacheControl?.includes('immutable') === true,
+    rank: Number(answer.Metadata?.['rank'] ?? 0) || 0,
   };
 }

@@ -76,10 +76,11 @@ async function copyBlob(from: ShelvedBlobs, to: ShelvedBlobs, { digest, size }: 
       await staged.discard();
     }
   } catch (error) {
-    // Missing, or longer than it was.
-    if (error instanceof RegistryError && (error.code === 'not-found' || error.code === 'too-large'))
-      return false;
-    throw error;
+    if (!(error instanceof RegistryError)) throw error;
+    // Where a store does not answer, this throws as well.
+    if (error.code !== 'not-found' && error.code !== 'too-large' && (await from.isIntact(digest)))
+      throw error;
+    return false;
   }
 }
 

@@ -342,16 +342,27 @@ export class UploadDirectory implements UploadStore {
    * A whole, synced file becomes a blob that is held. Stopping halfway leaves the upload to be finished again, unless its
    * file is the blob by now: then it is over.
    */
-  #keep(path: string, place: string, digest: Digest, { requireWanted, remove }: Ending): Promise<HeldBlob> {
-    return this.#blobs.bring(path, digest, async (adopt) => {
-      await this.#marks.prepare(place, digest);
-      requireWanted?.();
-      const become = (): void => {
-        adopt();
-        remove();
-      };
-      return this.#marks.keep(place, digest, become, [dirname(path)]);
-    });
+  async #keep(
+    path: string,
+    place: string,
+    digest: Digest,
+    { requireWanted, remove }: Ending,
+  ): Promise<HeldBlob> {
+    const become = (adopt: () => void) => (): void => {
+      adopt();
+      remove();
+    };
+    try {
+      return await this.#blobs.bring(path, digest, async (adopt) => {
+        await this.#marks.prepare(place, digest);
+        requireWanted?.();
+        return this.#marks.keep(place, digest, become(adopt), [dirname(path)]);
+      });
+    } catch (error) {
+      // Its file went while its bytes were about to be sent.
+      if (isErrno(error, 'ENOENT')) requireWanted?.();
+      throw error;
+    }
   }
 }
 
