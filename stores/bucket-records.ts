@@ -19,7 +19,7 @@ export interface ClaimTimes {
   readonly pollMs: number;
 }
 
-const DEFAULT_TIMES: ClaimTimes = { leaseMs: 120_000, pollMs: 500 };
+const DEFAULT_TIMES: ClaimTimes = { leaseMs: 180_000, pollMs: 500 };
 /** Renewed so many times before it is over, and given up as long before. */
 const BEATS = 4;
 
