@@ -37,6 +37,14 @@ export interface SiteFile {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** More than any rank that a route has. */
+const ROOT_RANK = 1_000;
+
+/** Roots name packages: they come after all others, and go before them. */
+export function asRoot(file: SiteFile): SiteFile {
+  return { ...file, rank: ROOT_RANK + (file.rank ?? 0) };
+}
+
 /** In the order in which they may appear; those that may appear together, together. */
 export function byRank(files: readonly SiteFile[]): readonly (readonly SiteFile[])[] {
   const ranks = new Map<number, SiteFile[]>();

@@ -8,7 +8,7 @@ import { subjectOf, type RegistryEvent } from '../core/event.ts';
 import type { Package } from '../core/package.ts';
 import { RecentPackages } from '../core/recent-packages.ts';
 import type { BlobStore, Doubt, EventLog, SiteBuild, SiteProgress, SiteTarget } from '../core/ports.ts';
-import type { SiteFile } from '../core/site.ts';
+import { asRoot, type SiteFile } from '../core/site.ts';
 import type { RegistryState } from '../core/state.ts';
 import { siteContext, type Summary, type Surface } from '../ecosystems/ecosystem.ts';
 import { namedBlobsOf } from '../ecosystems/index.ts';
@@ -423,12 +423,8 @@ export class Generator {
       if (found && surface.reads.includes(found.ecosystem)) changed.set(key, summaryOf(found, surface, site));
     }
     await target.put([textFile(path, () => mergeSummaries(target.read(path), changed, seq))]);
-    await target.put([
-      ...surface.filesForRoot(
-        summariesIn(() => target.read(path)),
-        site,
-      ),
-    ]);
+    const summaries = summariesIn(() => target.read(path));
+    await target.put(Array.from(surface.filesForRoot(summaries, site), asRoot));
   }
 
   async #rebuildHeld(): Promise<void> {
@@ -456,7 +452,7 @@ export class Generator {
       await build.addRoot(textFile(path, () => this.#renderAll(mounted, seq, build)));
       await this.#renderKeys(mounted, seq, build);
       const summaries = summariesIn(() => build.read(path));
-      for (const file of surface.filesForRoot(summaries, site)) await build.addRoot(file);
+      for (const file of surface.filesForRoot(summaries, site)) await build.addRoot(asRoot(file));
     }
     await build.finish({
       progress: { registry: state.registry, revision: SITE_REVISION, seq, head, headSeq },

@@ -52,7 +52,7 @@ export function startBucketBuild(options: BuildOptions): SiteBuild {
     },
     async addRoot(file) {
       if ('stream' in file.body) await site.addStream(file, file.body.stream);
-      else site.add(file, true);
+      else site.add(file);
       count();
     },
     read: (path) => site.read(path),
@@ -135,25 +135,27 @@ async function send({ file, etag }: Wish, site: SpooledSite, options: BuildOptio
   });
 }
 
-/** Documents before artifacts. Of what is too much nothing is known but its object. */
+/** Each before what it names. Of what is too much nothing is known but what is recorded with it. */
 async function removeExtra(
   paths: readonly string[],
   { bucket, claimed, onProgress }: BuildOptions,
 ): Promise<void> {
-  const artifacts: string[] = [];
-  let removed = 0;
-  const remove = async (path: string): Promise<void> => {
-    await claimed((signal) => bucket.remove(path, signal));
-    removed += 1;
-    if (removed % PROGRESS_FILES === 0) onProgress({ doing: 'removing', done: removed, of: paths.length });
-  };
+  const stages = new Map<number, string[]>();
   await sideBySide(paths, async (path) => {
     const facts = await bucket.head(path);
-    if (facts?.isImmutable) artifacts.push(path);
-    else await remove(path);
+    if (!facts) return;
+    const stage = stageOf({ cache: facts.isImmutable ? 'artifact' : 'document', rank: facts.rank });
+    const together = stages.get(stage);
+    if (together) together.push(path);
+    else stages.set(stage, [path]);
   });
-  // Of artifacts, those that name others have the later paths: `blobs` of a repository, and its `manifests`.
-  for (const path of artifacts.sort().reverse()) await remove(path);
+  let removed = 0;
+  for (const [, together] of [...stages].sort(([a], [b]) => b - a))
+    await sideBySide(together, async (path) => {
+      await claimed((signal) => bucket.remove(path, signal));
+      removed += 1;
+      if (removed % PROGRESS_FILES === 0) onProgress({ doing: 'removing', done: removed, of: paths.length });
+    });
 }
 
 const BATCH = 512;
@@ -233,10 +235,9 @@ class Wishes {
 }
 
 /** More than any rank. */
-const ABOVE_RANKS = 1_000;
+const ABOVE_RANKS = 10_000;
 
-function stageOf({ cache, rank = 0, isRoot }: SpooledFile): number {
-  if (isRoot) return 2 * ABOVE_RANKS + rank;
+function stageOf({ cache, rank = 0 }: Pick<SpooledFile, 'cache' | 'rank'>): number {
   return cache === 'artifact' ? rank : ABOVE_RANKS + rank;
 }
 

@@ -41,7 +41,7 @@ export class SiteOnPaper implements SiteTarget {
       add: (file) => site.add(file),
       async addRoot(file) {
         if ('stream' in file.body) await site.addStream(file, file.body.stream);
-        else site.add(file, true);
+        else site.add(file);
       },
       read: (path) => site.read(path),
       finish: async () => undefined,

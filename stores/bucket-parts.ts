@@ -33,13 +33,19 @@ export interface LocalFile {
   readonly partBytes?: number | undefined;
 }
 
-/** Memory is bounded. @returns its ETag. @throws unless the file is as long as it was said to be; then nothing is written */
+/** What became of a write. */
+export interface Written {
+  readonly ETag?: string | undefined;
+  readonly $metadata: { readonly attempts?: number | undefined };
+}
+
+/** Memory is bounded. @throws unless the file is as long as it was said to be; then nothing is written */
 export async function sendFile(
   client: S3Client,
   target: Target,
   { path, size, partBytes = PART_BYTES }: LocalFile,
   signal: AbortSignal | undefined,
-): Promise<string | undefined> {
+): Promise<Written> {
   const upload = new Upload({
     client: exceptForGivingUp(client, endingWith(client, signal)),
     params: { ...target, Body: Readable.from(exactly(path, size), { objectMode: false }) },
@@ -49,7 +55,7 @@ export async function sendFile(
   const end = (): void => void upload.abort();
   signal?.addEventListener('abort', end, { once: true });
   try {
-    return (await upload.done()).ETag;
+    return await upload.done();
   } finally {
     signal?.removeEventListener('abort', end);
   }
@@ -80,13 +86,12 @@ export interface CopySource {
   readonly partBytes: number;
 }
 
-/** @returns its ETag. */
 export async function copyInParts(
   client: S3Client,
   target: Target,
   { source: CopySource, size, partBytes: wanted }: CopySource,
   signal: AbortSignal | undefined,
-): Promise<string | undefined> {
+): Promise<Written> {
   const { Bucket, Key } = target;
   const ending = endingWith(client, signal);
   const { UploadId } = await ending.send(new CreateMultipartUploadCommand(target));
@@ -100,7 +105,7 @@ export async function copyInParts(
       parts.push({ PartNumber, ETag: (await ending.send(part)).CopyPartResult?.ETag });
     }
     const complete = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts: parts } });
-    return (await ending.send(complete)).ETag;
+    return await ending.send(complete);
   } catch (error) {
     // What remains if this fails too costs space, until the store's own rule for uploads that nobody completes removes it.
     await client.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined);

@@ -37,6 +37,10 @@ interface Part {
   isLost: boolean;
 }
 
+type ValueOf = (part: Part) => Stored['value'];
+/** Only who has the record changes. */
+const asItIs: ValueOf = ({ known }) => known?.stored.value ?? null;
+
 export interface BucketRecordsOptions {
   readonly bucket: Bucket;
   readonly times?: ClaimTimes | undefined;
@@ -76,12 +80,12 @@ export class BucketRecords {
     return async () => {
       try {
         // A step that failed: whoever comes next need not wait for us. Should this fail, it has to.
-        if (part.claimedUntil !== undefined)
-          await this.#write(name, part, part.known?.stored.value ?? null, false);
+        if (part.claimedUntil !== undefined) await this.#write(name, part, asItIs, false);
       } catch {
         part.known = undefined;
       } finally {
         this.#stopBeating(part);
+        part.isLost = false;
         free();
       }
     };
@@ -112,7 +116,7 @@ export class BucketRecords {
 
   async #tryToClaim(name: keyof SiteRecords, part: Part): Promise<boolean> {
     try {
-      await this.#write(name, part, part.known?.stored.value ?? null, true);
+      await this.#write(name, part, asItIs, true);
       return true;
     } catch (error) {
       if (!(error instanceof ClaimLost)) throw error;
@@ -140,7 +144,7 @@ export class BucketRecords {
   async claim(name: keyof SiteRecords, value?: SiteRecords[keyof SiteRecords] | null): Promise<void> {
     const part = this.#part(name);
     if (part.claimedUntil !== undefined && value === undefined) return;
-    await this.#write(name, part, value === undefined ? (part.known?.stored.value ?? null) : value, true);
+    await this.#write(name, part, value === undefined ? asItIs : () => value, true);
   }
 
   /** Durable when it returns; without a claim in it, others may go on. @throws ClaimLost */
@@ -153,7 +157,7 @@ export class BucketRecords {
       if (holder?.id !== this.#id && (holder || part.claimedUntil !== undefined))
         throw this.#lose(name, part);
     }
-    await this.#write(name, part, value, 'claim' in value && value.claim !== undefined);
+    await this.#write(name, part, () => value, 'claim' in value && value.claim !== undefined);
   }
 
   /** Before each write to the site. @throws ClaimLost as soon as another may have taken over what this process has claimed */
@@ -174,24 +178,44 @@ export class BucketRecords {
     return new ClaimLost(`another process writes the ${name} of ${this.#bucket.name}`, { cause });
   }
 
-  async #write(
-    name: keyof SiteRecords,
-    part: Part,
-    value: Stored['value'],
-    isClaimed: boolean,
-  ): Promise<void> {
+  /** One write after another: each is made of what the one before has left. */
+  async #inTurn(part: Part, write: () => Promise<void>): Promise<void> {
     const before = part.writing;
     let done = (): void => undefined;
     part.writing = new Promise((resolve) => (done = resolve));
     await before;
     try {
-      if (part.isLost) throw this.#lose(name, part);
-      const stored: Stored = isClaimed
-        ? { value, holder: { id: this.#id, beat: (this.#beat += 1) } }
-        : { value };
-      const etag = part.known?.etag;
-      const startedAt = performance.now();
-      const bytes = Buffer.from(`${JSON.stringify(stored)}\n`);
+      await write();
+    } finally {
+      done();
+    }
+  }
+
+  #write(name: keyof SiteRecords, part: Part, valueOf: ValueOf, isClaimed: boolean): Promise<void> {
+    return this.#inTurn(part, () => this.#swap(name, part, valueOf(part), isClaimed));
+  }
+
+  #renew(name: keyof SiteRecords, part: Part): Promise<void> {
+    return this.#inTurn(part, async () => {
+      // What the claim was for may have been done meanwhile.
+      if (part.claimedUntil !== undefined) await this.#swap(name, part, asItIs(part), true);
+    });
+  }
+
+  async #swap(
+    name: keyof SiteRecords,
+    part: Part,
+    value: Stored['value'],
+    isClaimed: boolean,
+  ): Promise<void> {
+    if (part.isLost) throw this.#lose(name, part);
+    const stored: Stored = isClaimed
+      ? { value, holder: { id: this.#id, beat: (this.#beat += 1) } }
+      : { value };
+    const etag = part.known?.etag;
+    const startedAt = performance.now();
+    const bytes = Buffer.from(`${JSON.stringify(stored)}\n`);
+    try {
       // Stopping before this leaves the record as it was; what another holds is never written over.
       const now = await this.#bucket.put(recordNames[name], bytes, {
         contentType: 'application/json',
@@ -207,8 +231,6 @@ export class BucketRecords {
       // Nobody knows what became of it.
       part.known = undefined;
       throw error;
-    } finally {
-      done();
     }
   }
 
@@ -219,7 +241,7 @@ export class BucketRecords {
     part.timers = [
       setTimeout(() => {
         // Should it fail, the claim runs out.
-        this.#write(name, part, part.known?.stored.value ?? null, true).catch(() => undefined);
+        this.#renew(name, part).catch(() => undefined);
       }, leaseMs / BEATS),
       setTimeout(() => void this.#lose(name, part), part.claimedUntil - performance.now()),
     ];

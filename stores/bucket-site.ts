@@ -243,7 +243,7 @@ export class BucketSite implements SiteTarget {
 }
 
 export function writeOptions(
-  { contentType, cache, headers }: Pick<SiteFile, 'contentType' | 'cache' | 'headers'>,
+  { contentType, cache, headers, rank }: Pick<SiteFile, 'contentType' | 'cache' | 'headers' | 'rank'>,
   digest: Digest,
 ): WriteOptions {
   return {
@@ -251,5 +251,6 @@ export function writeOptions(
     cacheControl: cacheControl[cache],
     contentDisposition: headers?.['content-disposition'],
     digest,
+    rank,
   };
 }

@@ -28,7 +28,7 @@ import {
   type BucketPatience,
 } from './bucket-client.ts';
 import { absentAs, failed, isAbsent, isUploadGone, statusOf } from './bucket-errors.ts';
-import { COPY_PART_BYTES, copyInParts, sendFile } from './bucket-parts.ts';
+import { COPY_PART_BYTES, copyInParts, sendFile, type Written } from './bucket-parts.ts';
 import { piecesOf, rangeHeader } from './bucket-pieces.ts';
 
 export type { BucketAddress, BucketPatience } from './bucket-client.ts';
@@ -50,6 +50,8 @@ export interface ObjectFacts {
   readonly digest: string | undefined;
   /** Its cache policy says that it never changes. */
   readonly isImmutable: boolean;
+  /** 0 where nothing was said. */
+  readonly rank: number;
 }
 
 export interface ListedObject {
@@ -76,6 +78,8 @@ export interface WriteOptions {
   readonly contentDisposition?: string | undefined;
   /** Of the bytes, recorded with the object. */
   readonly digest: string;
+  /** As that of a `SiteFile`; recorded, so that whoever removes it knows what goes before. */
+  readonly rank?: number | undefined;
   readonly condition?: Condition | undefined;
   /** Ends it where it stands: nobody knows then whether it was done. */
   readonly signal?: AbortSignal | undefined;
@@ -181,11 +185,9 @@ export class Bucket {
       ContentLength: bytes.byteLength,
       ContentMD5: createHash('md5').update(bytes).digest('base64'),
     };
-    return this.#write(key, options, bytes.byteLength, async () => {
-      const answer = await endingWith(this.#client, options.signal).send(new PutObjectCommand(request));
-      this.#noteRepeated(answer);
-      return answer.ETag;
-    });
+    return this.#write(key, options, bytes.byteLength, () =>
+      endingWith(this.#client, options.signal).send(new PutObjectCommand(request)),
+    );
   }
 
   /** The same for a file, in parts where it is long: memory is bounded. @throws when it is not as long as `size` says */
@@ -217,9 +219,8 @@ export class Bucket {
         CopySource: from.source,
         MetadataDirective: 'REPLACE',
       });
-      const answer = await endingWith(this.#client, signal).send(command);
-      this.#noteRepeated(answer);
-      return answer.CopyObjectResult?.ETag;
+      const { CopyObjectResult, $metadata } = await endingWith(this.#client, signal).send(command);
+      return { ETag: CopyObjectResult?.ETag, $metadata };
     });
   }
 
@@ -259,7 +260,10 @@ export class Bucket {
     for (const { Key, UploadId, Initiated } of await this.#uploadsInParts()) {
       if (Key === undefined || !Initiated || Initiated.getTime() >= beforeMs) continue;
       const request = new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId });
-      await absentAs(undefined, () => this.#client.send(request));
+      await this.#client.send(request).catch((error: unknown) => {
+        // It has become an object since, or another has ended it.
+        if (!isUploadGone(error)) throw error;
+      });
     }
   }
 
@@ -313,12 +317,10 @@ export class Bucket {
     return getSignedUrl(this.#client, request, { expiresIn: expiresInSeconds });
   }
 
-  #noteRepeated({
-    $metadata: { attempts = 1 },
-  }: {
-    readonly $metadata: { readonly attempts?: number };
-  }): void {
-    this.#repeatedWrites += attempts - 1;
+  /** Of an answer or an error. */
+  #noteRepeated(told: unknown): void {
+    const { $metadata } = told as Partial<Pick<Written, '$metadata'>>;
+    this.#repeatedWrites += ($metadata?.attempts ?? 1) - 1;
   }
 
   #at(key: string): { readonly Bucket: string; readonly Key: string } {
@@ -327,18 +329,20 @@ export class Bucket {
 
   async #write(
     key: string,
-    { digest, condition, signal }: WriteOptions,
+    { digest, condition }: WriteOptions,
     size: number,
-    send: () => Promise<string | undefined>,
+    send: () => Promise<Written>,
   ): Promise<string> {
     for (let conflicts = 0; ; conflicts += 1) {
-      signal?.throwIfAborted();
       try {
-        const etag = await send();
+        const answer = await send();
+        this.#noteRepeated(answer);
+        const { ETag: etag } = answer;
         if (etag === undefined) throw new Error(`${this.name}: the store names no ETag for ${key}`);
         this.#isThere = true;
         return etag;
       } catch (error) {
+        this.#noteRepeated(error);
         const isRefused = condition !== undefined && (statusOf(error) === 412 || isAbsent(error));
         if (isRefused || isUploadGone(error)) {
           // It may be an earlier attempt of ours that the store did and then did not say so.
@@ -363,13 +367,14 @@ function headersOf({
   cacheControl,
   contentDisposition,
   digest,
+  rank,
   condition,
 }: WriteOptions): object {
   return {
     ContentType: contentType,
     CacheControl: cacheControl,
     ContentDisposition: contentDisposition,
-    Metadata: { digest },
+    Metadata: { digest, ...(rank ? { rank: String(rank) } : {}) },
     ...(condition === undefined
       ? {}
       : condition === 'absent'
@@ -394,5 +399,6 @@ function factsOf(answer: {
     contentType: answer.ContentType,
     digest: answer.Metadata?.['digest'],
     isImmutable: answer.CacheControl?.includes('immutable') === true,
+    rank: Number(answer.Metadata?.['rank'] ?? 0) || 0,
   };
 }

@@ -22,8 +22,6 @@ export interface SpooledFile extends Pick<SiteFile, 'path' | 'contentType' | 'ca
   readonly size: number;
   /** Lower-case hex, where the bytes have passed through here: what most stores make ETags of. */
   readonly md5?: string;
-  /** Readers must not see it before all others. */
-  readonly isRoot?: true;
   /** Its bytes are those of a blob; where they lie otherwise. */
   readonly from: 'blob' | { readonly at: number } | { readonly file: string };
 }
@@ -51,11 +49,10 @@ export class SpooledSite {
   }
 
   /** @throws Error when it was added before */
-  add({ body, ...file }: SiteFile, isRoot = false): void {
-    const root = isRoot ? ({ isRoot: true } as const) : {};
+  add({ body, ...file }: SiteFile): void {
     const part = this.#partFor(file.path);
-    if ('blob' in body) part.add({ ...file, ...root, digest: body.blob, size: body.size, from: 'blob' });
-    else if ('bytes' in body) part.addBytes({ ...file, ...root }, body.bytes);
+    if ('blob' in body) part.add({ ...file, digest: body.blob, size: body.size, from: 'blob' });
+    else if ('bytes' in body) part.addBytes(file, body.bytes);
     else throw new TypeError(`${file.path} is a stream: add it as a root`);
   }
 
@@ -63,7 +60,7 @@ export class SpooledSite {
   async addStream({ body: _, ...file }: SiteFile, stream: () => AsyncIterable<string>): Promise<void> {
     const path = join(this.#directory, `stream.${(this.#streams += 1)}`);
     const written = await writeStream(path, stream);
-    this.#partFor(file.path).add({ ...file, ...written, isRoot: true, from: { file: path } });
+    this.#partFor(file.path).add({ ...file, ...written, from: { file: path } });
   }
 
   #partFor(path: string): Part {

@@ -8,6 +8,7 @@ import type { StateView } from '../../core/state.ts';
 import { siteOf } from '../../ecosystems/ecosystem.ts';
 import { rules } from '../../ecosystems/npm/names.ts';
 import { isListed } from '../../ecosystems/npm/files.ts';
+import { fromStore } from '../../ecosystems/npm/from-store.ts';
 import { knownPackage, packageFor } from '../../ecosystems/npm/reads.ts';
 import { answer, attachment } from '../../ecosystems/pantry-answers.ts';
 import { isCountableName, isCountableVersion } from '../../core/count.ts';
@@ -70,7 +71,7 @@ export async function readMissingTarball(call: Call, view: StateView): Promise<H
   const release = of?.releases.get(rules.versionKey(version));
   const blob = release && blobOf(release);
   // Not counted: it is private, and counts are for everybody.
-  if (blob) return tarballAnswer({ ...blob, mayRedirect: true }, `${safeName(name)}-${version}.tgz`);
+  if (blob) return tarballAnswer(fromStore(call, blob), `${safeName(name)}-${version}.tgz`);
   const foreign = of ? undefined : await foreignTarball(call, view, name, version);
   if (foreign) return foreign;
   throw notFound('Package not found');
@@ -107,8 +108,8 @@ function commitTarball(call: Call, of: Package | undefined, asked: string): Http
   const version = found.sha.slice(0, COMMIT_VERSION_LENGTH);
   if (of.visibility === 'public' && call.head.method === 'GET')
     call.counters.count({ category: 'download', name: of.name, version, ours: 'version' });
-  const isPrivate = of.visibility === 'private';
-  return tarballAnswer(isPrivate ? { ...blob, mayRedirect: true } : blob, commitFile(of.name, found.sha));
+  const body = of.visibility === 'private' ? fromStore(call, blob) : blob;
+  return tarballAnswer(body, commitFile(of.name, found.sha));
 }
 
 interface FoundCommit {

@@ -129,6 +129,26 @@ test('a document that is another by now comes with the one question that tells s
   }
 });
 
+test('those who share an answer share what is made of it', async (t) => {
+  const answers: ((file: FoundFile) => void)[] = [];
+  const reader: SiteReader = { find: () => new Promise((resolve) => answers.push(resolve)) };
+  const url = await serving(t, new SiteServer(reader));
+  const first = send(url, '/a');
+  await eventually(async () => assert.equal(answers.length, 1));
+  answers[0]?.(fileOf('one'));
+  await first;
+  const both = [send(url, '/a'), send(url, '/a')];
+  await eventually(async () => assert.equal(answers.length, 3));
+  let reads = 0;
+  const two: FoundFile = { ...fileOf('two'), read: () => ((reads += 1), Buffer.from('two')) };
+  for (const answer of answers.slice(1)) answer(two);
+  assert.deepEqual(
+    (await Promise.all(both)).map(({ text }) => text),
+    ['two', 'two'],
+  );
+  assert.equal(reads, 1);
+});
+
 test('answers that overtake one another leave what the last look finds', async (t) => {
   const answers: ((file: FoundFile | undefined) => void)[] = [];
   const knowns: (FoundFile | undefined)[] = [];

@@ -12,7 +12,7 @@ import { openS3Server } from '../support/s3-server.ts';
 
 bucketContract('a bucket in memory', openS3Server);
 
-const patience: BucketPatience = { attempts: 4, idleMs: 500, partBytes: 5 * MIB };
+const patience: BucketPatience = { attempts: 4, idleMs: 20_000, partBytes: 5 * MIB };
 
 test('however many requests fail at once, each is sent again', async (t) => {
   const server = await openS3Server(t);
@@ -86,7 +86,7 @@ test('a body that is cut off again and again is read to its end, and is never of
 
 test('a write that arrives after its writer has gone on finds that its condition holds no longer', async (t) => {
   const server = await openS3Server(t);
-  const bucket = openAt(t, server.address(), patience);
+  const bucket = openAt(t, server.address(), { ...patience, idleMs: 500 });
   const first = await bucket.put('a', ...written('one'));
   const held = server.faults.holdOnce(requestsOf('PutObject'));
   // The attempt that is held is given up, and the next one is done.
@@ -94,6 +94,50 @@ test('a write that arrives after its writer has gone on finds that its condition
   await bucket.put('a', ...written('three', { condition: { etag: second } }));
   assert.equal(await (await held).finish(), 412);
   assert.equal(await readText(bucket, 'a'), 'three');
+});
+
+test('what had to be sent again is counted, since the store may still do it', async (t) => {
+  const server = await openS3Server(t);
+  const bucket = openAt(t, server.address(), patience);
+  const { path, digest } = await aLargeFile(t, 10);
+  const etag = await bucket.put('a', ...written('one'));
+  const over = written('two', { condition: { etag } });
+  const writes: Record<string, () => Promise<unknown>> = {
+    put: () => bucket.put('b', ...written('two')),
+    'put that was done at first': () => bucket.put('a', ...over),
+    'put that is refused': () => bucket.put('a', ...written('three', { condition: { etag } })),
+    putFile: () => bucket.putFile('c', path, 10, { contentType: 'text/plain', digest }),
+    copy: () => bucket.copy(bucket, 'a', 3, 'd', over[1]),
+    remove: () => bucket.remove('a'),
+  };
+  for (const [name, write] of Object.entries(writes)) {
+    const before = bucket.repeatedWrites;
+    server.faults.failOnce(1, { does: 'reset', persisted: true });
+    await write().catch((error: unknown) => assert.ok(error instanceof ConditionFailed));
+    assert.equal(bucket.repeatedWrites, before + 1, name);
+    await bucket.get('a');
+    assert.equal(bucket.repeatedWrites, before + 1, 'reads are none of them');
+  }
+});
+
+test('uploads in parts that are old and not whole are ended, and one that is gone by then is fine', async (t) => {
+  const server = await openS3Server(t);
+  const bucket = openAt(t, server.address('p'), patience);
+  const size = 5 * MIB + 5;
+  const { path, digest } = await aLargeFile(t, size);
+  const uploads = server.buckets.get(server.bucket)?.uploads;
+  for (const each of [1, 2]) {
+    // Whoever sent it has no answer, and begins another.
+    server.faults.failOnce(requestsOf('CreateMultipartUpload'), { does: 'reset', persisted: true });
+    await bucket.putFile(`large ${each}`, path, size, { contentType: 'text/plain', digest });
+  }
+  assert.equal(uploads?.size, 2);
+  await bucket.abortUploads(Date.now() - 3_600_000);
+  assert.equal(uploads?.size, 2);
+  server.faults.failOnce(requestsOf('AbortMultipartUpload'), { does: 'reset', persisted: true });
+  await bucket.abortUploads(Date.now() + 3_600_000);
+  assert.equal(uploads?.size, 0);
+  assert.deepEqual(await keysOf(bucket), ['large 1', 'large 2']);
 });
 
 test('of a write that somebody else has written over, the truth is that nothing of it is there', async (t) => {

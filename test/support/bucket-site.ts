@@ -1,7 +1,8 @@
 /** A server in this process whose site lies in a bucket. */
 import { readFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { relative } from 'node:path';
 import type { TestContext } from 'node:test';
+import { layout } from '../../bin/layout.ts';
 import type { Registry } from '../../bin/open-registry.ts';
 import { digestOf } from '../../core/digest.ts';
 import { Bucket } from '../../stores/bucket.ts';
@@ -51,8 +52,12 @@ export async function openBucketServer(
     site: bucketReader(bucket),
     async visible(seq) {
       const visibility = await publisher.visible(seq);
-      for (const file of await filesBelow(join(data, 'site')))
-        await putText(bucket, relative(join(data, 'site'), file), await readFile(file));
+      const { site } = layout(data);
+      for (const file of await filesBelow(site)) {
+        // Roots are replaced, and temporary files come and go, at any time.
+        const bytes = await readFile(file).catch(() => undefined);
+        if (bytes) await putText(bucket, relative(site, file), bytes);
+      }
       return visibility;
     },
   });

@@ -44,7 +44,7 @@ export async function openRegistryApp(
   const data = await temporaryDirectory(t);
   const registry = await openRegistry({ dataDirectory: data });
   t.after(() => registry.close());
-  const { state, writer, blobs, uploads, publisher, accounts, keys, counters, log } = registry;
+  const { state, writer, blobs, uploads, siteReader, publisher, accounts, keys, counters, log } = registry;
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -63,7 +63,7 @@ export async function openRegistryApp(
     writer,
     blobs,
     uploads,
-    site: registry.siteReader,
+    site: siteReader,
     auth: authenticator({
       accounts,
       accessTokens,
