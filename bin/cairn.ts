@@ -11,6 +11,7 @@ import type { gc } from './gc.ts';
 import type { listMembers, removeMember, setMember } from './member.ts';
 import { inOurWords, type OciFlags } from './oci-flags.ts';
 import { readOptions, type Flags } from './options.ts';
+import type { MoveFlags } from './move.ts';
 import type { RegenFlags } from './regen.ts';
 import type { changeSettings } from './settings.ts';
 import type { createToken } from './token.ts';
@@ -83,6 +84,21 @@ withData(program.command('regen'))
   .option('--accept-log', 'take the log as it is, also when the site was made of another history')
   .option('--json', 'print one JSON object')
   .action(async (flags: Flags & RegenFlags) => (await import('./regen.ts')).regen(dataOf(flags), flags));
+
+const storage = program
+  .command('storage')
+  .description('where blobs and site are: in directories or in buckets');
+withData(storage.command('show'))
+  .description('say where they are')
+  .option('--json', 'print one JSON object')
+  .action(async (flags: Flags & { json?: boolean }) =>
+    (await import('./move.ts')).showStorage(dataOf(flags), flags),
+  );
+withData(storage.command('move'))
+  .description('copy them elsewhere, and go by that from then on; no server may run meanwhile')
+  .option('--blobs <place>', 's3://BUCKET/PREFIX, or directory')
+  .option('--site <place>', 's3://BUCKET/PREFIX, or directory')
+  .action(async (flags: Flags & MoveFlags) => (await import('./move.ts')).moveStorage(dataOf(flags), flags));
 
 withData(program.command('log'))
   .description('print the history, of one package or namespace when it is named')

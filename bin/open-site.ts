@@ -69,11 +69,11 @@ async function placesOf(blobs: ShelvedBlobs): Promise<(digest: Digest) => BlobPl
 /** For whoever answers requests. */
 export async function openSiteReader(place: string, storage: Storage): Promise<SiteReader> {
   if (!isBucket(place)) return siteReader(place);
-  const [{ Bucket }, { bucketReader }] = await Promise.all([
+  const [{ Bucket }, { bucketReader, READER_PATIENCE }] = await Promise.all([
     import('../stores/bucket.ts'),
     import('../stores/bucket-reader.ts'),
   ]);
-  return bucketReader(new Bucket(addressOf(place, storage)));
+  return bucketReader(new Bucket(addressOf(place, storage), READER_PATIENCE));
 }
 
 /** A record of a site, without opening it. */

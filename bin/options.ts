@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { SaidLimits } from '../api/limits.ts';
+import type { Redirects } from '../api/redirects.ts';
 import { SHORTEST_LIFETIME_SECONDS } from '../core/access-tokens.ts';
 import type { Registration } from '../core/account-book.ts';
 import { EnvironmentTokens } from '../core/environment-tokens.ts';
@@ -47,6 +48,8 @@ export interface Options {
   readonly npmFallback: NpmFallback;
   /** Where blobs and site are to be, and how their store is reached, where somebody says so. */
   readonly storage: Storage;
+  /** For how long clients may read private blobs from the bucket itself, where they are sent there. */
+  readonly redirects: Redirects;
   /** What was said in another server's words and does nothing here. */
   readonly notes: readonly string[];
 }
@@ -97,6 +100,7 @@ interface ConfigFile {
   readonly sigstoreTrustedRoot?: string;
   readonly npmFallback?: string | boolean;
   readonly npmFallbackTarballs?: string;
+  readonly privateRedirects?: number | string;
   readonly storage?: {
     readonly bucket?: string;
     readonly blobs?: string;
@@ -104,6 +108,7 @@ interface ConfigFile {
     readonly endpoint?: string;
     readonly region?: string;
     readonly pathStyle?: boolean;
+    readonly publicEndpoint?: string;
   };
 }
 
@@ -170,6 +175,7 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
       upstream: parseFallback(flags.npmFallback ?? env('CAIRN_NPM_FALLBACK') ?? file.npmFallback ?? true),
       archives: parseArchives(env('CAIRN_NPM_FALLBACK_TARBALLS') ?? file.npmFallbackTarballs ?? 'redirect'),
     },
+    redirects: parseRedirects(env('CAIRN_PRIVATE_REDIRECTS') ?? file.privateRedirects ?? 'off'),
     storage: parseStorage((name) => env(name) ?? inFile(file.storage, name)),
     notes: aliases.notes,
   };
@@ -182,6 +188,7 @@ const storageWords: Readonly<Record<string, keyof NonNullable<ConfigFile['storag
   CAIRN_S3_ENDPOINT: 'endpoint',
   CAIRN_S3_REGION: 'region',
   CAIRN_S3_PATH_STYLE: 'pathStyle',
+  CAIRN_S3_PUBLIC_ENDPOINT: 'publicEndpoint',
 };
 
 function inFile(storage: ConfigFile['storage'], name: string): string | undefined {
@@ -283,6 +290,7 @@ const configFields: { readonly [Field in keyof ConfigFile]-?: (value: unknown) =
   sigstoreTrustedRoot: isText,
   npmFallback: (value) => isText(value) || typeof value === 'boolean',
   npmFallbackTarballs: isText,
+  privateRedirects: (value) => isText(value) || typeof value === 'number',
   storage: isObject,
 };
 
@@ -358,6 +366,17 @@ function parseFallback(said: string | boolean): NpmFallback['upstream'] {
   const word = String(said).toLowerCase();
   if (word === 'false' || word === 'off') return 'off';
   return word === 'true' ? 'machine' : { url: parseUpstreamUrl(String(said), 'the npm fallback') };
+}
+
+const LONGEST_REDIRECT_SECONDS = 3600;
+
+function parseRedirects(said: number | string): Redirects {
+  if (said === 'off') return said;
+  const seconds = /^\d{1,5}$/.test(String(said)) ? Number(said) : 0;
+  if (seconds >= 1 && seconds <= LONGEST_REDIRECT_SECONDS) return { expiresInSeconds: seconds };
+  throw wrong(
+    `CAIRN_PRIVATE_REDIRECTS=${said}: use off, or a number of seconds up to ${LONGEST_REDIRECT_SECONDS}`,
+  );
 }
 
 function parseArchives(text: string): NpmFallback['archives'] {

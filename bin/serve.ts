@@ -11,6 +11,7 @@ import { createApp } from '../api/app.ts';
 import { ADMINISTRATOR, authenticator } from '../api/auth.ts';
 import { createControlServer } from '../api/control.ts';
 import { createMetrics, type Metrics } from '../api/metrics.ts';
+import { isSafeRedirectHost } from '../api/redirects.ts';
 import type { Health } from '../api/own-surface.ts';
 import { buildRouting } from '../api/routing.ts';
 import { AccessTokens } from '../core/access-tokens.ts';
@@ -91,6 +92,7 @@ export async function serve(options: Options, say: (line: string) => void): Prom
       onCounterTrouble: (error) => log.error({ err: error }, 'counts are not kept'),
     });
     await startRegistry(registry, options, server);
+    refuseRedirects(registry.state.settings, options, storage);
     upstream = openUpstream(registry.state, options.npmFallback, say);
     const control = createControlServer(localControl(registry));
     await listenOn(control, socketPath);
@@ -130,6 +132,19 @@ async function storageFor({ dataDirectory, storage: said }: Options): Promise<St
   const isFirst = !existsSync(layout(dataDirectory).log) && !existsSync(storagePath(dataDirectory));
   if (isFirst && (said.blobs ?? said.site) !== undefined) await recordStorage(dataDirectory, said);
   return agreedStorage(readStorage(dataDirectory), said);
+}
+
+/** Clients would take their credentials along to a host below ours, which a store refuses; and would miss one that is not there. */
+function refuseRedirects({ publicUrl }: Settings, { redirects }: Options, storage: Storage): void {
+  if (redirects === 'off') return;
+  if (storage.blobs === undefined)
+    throw new RegistryError('bad-request', 'CAIRN_PRIVATE_REDIRECTS needs blobs in a bucket: CAIRN_BLOBS');
+  const target = storage.publicEndpoint ?? storage.endpoint;
+  if (target !== undefined && !isSafeRedirectHost(publicUrl, target))
+    throw new RegistryError(
+      'bad-request',
+      `CAIRN_PRIVATE_REDIRECTS would send clients from ${publicUrl} to ${target}, and their tokens with them: the store needs a host that is neither that of the registry nor below it; see CAIRN_S3_PUBLIC_ENDPOINT`,
+    );
 }
 
 async function prepareDirectory(path: string): Promise<void> {
@@ -287,6 +302,7 @@ function appFor({
     metrics,
     limits: { limiter, clock: systemClock, said: options.limits },
     trustedProxies: options.trustedProxies,
+    redirects: options.redirects,
     corsOrigins,
     sigstoreRoot,
     maxUploadBytes: options.maxUploadBytes,

@@ -16,6 +16,8 @@ export interface Storage {
   readonly endpoint?: string | undefined;
   readonly region?: string | undefined;
   readonly pathStyle?: boolean | undefined;
+  /** Origin by which clients reach the store, where it is another one. */
+  readonly publicEndpoint?: string | undefined;
 }
 
 const fields = [
@@ -72,8 +74,9 @@ export function agreedStorage(recorded: Storage, said: Storage): Storage {
 
 /** How the store is reached may be said anew at every start. */
 export function withConnection(recorded: Storage, said: Storage): Storage {
-  const { endpoint = recorded.endpoint, region = recorded.region, pathStyle = recorded.pathStyle } = said;
-  return { blobs: recorded.blobs, site: recorded.site, endpoint, region, pathStyle };
+  const { blobs: _, site: __, ...connection } = said;
+  const isSaid = Object.entries(connection).filter(([, value]) => value !== undefined);
+  return { ...recorded, ...Object.fromEntries(isSaid) };
 }
 
 function placeInWords(place: string | undefined): string {
@@ -110,31 +113,42 @@ export function parseStorage(env: (name: string) => string | undefined): Storage
   const storage: Storage = {
     blobs: env('CAIRN_BLOBS') ?? below('blobs'),
     site: env('CAIRN_SITE') ?? below('site'),
-    endpoint: parseEndpoint(env('CAIRN_S3_ENDPOINT')),
+    endpoint: parseEndpoint('CAIRN_S3_ENDPOINT', env('CAIRN_S3_ENDPOINT')),
+    publicEndpoint: parseEndpoint('CAIRN_S3_PUBLIC_ENDPOINT', env('CAIRN_S3_PUBLIC_ENDPOINT')),
     region: env('CAIRN_S3_REGION'),
     pathStyle: parseSwitch('CAIRN_S3_PATH_STYLE', env('CAIRN_S3_PATH_STYLE')),
   };
+  refuseOverlap(storage);
+  if (storage.blobs !== undefined && storage.site === undefined)
+    throw new RegistryError(
+      'bad-request',
+      'CAIRN_BLOBS without CAIRN_SITE: a site in a directory is made of links to the blobs, and needs them there',
+    );
+  return storage;
+}
+
+/** @throws RegistryError `bad-request` */
+export function refuseOverlap(storage: Storage): void {
   const [blobs, site] = [storage.blobs, storage.site].map((place) => place && addressOf(place, storage));
   if (blobs && site && blobs.bucket === site.bucket && overlap(blobs.prefix, site.prefix))
     throw new RegistryError(
       'bad-request',
       `blobs (${storage.blobs}) and site (${storage.site}) overlap: the site is public, and removes what is not its own`,
     );
-  return storage;
 }
 
 function overlap(a: string, b: string): boolean {
   return a === '' || b === '' || `${a}/`.startsWith(`${b}/`) || `${b}/`.startsWith(`${a}/`);
 }
 
-function parseEndpoint(text: string | undefined): string | undefined {
+function parseEndpoint(name: string, text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url && /^https?:$/.test(url.protocol) && url.pathname === '/' && !url.search && !url.username)
     return url.origin;
   throw new RegistryError(
     'bad-request',
-    `CAIRN_S3_ENDPOINT must be an origin such as https://s3.example, without a path`,
+    `${name} must be an origin such as https://s3.example, without a path`,
   );
 }
 

@@ -5,13 +5,16 @@ import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  ListMultipartUploadsCommand,
   UploadPartCopyCommand,
   type CompletedPart,
+  type MultipartUpload,
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { endingWith } from './bucket-client.ts';
+import { isUploadGone, statusOf } from './bucket-errors.ts';
 import { rangeHeader } from './bucket-pieces.ts';
 
 /** From here on an object is sent in parts. */
@@ -109,6 +112,33 @@ export async function copyInParts(
   } catch (error) {
     // What remains if this fails too costs space, until the store's own rule for uploads that nobody completes removes it.
     await client.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Those that were begun before that. One that is gone by then has become an object, or another has ended it. */
+export async function endUploads(
+  client: S3Client,
+  place: { readonly Bucket: string; readonly Prefix: string },
+  beforeMs: number,
+): Promise<void> {
+  for (const { Key, UploadId, Initiated } of await uploadsIn(client, place)) {
+    if (Key === undefined || !Initiated || Initiated.getTime() >= beforeMs) continue;
+    const request = new AbortMultipartUploadCommand({ Bucket: place.Bucket, Key, UploadId });
+    await client.send(request).catch((error: unknown) => {
+      if (!isUploadGone(error)) throw error;
+    });
+  }
+}
+
+async function uploadsIn(
+  client: S3Client,
+  place: { readonly Bucket: string; readonly Prefix: string },
+): Promise<readonly MultipartUpload[]> {
+  try {
+    return (await client.send(new ListMultipartUploadsCommand(place))).Uploads ?? [];
+  } catch (error) {
+    if (statusOf(error) === 501) return [];
     throw error;
   }
 }

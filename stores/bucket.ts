@@ -6,16 +6,13 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import {
-  AbortMultipartUploadCommand,
   CopyObjectCommand,
   DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
-  ListMultipartUploadsCommand,
   paginateListObjectsV2,
   PutObjectCommand,
-  type MultipartUpload,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
@@ -28,7 +25,7 @@ import {
   type BucketPatience,
 } from './bucket-client.ts';
 import { absentAs, failed, isAbsent, isUploadGone, statusOf } from './bucket-errors.ts';
-import { COPY_PART_BYTES, copyInParts, sendFile, type Written } from './bucket-parts.ts';
+import { COPY_PART_BYTES, copyInParts, endUploads, sendFile, type Written } from './bucket-parts.ts';
 import { piecesOf, rangeHeader } from './bucket-pieces.ts';
 
 export type { BucketAddress, BucketPatience } from './bucket-client.ts';
@@ -257,24 +254,7 @@ export class Bucket {
    * of them; nothing where the store knows no such list.
    */
   async abortUploads(beforeMs: number): Promise<void> {
-    for (const { Key, UploadId, Initiated } of await this.#uploadsInParts()) {
-      if (Key === undefined || !Initiated || Initiated.getTime() >= beforeMs) continue;
-      const request = new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId });
-      await this.#client.send(request).catch((error: unknown) => {
-        // It has become an object since, or another has ended it.
-        if (!isUploadGone(error)) throw error;
-      });
-    }
-  }
-
-  async #uploadsInParts(): Promise<readonly MultipartUpload[]> {
-    try {
-      const request = new ListMultipartUploadsCommand({ Bucket: this.#bucket, Prefix: this.#prefix });
-      return (await this.#client.send(request)).Uploads ?? [];
-    } catch (error) {
-      if (statusOf(error) === 501) return [];
-      throw error;
-    }
+    await endUploads(this.#client, { Bucket: this.#bucket, Prefix: this.#prefix }, beforeMs);
   }
 
   /** In ascending order of the bytes of their keys. A request for each thousand: nothing that a publish waits for asks for it. */
