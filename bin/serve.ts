@@ -16,6 +16,7 @@ import type { Health } from '../api/own-surface.ts';
 import { buildRouting } from '../api/routing.ts';
 import { AccessTokens } from '../core/access-tokens.ts';
 import { canonicalJson } from '../core/canonical-json.ts';
+import { digestOf } from '../core/digest.ts';
 import { LogDamage, RegistryError } from '../core/errors.ts';
 import { LogInSessions } from '../core/log-in-sessions.ts';
 import { allScopes } from '../core/permission.ts';
@@ -92,7 +93,7 @@ export async function serve(options: Options, say: (line: string) => void): Prom
       onCounterTrouble: (error) => log.error({ err: error }, 'counts are not kept'),
     });
     await startRegistry(registry, options, server);
-    refuseRedirects(registry.state.settings, options, storage);
+    await refuseRedirects(registry, options);
     upstream = openUpstream(registry.state, options.npmFallback, say);
     const control = createControlServer(localControl(registry));
     await listenOn(control, socketPath);
@@ -135,16 +136,17 @@ async function storageFor({ dataDirectory, storage: said }: Options): Promise<St
 }
 
 /** Clients would take their credentials along to a host below ours, which a store refuses; and would miss one that is not there. */
-function refuseRedirects({ publicUrl }: Settings, { redirects }: Options, storage: Storage): void {
+async function refuseRedirects({ blobs, state }: Registry, { redirects }: Options): Promise<void> {
   if (redirects === 'off') return;
-  if (storage.blobs === undefined)
+  const target = await blobs.signedUrl?.(digestOf(''), redirects.expiresInSeconds);
+  if (target === undefined)
     throw new RegistryError('bad-request', 'CAIRN_PRIVATE_REDIRECTS needs blobs in a bucket: CAIRN_BLOBS');
-  const target = storage.publicEndpoint ?? storage.endpoint;
-  if (target !== undefined && !isSafeRedirectHost(publicUrl, target))
-    throw new RegistryError(
-      'bad-request',
-      `CAIRN_PRIVATE_REDIRECTS would send clients from ${publicUrl} to ${target}, and their tokens with them: the store needs a host that is neither that of the registry nor below it; see CAIRN_S3_PUBLIC_ENDPOINT`,
-    );
+  const { publicUrl } = state.settings;
+  if (isSafeRedirectHost(publicUrl, target)) return;
+  throw new RegistryError(
+    'bad-request',
+    `CAIRN_PRIVATE_REDIRECTS would send clients from ${publicUrl} to ${new URL(target).origin}, and their tokens with them: the store needs a host that is neither that of the registry nor below it; see CAIRN_S3_PUBLIC_ENDPOINT`,
+  );
 }
 
 async function prepareDirectory(path: string): Promise<void> {

@@ -4,6 +4,7 @@
  * time. Others take over what has not changed for that long by their own clock: clocks of two machines are never compared.
  */
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { digestOf } from '../core/digest.ts';
 import { ClaimLost } from '../core/errors.ts';
@@ -18,7 +19,7 @@ export interface ClaimTimes {
   readonly pollMs: number;
 }
 
-const DEFAULT_TIMES: ClaimTimes = { leaseMs: 120_000, pollMs: 500 };
+const DEFAULT_TIMES: ClaimTimes = { leaseMs: 180_000, pollMs: 500 };
 /** Renewed so many times before it is over, and given up as long before. */
 const BEATS = 4;
 
@@ -55,7 +56,7 @@ export class BucketRecords {
   readonly #id = randomBytes(8).toString('hex');
   readonly #parts = new Map<keyof SiteRecords, Part>();
   #beat = 0;
-  #writes = new AbortController();
+  #writes = newController();
 
   constructor({ bucket, times = DEFAULT_TIMES, onForeign }: BucketRecordsOptions) {
     this.#bucket = bucket;
@@ -173,7 +174,7 @@ export class BucketRecords {
     part.known = undefined;
     this.#stopBeating(part);
     this.#writes.abort();
-    this.#writes = new AbortController();
+    this.#writes = newController();
     this.#onForeign();
     return new ClaimLost(`another process writes the ${name} of ${this.#bucket.name}`, { cause });
   }
@@ -273,6 +274,13 @@ export class BucketRecords {
     }
     return part;
   }
+}
+
+/** For many writes at a time, each of which listens. */
+function newController(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }
 
 /** A claim that was there before we came is another's, or ours of before a failure: its writes may be under way still. */

@@ -45,7 +45,11 @@ export function siteTargetContract(kind: string, open: (t: TestContext) => Promi
   test(`${kind}: files are put, replaced and removed`, async (t) => {
     const { target, keep, content } = await open(t);
     const blob = await keep('archive');
-    await target.put([aDocument('a/b/c', 'one'), anArtifactFile('a/d', blob, 7), aStream('all', 'x', '', 'y')]);
+    await target.put([
+      aDocument('a/b/c', 'one'),
+      anArtifactFile('a/d', blob, 7),
+      aStream('all', 'x', '', 'y'),
+    ]);
     assert.deepEqual(await content(), { 'a/b/c': 'one', 'a/d': 'archive', all: 'xy' });
     await target.put([aDocument('a/b/c', 'two'), anArtifactFile('a/d', blob, 7), aStream('all', 'z')]);
     assert.deepEqual(await content(), { 'a/b/c': 'two', 'a/d': 'archive', all: 'z' });

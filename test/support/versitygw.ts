@@ -19,6 +19,8 @@ import { temporaryDirectory } from './temporary-directory.ts';
 export interface Versitygw extends Pick<S3Server, 'endpoint' | 'bucket' | 'environment' | 'close'> {
   address(prefix?: string, bucket?: string): BucketAddress;
   addBucket(name: string): Promise<void>;
+  /** Where each object of a bucket is a file: `<bucket>/<key>`. */
+  readonly folder: string;
   /** Anybody may read what is below, signed or not. Of one bucket only the last that was said counts. */
   publicRead(prefix?: string, bucket?: string): Promise<void>;
 }
@@ -62,6 +64,7 @@ export async function openVersitygw(t: Pick<TestContext, 'after'>): Promise<Vers
   await addBucket(FIRST_BUCKET);
   return {
     endpoint,
+    folder,
     bucket: FIRST_BUCKET,
     environment: s3Credentials,
     address: (prefix = '', bucket = FIRST_BUCKET) => ({
