@@ -21,6 +21,8 @@ export interface Versitygw extends Pick<S3Server, 'endpoint' | 'bucket' | 'envir
   addBucket(name: string): Promise<void>;
   /** Where each object of a bucket is a file: `<bucket>/<key>`. */
   readonly folder: string;
+  /** This process may end while it runs. */
+  unref(): void;
   /** Anybody may read what is below, signed or not. Of one bucket only the last that was said counts. */
   publicRead(prefix?: string, bucket?: string): Promise<void>;
 }
@@ -65,6 +67,9 @@ export async function openVersitygw(t: Pick<TestContext, 'after'>): Promise<Vers
   return {
     endpoint,
     folder,
+    unref() {
+      for (const handle of [child, child.stdout, child.stderr]) (handle as { unref?: () => void }).unref?.();
+    },
     bucket: FIRST_BUCKET,
     environment: s3Credentials,
     address: (prefix = '', bucket = FIRST_BUCKET) => ({
