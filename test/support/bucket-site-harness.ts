@@ -76,7 +76,7 @@ export async function openBucketSite(
 }
 
 /** Every path that a reader could ask for, and what is there. */
-export async function contentOf(bucket: Bucket): Promise<Record<string, string>> {
+async function contentOf(bucket: Bucket): Promise<Record<string, string>> {
   const content: Record<string, string> = {};
   const records: readonly string[] = Object.values(recordNames);
   for await (const { key } of bucket.list()) {
