@@ -7,6 +7,7 @@ import { allEcosystems, ecosystems, namedBlobsOf } from '../ecosystems/index.ts'
 import type { ShelvedBlobs } from '../stores/blob-shelf.ts';
 import { openLogReader } from '../stores/git-log.ts';
 import { KeyDirectory } from '../stores/key-directory.ts';
+import { checkBuckets } from './doctor-buckets.ts';
 import { checkFiles, type Finding } from './doctor-files.ts';
 import { ExitCode } from './exit-codes.ts';
 import { layout } from './layout.ts';
@@ -61,6 +62,7 @@ async function* findings(dataDirectory: string, isDeep: boolean): AsyncGenerator
     yield checkSealed(registry, paths.privateLog);
     yield checkClock(registry);
     yield checkKeys(registry, paths.keys);
+    yield* checkBuckets(registry);
     const lost = new Set<Digest>();
     yield* checkStock(registry, lost);
     yield await checkBlobs(registry, isDeep, lost);

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { rmSync, statSync } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { digestOf, splitDigest, type Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { ByteRange, StagedBlob, StageLimits } from '../core/ports.ts';
@@ -15,7 +15,6 @@ import { asking, bucketFailure } from './bucket-failure.ts';
 import { ensureLedger, holeIn } from './bucket-ledger.ts';
 import { BucketStock } from './bucket-stock.ts';
 import { ConditionFailed, isAbsent, type Bucket } from './bucket.ts';
-import { writeChunk } from './byte-streams.ts';
 import { isErrno } from './durable-files.ts';
 import { ShortBlobs } from './short-blobs.ts';
 import { AtMost } from './side-by-side.ts';
@@ -198,25 +197,6 @@ export class BucketBlobs implements ShelvedBlobs {
   /** A URL that lets anybody read it for so long; what it answers has that type. */
   signedUrl(digest: Digest, expiresInSeconds: number, options: SignedUrlOptions = {}): Promise<string> {
     return this.#signing.signedUrl(blobKey(digest), expiresInSeconds, options);
-  }
-
-  /** A copy in a new file, for whoever needs one: whole and what its digest says, and not synced. */
-  async saveTo(path: string, digest: Digest): Promise<void> {
-    const { algorithm, hex } = splitDigest(digest);
-    const hash = createHash(algorithm);
-    const file = await open(path, 'wx');
-    try {
-      for await (const piece of this.open(digest)) {
-        hash.update(piece);
-        await writeChunk(file.fd, piece);
-      }
-      if (hash.digest('hex') !== hex) throw this.#damaged(digest);
-    } catch (error) {
-      rmSync(path, { force: true });
-      throw error;
-    } finally {
-      await file.close();
-    }
   }
 
   #requireKnown(digest: Digest): void {

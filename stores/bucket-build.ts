@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Digest } from '../core/digest.ts';
 import type { SiteBuild, SiteRecords } from '../core/ports.ts';
+import { PROBE } from './bucket-probe.ts';
 import type { Bucket, ListedObject } from './bucket.ts';
 import { writeOptions, type BlobPlace, type BuildProgress } from './bucket-site.ts';
 import { isErrno } from './durable-files.ts';
@@ -85,7 +86,7 @@ async function bringIn(site: SpooledSite, files: number, options: BuildOptions):
       there.delete(file.path);
       if (!object || !(await isSame(file, object, bucket))) await wishes.add(file, object);
     }
-    for (const path of there.keys()) if (!isRecord(path) && !isOutsideLog(path)) extra.push(path);
+    for (const path of there.keys()) if (!isBeside(path) && !isOutsideLog(path)) extra.push(path);
   }
   await wishes.flush();
   let sent = 0;
@@ -100,8 +101,9 @@ async function bringIn(site: SpooledSite, files: number, options: BuildOptions):
   await removeExtra(extra, options);
 }
 
-/** Records say who may write: they are never part of it. */
-const isRecord = (path: string): boolean => Object.values(recordNames).includes(path);
+/** Records say who may write: they are never part of it. Neither is what a doctor tries a store with. */
+export const isBeside = (path: string): boolean =>
+  Object.values(recordNames).includes(path) || path.startsWith(PROBE);
 
 /** Whether an object is what a file is to be. What the list does not tell is asked for. */
 async function isSame(file: SpooledFile, { etag, size }: Listed, bucket: Bucket): Promise<boolean> {

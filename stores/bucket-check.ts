@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { splitDigest } from '../core/digest.ts';
 import type { SiteBuild, SiteTarget } from '../core/ports.ts';
+import { isBeside } from './bucket-build.ts';
 import type { Bucket, ListedObject } from './bucket.ts';
 import type { TreeDifferences } from './compare-trees.ts';
 import { sideBySide } from './side-by-side.ts';
-import { recordNames } from './site-files.ts';
 import { SpooledSite, type SpooledFile } from './spooled-site.ts';
 
 /** A site that nobody reads: what a generator makes of the whole log, in files of a local directory. */
@@ -98,9 +98,8 @@ export async function compareBucket({
 
 async function listedByPart(site: SpooledSite, bucket: Bucket): Promise<Map<string, ListedObject>[]> {
   const parts = Array.from({ length: site.parts }, () => new Map<string, ListedObject>());
-  const records: readonly string[] = Object.values(recordNames);
   for await (const object of bucket.list())
-    if (!records.includes(object.key)) parts[site.partOf(object.key)]?.set(object.key, object);
+    if (!isBeside(object.key)) parts[site.partOf(object.key)]?.set(object.key, object);
   return parts;
 }
 

@@ -12,7 +12,7 @@ import { listing } from './bucket-failure.ts';
 import { ensureDirectory, nextNumber, sync, syncDirectories, syncPath } from './durable-files.ts';
 
 /** A file that may become one of the shelf: synced. `touchedMs` is when somebody last needed it; now unless told. */
-export async function writeHole(path: string, size: number, touchedMs?: number): Promise<void> {
+async function writeHole(path: string, size: number, touchedMs?: number): Promise<void> {
   const file = openSync(path, 'wx');
   try {
     ftruncateSync(file, size);

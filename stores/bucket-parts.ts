@@ -1,6 +1,4 @@
 /** Long objects go to a store in parts, and are one object only once all are there. What is left of a failure is given up. */
-import { createReadStream } from 'node:fs';
-import { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -12,15 +10,12 @@ import {
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { Upload } from '@aws-sdk/lib-storage';
 import { endingWith } from './bucket-client.ts';
 import { isUploadGone, statusOf } from './bucket-errors.ts';
 import { rangeHeader } from './bucket-pieces.ts';
 
-/** From here on an object is sent in parts. */
-const PART_BYTES = 16 * 1024 * 1024;
-const PARTS_AT_ONCE = 3;
-const MOST_PARTS = 10_000;
+/** Of one object. */
+export const MOST_PARTS = 10_000;
 /** A store says nothing while it copies: more at once would look as if it stood still. */
 export const COPY_PART_BYTES = 256 * 1024 * 1024;
 
@@ -30,56 +25,10 @@ export type Target = Omit<PutObjectCommandInput, 'Body' | 'Bucket' | 'Key'> & {
   readonly Key: string;
 };
 
-export interface LocalFile {
-  readonly path: string;
-  readonly size: number;
-  readonly partBytes?: number | undefined;
-}
-
 /** What became of a write. */
 export interface Written {
   readonly ETag?: string | undefined;
   readonly $metadata: { readonly attempts?: number | undefined };
-}
-
-/** Memory is bounded. @throws unless the file is as long as it was said to be; then nothing is written */
-export async function sendFile(
-  client: S3Client,
-  target: Target,
-  { path, size, partBytes = PART_BYTES }: LocalFile,
-  signal: AbortSignal | undefined,
-): Promise<Written> {
-  const upload = new Upload({
-    client: exceptForGivingUp(client, endingWith(client, signal)),
-    params: { ...target, Body: Readable.from(exactly(path, size), { objectMode: false }) },
-    partSize: Math.max(partBytes, Math.ceil(size / MOST_PARTS)),
-    queueSize: PARTS_AT_ONCE,
-  });
-  const end = (): void => void upload.abort();
-  signal?.addEventListener('abort', end, { once: true });
-  try {
-    return await upload.done();
-  } finally {
-    signal?.removeEventListener('abort', end);
-  }
-}
-
-/** Fails before the last piece is sent: no part of another length is ever completed to an object. */
-async function* exactly(path: string, size: number): AsyncGenerator<Uint8Array> {
-  let sent = 0;
-  for await (const piece of createReadStream(path, { highWaterMark: 1024 * 1024 })) {
-    sent += (piece as Uint8Array).byteLength;
-    if (sent <= size) yield piece as Uint8Array;
-  }
-  if (sent !== size) throw new Error(`${path} has ${sent} bytes, and not ${size}`);
-}
-
-/** What an upload has sent is given up even where its signal ended it. */
-function exceptForGivingUp(client: S3Client, ending: S3Client): S3Client {
-  const upload = Object.create(ending) as Pick<S3Client, 'send'>;
-  upload.send = (command: AbortMultipartUploadCommand) =>
-    (command instanceof AbortMultipartUploadCommand ? client : ending).send(command);
-  return upload as S3Client;
 }
 
 export interface CopySource {

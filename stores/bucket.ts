@@ -25,8 +25,9 @@ import {
   type BucketPatience,
 } from './bucket-client.ts';
 import { absentAs, failed, isAbsent, isUploadGone, statusOf } from './bucket-errors.ts';
-import { COPY_PART_BYTES, copyInParts, endUploads, sendFile, type Written } from './bucket-parts.ts';
+import { COPY_PART_BYTES, copyInParts, endUploads, type Written } from './bucket-parts.ts';
 import { piecesOf, rangeHeader } from './bucket-pieces.ts';
+import { sendFile } from './bucket-send.ts';
 
 export type { BucketAddress, BucketPatience } from './bucket-client.ts';
 export { ConditionFailed, isAbsent } from './bucket-errors.ts';

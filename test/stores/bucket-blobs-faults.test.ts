@@ -156,6 +156,8 @@ class Story {
       if (isKilled) {
         await Promise.race([Promise.all(work), pause(this.#random.below(40))]);
         s3.faults.clear();
+        // Whoever is answered from here on is not there any more.
+        this.#world = undefined;
         world = this.#world = await world.kill();
         this.#mayRepeat = true;
         this.#count('kills');

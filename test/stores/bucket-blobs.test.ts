@@ -288,22 +288,6 @@ test('anybody may read a blob by a signed URL, for a while, as what it is said t
   assert.equal(new URL(await blobs.signedUrl(digest, 60)).host, 'files.example.org');
 });
 
-test('a copy of a blob in a file is whole, or there is none', async (t) => {
-  const world = await open(t);
-  const { s3, directory, blobs } = world;
-  const text = 'w'.repeat(2_000_000);
-  const digest = await commit(world, text);
-  const path = join(directory, 'copy');
-  await blobs.saveTo(path, digest);
-  assert.equal((await stat(path)).size, text.length);
-  await assert.rejects(blobs.saveTo(path, digest), { code: 'EEXIST' });
-  await rm(path);
-  const object = s3.objects.get(keyOf(digest));
-  if (object) s3.objects.set(keyOf(digest), { ...object, bytes: Buffer.alloc(text.length, 'v') });
-  await assert.rejects(blobs.saveTo(path, digest), /has other bytes/);
-  await assert.rejects(stat(path), { code: 'ENOENT' });
-});
-
 test('a shelf that cannot be written to is not the fault of the bucket, and can be mended', async (t) => {
   const world = await open(t);
   const digest = digestOf('hello');

@@ -13,7 +13,7 @@ import { inPieces } from './blob-store-contract.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 /** Tests cannot wait as long as it is right to. */
-export const impatient: BucketPatience = { attempts: 2, idleMs: 300 };
+const impatient: BucketPatience = { attempts: 2, idleMs: 300 };
 
 export interface BucketWorld {
   readonly directory: string;
