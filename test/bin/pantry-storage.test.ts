@@ -21,7 +21,7 @@ async function open(t: TestContext): Promise<Opened> {
 }
 
 test('what is uploaded by key is there until it is deleted, and a second upload takes its place', async (t) => {
-  const { s3, place, storage } = await open(t);
+  const { s3, storage } = await open(t);
   assert.equal(await storage.exists('commits/a b/lib.tgz'), false);
   const url = await storage.upload('commits/a b/lib.tgz', bytes.buffer);
   assert.equal(url, `${s3.endpoint}/cairn/commits/a%20b/lib.tgz`);
