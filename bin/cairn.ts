@@ -69,6 +69,13 @@ withData(program.command('serve'))
   .addOption(new Option('--root <dir>').hideHelp())
   .addOption(new Option('--url <url>').hideHelp())
   .addOption(new Option('--database-url <url>').hideHelp())
+  .addOption(new Option('--s3-bucket <name>').hideHelp())
+  .addOption(new Option('--s3-region <region>').hideHelp())
+  .addOption(new Option('--s3-endpoint <url>').hideHelp())
+  .addOption(new Option('--s3-access-key-id <id>').hideHelp())
+  .addOption(new Option('--s3-secret-access-key <secret>').hideHelp())
+  .addOption(new Option('--s3-path-style').hideHelp())
+  .addOption(new Option('--s3-allow-http').hideHelp())
   .action(async (said: Flags & OciFlags) => {
     const { flags, environment } = inOurWords(said, process.env);
     await (await import('./run-serve.ts')).runServe(readOptions(flags, environment));

@@ -11,11 +11,11 @@ import type { Upstream } from '../core/ports.ts';
 import { LONGEST_LIFETIME_SECONDS } from '../core/rotating-keys.ts';
 import type { Settings } from '../schema/types.ts';
 import { asSettings } from '../schema/validate.ts';
-import type { Aliases } from '../ecosystems/ecosystem.ts';
 import { ecosystems } from '../ecosystems/index.ts';
 import { allSurfaces } from '../surfaces/index.ts';
 import { checkTrustedRoot } from '../ecosystems/sigstore.ts';
 import type { UpstreamLimits } from '../stores/upstream-http.ts';
+import { aliasesIn } from './aliases.ts';
 import { parseLimits, parseProxies, parseRedisUrl } from './limit-options.ts';
 import { parseUpstreamUrl } from './npm-registry.ts';
 import { ownTokens } from './own-tokens.ts';
@@ -194,36 +194,6 @@ const storageWords: Readonly<Record<string, keyof NonNullable<ConfigFile['storag
 function inFile(storage: ConfigFile['storage'], name: string): string | undefined {
   const word = storageWords[name];
   return word && storage?.[word]?.toString();
-}
-
-interface AllAliases {
-  /** @throws RegistryError `bad-request` where the variables of two servers disagree. */
-  said(name: string): string | undefined;
-  standard(name: string): string | undefined;
-  readonly notes: readonly string[];
-  readonly tokens: NonNullable<Aliases['tokens']>;
-}
-
-/** Settings in the words of the servers that ecosystems come from. What is said in both words counts in ours. */
-function aliasesIn(environment: NodeJS.ProcessEnv): AllAliases {
-  const all = allSurfaces.flatMap((surface) => surface.environment?.(environment) ?? []);
-  const valuesIn = (name: string, of: (aliases: Aliases) => Aliases['variables']): readonly string[] => [
-    ...new Set(all.flatMap((aliases) => of(aliases)[name]?.trim() || [])),
-  ];
-  return {
-    said(name) {
-      const values = valuesIn(name, ({ variables }) => variables);
-      // Each of them has a place for its own surface.
-      if (name === 'CAIRN_MOUNTS' || name === 'CAIRN_LIMITS')
-        return values.length > 0 ? values.join(',') : undefined;
-      if (values.length < 2) return values[0];
-      // Not what they are: some are secrets.
-      throw wrong(`variables of several servers disagree about ${name}: say it in that word`);
-    },
-    standard: (name) => valuesIn(name, ({ standards = {} }) => standards)[0],
-    notes: [...new Set(all.flatMap(({ notes }) => notes))],
-    tokens: all.flatMap(({ tokens = [] }) => tokens),
-  };
 }
 
 /** Before anything is made of them. @throws SchemaViolation */

@@ -6,7 +6,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RegistryError } from '../core/errors.ts';
 import { isErrno, nextNumber, replaceFile } from '../stores/durable-files.ts';
-import type { BucketAddress } from '../stores/bucket.ts';
+import type { BucketAddress, Credentials } from '../stores/bucket-client.ts';
+import { aliasesIn } from './aliases.ts';
 
 export interface Storage {
   /** `s3://bucket/prefix`; below the data directory when undefined. */
@@ -18,8 +19,11 @@ export interface Storage {
   readonly pathStyle?: boolean | undefined;
   /** Origin by which clients reach the store, where it is another one. */
   readonly publicEndpoint?: string | undefined;
+  /** Never recorded; those that every program of the SDK finds when undefined. */
+  readonly credentials?: Credentials | undefined;
 }
 
+/** What is recorded, and nothing else: neither credentials nor what may differ from start to start. */
 const fields = [
   'blobs',
   'site',
@@ -48,7 +52,9 @@ export function readStorage(dataDirectory: string): Storage {
 
 /** Durable when it returns: stopping before that leaves what was recorded before. */
 export async function recordStorage(dataDirectory: string, storage: Storage): Promise<void> {
-  const said = Object.fromEntries(Object.entries(storage).filter(([, value]) => value !== undefined));
+  const said = Object.fromEntries(
+    fields.flatMap((field) => (storage[field] === undefined ? [] : [[field, storage[field]]])),
+  );
   const path = storagePath(dataDirectory);
   await replaceFile(
     path,
@@ -88,7 +94,10 @@ export function isBucket(place: string): boolean {
 }
 
 /** @throws RegistryError `bad-request` unless it is `s3://bucket/prefix` */
-export function addressOf(place: string, { endpoint, region, pathStyle }: Storage): BucketAddress {
+export function addressOf(
+  place: string,
+  { endpoint, region, pathStyle, credentials }: Storage,
+): BucketAddress {
   const [, bucket, prefix = ''] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/.exec(place) ?? [];
   const parts = prefix.replace(/\/$/, '').split('/');
   const isPrefix =
@@ -98,12 +107,17 @@ export function addressOf(place: string, { endpoint, region, pathStyle }: Storag
       'bad-request',
       `${place} is no place in a bucket: use s3://BUCKET or s3://BUCKET/PREFIX`,
     );
-  return { bucket, prefix: prefix.replace(/\/$/, ''), endpoint, region, pathStyle };
+  const address = { bucket, prefix: prefix.replace(/\/$/, ''), endpoint, region, pathStyle };
+  return credentials ? { ...address, credentials } : address;
 }
 
-/** What this process's own environment says, for commands that read no other options. @throws RegistryError `bad-request` */
+/**
+ * What this process's own environment says, in our words or those of another server, for commands that read no other options.
+ * @throws RegistryError `bad-request`
+ */
 export function storageIn(environment: NodeJS.ProcessEnv): Storage {
-  return parseStorage((name) => environment[name]?.trim() || undefined);
+  const aliases = aliasesIn(environment);
+  return parseStorage((name) => environment[name]?.trim() || aliases.said(name));
 }
 
 /** How the environment says it. @throws RegistryError `bad-request` */
@@ -117,6 +131,7 @@ export function parseStorage(env: (name: string) => string | undefined): Storage
     publicEndpoint: parseEndpoint('CAIRN_S3_PUBLIC_ENDPOINT', env('CAIRN_S3_PUBLIC_ENDPOINT')),
     region: env('CAIRN_S3_REGION'),
     pathStyle: parseSwitch('CAIRN_S3_PATH_STYLE', env('CAIRN_S3_PATH_STYLE')),
+    credentials: parseCredentials(env('CAIRN_S3_ACCESS_KEY_ID'), env('CAIRN_S3_SECRET_ACCESS_KEY')),
   };
   refuseOverlap(storage);
   if (storage.blobs !== undefined && storage.site === undefined)
@@ -149,6 +164,19 @@ function parseEndpoint(name: string, text: string | undefined): string | undefin
   throw new RegistryError(
     'bad-request',
     `${name} must be an origin such as https://s3.example, without a path`,
+  );
+}
+
+/** What they are stands in no message. */
+function parseCredentials(
+  accessKeyId: string | undefined,
+  secretAccessKey: string | undefined,
+): Credentials | undefined {
+  if (accessKeyId !== undefined && secretAccessKey !== undefined) return { accessKeyId, secretAccessKey };
+  if (accessKeyId === undefined && secretAccessKey === undefined) return undefined;
+  throw new RegistryError(
+    'bad-request',
+    'CAIRN_S3_ACCESS_KEY_ID and CAIRN_S3_SECRET_ACCESS_KEY belong together: say both, or none to use those of the AWS SDK',
   );
 }
 

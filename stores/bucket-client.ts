@@ -1,7 +1,13 @@
 /** How requests to an object store are sent: how long they may stand still, and which are sent again. */
 import { S3Client, type HeadObjectCommand, type S3ClientConfig } from '@aws-sdk/client-s3';
 
-/** Where a bucket is. Credentials come from where every program of the SDK finds them. */
+/** Who asks, and what proves it. */
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+/** Where a bucket is. */
 export interface BucketAddress {
   readonly bucket: string;
   /** Without slashes around it; empty for the whole bucket. */
@@ -11,6 +17,8 @@ export interface BucketAddress {
   readonly region?: string | undefined;
   /** `endpoint/bucket/key` instead of `bucket.endpoint/key`. */
   readonly pathStyle?: boolean | undefined;
+  /** Those that every program of the SDK finds when undefined. */
+  readonly credentials?: Credentials | undefined;
 }
 
 /** For tests, which cannot wait as long as it is right to. */
@@ -37,6 +45,7 @@ export function openClient(address: BucketAddress, { attempts, idleMs }: BucketP
   return new S3Client({
     region: address.region ?? process.env['AWS_REGION'] ?? DEFAULT_REGION,
     ...(address.endpoint === undefined ? {} : { endpoint: address.endpoint }),
+    ...(address.credentials === undefined ? {} : { credentials: address.credentials }),
     forcePathStyle: address.pathStyle ?? false,
     maxAttempts: attempts,
     retryStrategy: repeated(attempts),

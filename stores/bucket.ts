@@ -84,7 +84,8 @@ export interface WriteOptions {
 }
 
 export class Bucket {
-  readonly address: BucketAddress;
+  /** Without credentials: it may be looked at, and printed. */
+  readonly address: Omit<BucketAddress, 'credentials'>;
   readonly #client: S3Client;
   readonly #prefix: string;
   readonly #bucket: string;
@@ -94,7 +95,8 @@ export class Bucket {
   #isThere = false;
 
   constructor(address: BucketAddress, patience: BucketPatience = DEFAULT_PATIENCE) {
-    this.address = address;
+    const { credentials: _, ...place } = address;
+    this.address = place;
     this.#bucket = address.bucket;
     this.#prefix = address.prefix === '' ? '' : `${address.prefix}/`;
     this.#client = openClient(address, patience);
@@ -296,6 +298,11 @@ export class Bucket {
       ResponseContentDisposition: contentDisposition,
     });
     return getSignedUrl(this.#client, request, { expiresIn: expiresInSeconds });
+  }
+
+  /** A URL that lets anybody write this object for some time, with the type that they send. */
+  async signedUploadUrl(key: string, expiresInSeconds: number): Promise<string> {
+    return getSignedUrl(this.#client, new PutObjectCommand(this.#at(key)), { expiresIn: expiresInSeconds });
   }
 
   /** Of an answer or an error. */
