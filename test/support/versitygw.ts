@@ -30,16 +30,27 @@ export interface Versitygw extends Pick<S3Server, 'endpoint' | 'bucket' | 'envir
 const FIRST_BUCKET = 'cairn';
 const REGION = 'us-east-1';
 
+export interface VersitygwOptions {
+  /** Where its directory is made; a temporary one that goes when it ends, unless told. */
+  readonly home?: string;
+  /** A file that gets a line for each request. */
+  readonly accessLog?: string;
+}
+
 /** Compiled when it is not there yet (`noGo` says where it cannot be). Credentials are set for this process too. */
-export async function openVersitygw(t: Pick<TestContext, 'after'>): Promise<Versitygw> {
+export async function openVersitygw(
+  t: Pick<TestContext, 'after'>,
+  { home, accessLog }: VersitygwOptions = {},
+): Promise<Versitygw> {
   Object.assign(process.env, s3Credentials);
   const program = await goProgram('versitygw');
-  const folder = join(await temporaryDirectory(t), 'buckets');
+  const folder = join(home ?? (await temporaryDirectory(t)), 'buckets');
   await mkdir(folder);
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
   const listening = ['--port', `127.0.0.1:${port}`, '--region', REGION, '--keep-alive', '--quiet'];
-  const child = spawn(program, [...listening, 'posix', folder], {
+  const logging = accessLog === undefined ? [] : ['--access-log', accessLog];
+  const child = spawn(program, [...listening, ...logging, 'posix', folder], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...process.env,
