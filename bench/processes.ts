@@ -35,7 +35,6 @@ export type ChildName =
   | 'append-single'
   | 'publisher'
   | 'follower'
-  | 'bucket-follower'
   | 'http-clients'
   | 'endurance-clients'
   | 'open'

@@ -95,9 +95,7 @@ function operation(
       : {}),
     responses: withLimits(isLimited, {
       ...(doc.success === 'never' ? {} : successes(route, doc.success ?? { description: 'Done.' })),
-      ...Object.fromEntries(
-        Object.entries(doc.redirects ?? {}).map(([status, meaning]) => [status, redirected(meaning)]),
-      ),
+      ...(doc.redirect === undefined ? {} : { 302: redirected(doc.redirect) }),
       ...(Object.assign(
         {},
         ...Object.entries(doc.others ?? {}).map(([status, other]) =>

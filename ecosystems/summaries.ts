@@ -56,15 +56,11 @@ export interface Summaries {
   readonly byKey: Map<string, Summary>;
 }
 
-export function noSummaries(): Summaries {
-  return { seq: 0, byKey: new Map() };
-}
-
-/** All of them in memory; the file itself is not. */
-export async function readSummaries(pieces: AsyncIterable<string>): Promise<Summaries> {
+/** The whole file in memory. */
+export function readSummaries(text: string): Summaries {
   const byKey = new Map<string, Summary>();
   let seq = 0;
-  for await (const line of linesOf(pieces)) {
+  for (const line of text.split('\n')) {
     if (line === '') continue;
     const { key, summary } = readLine(line);
     if (key === HEADER) seq = Number(summary.name);

@@ -2,13 +2,12 @@
 import type { Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import type { Package, Ref } from '../../core/package.ts';
-import type { BlobBody, Call, HttpAnswer } from '../../core/route.ts';
+import type { Call, HttpAnswer } from '../../core/route.ts';
 import type { Actor } from '../../core/permission.ts';
 import type { StateView } from '../../core/state.ts';
 import { siteOf } from '../../ecosystems/ecosystem.ts';
 import { rules } from '../../ecosystems/npm/names.ts';
 import { isListed } from '../../ecosystems/npm/files.ts';
-import { fromStore } from '../../ecosystems/npm/from-store.ts';
 import { knownPackage, packageFor } from '../../ecosystems/npm/reads.ts';
 import { answer, attachment } from '../../ecosystems/pantry-answers.ts';
 import { isCountableName, isCountableVersion } from '../../core/count.ts';
@@ -71,7 +70,7 @@ export async function readMissingTarball(call: Call, view: StateView): Promise<H
   const release = of?.releases.get(rules.versionKey(version));
   const blob = release && blobOf(release);
   // Not counted: it is private, and counts are for everybody.
-  if (blob) return tarballAnswer(fromStore(call, blob), `${safeName(name)}-${version}.tgz`);
+  if (blob) return tarballAnswer(blob, `${safeName(name)}-${version}.tgz`);
   const foreign = of ? undefined : await foreignTarball(call, view, name, version);
   if (foreign) return foreign;
   throw notFound('Package not found');
@@ -108,8 +107,7 @@ function commitTarball(call: Call, of: Package | undefined, asked: string): Http
   const version = found.sha.slice(0, COMMIT_VERSION_LENGTH);
   if (of.visibility === 'public' && call.head.method === 'GET')
     call.counters.count({ category: 'download', name: of.name, version, ours: 'version' });
-  const body = of.visibility === 'private' ? fromStore(call, blob) : blob;
-  return tarballAnswer(body, commitFile(of.name, found.sha));
+  return tarballAnswer(blob, commitFile(of.name, found.sha));
 }
 
 interface FoundCommit {
@@ -176,7 +174,7 @@ function decoded(text: string): string {
   }
 }
 
-function tarballAnswer(blob: BlobBody, filename: string): HttpAnswer {
+function tarballAnswer(blob: { blob: Digest; size: number }, filename: string): HttpAnswer {
   return {
     status: 200,
     headers: {

@@ -14,6 +14,7 @@ import { layout } from '../../bin/layout.ts';
 import { createRegistry, openRegistry, type Registry } from '../../bin/open-registry.ts';
 import { LogInSessions } from '../../core/log-in-sessions.ts';
 import { allSurfaces } from '../../surfaces/index.ts';
+import { siteReader } from '../../stores/site-reader.ts';
 import { accessTokensOf } from '../support/access-tokens.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { packX07 } from '../support/x07-package.ts';
@@ -47,7 +48,7 @@ async function publishOnce(
   registry: Registry,
   command: (line: string) => void,
 ): Promise<{ request: string; response: string }> {
-  const { state, writer, blobs, uploads, publisher, accounts } = registry;
+  const { state, writer, blobs, uploads, site, publisher, accounts } = registry;
   const accessTokens = accessTokensOf({
     accounts,
     clock: stillClock(),
@@ -65,7 +66,7 @@ async function publishOnce(
     }),
     blobs,
     uploads,
-    site: registry.siteReader,
+    site: siteReader(site.root),
     auth: authenticator({
       accounts,
       accessTokens,
