@@ -118,7 +118,8 @@ async function settled({ log, state }: ReadOnlyRegistry, site: SiteTarget): Prom
     const [progress, roots] = [await site.load('progress'), await site.load('roots')];
     const isSettled =
       progress && !progress.claim && progress.seq === log.length && rootsFollow(roots, progress);
-    if (isSettled || waited >= SETTLE_MS) return recordsOf(site);
+    // Those that were looked at: what comes a moment later is a change.
+    if (isSettled || waited >= SETTLE_MS) return JSON.stringify([progress, roots]);
     await new Promise((next) => setTimeout(next, SETTLE_POLL_MS));
   }
 }
