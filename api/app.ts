@@ -3,7 +3,6 @@
  * it: requests become calls, calls become answers or intents, and intents become events.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
 import express, { type ErrorRequestHandler } from 'express';
 import { RegistryError } from '../core/errors.ts';
 import type { RegistryEvent } from '../core/event.ts';
@@ -12,6 +11,7 @@ import {
   isIntent,
   type ApiRoute,
   type HttpAnswer,
+  type ReadRoute,
   type RedirectRoute,
   type RequestHead,
   type Route,
@@ -21,18 +21,18 @@ import { cacheOf, sitePath, type RouteParams, type SiteRoute } from '../core/sit
 import type { RegistryState } from '../core/state.ts';
 import type { Writer } from '../core/writer.ts';
 import type { Surface } from '../ecosystems/ecosystem.ts';
-import { partOf } from './byte-range.ts';
 import { openCall, type CallDeps } from './call.ts';
 import type { Session } from './auth.ts';
 import { Directory } from './directory.ts';
 import { countRequest, LimitedSurfaces, type LimitDeps, type Limited } from './limits.ts';
 import { renderProblem } from './problems.ts';
+import type { Redirects } from './redirects.ts';
 import { nextRequestId } from './request-id.ts';
 import { buildRouting, type MountedRoute, type Routing } from './routing.ts';
 import { corsFor } from './cors.ts';
 import type { Metrics } from './metrics.ts';
 import { ownSurface, type Health } from './own-surface.ts';
-import { sendLent } from './send-lent.ts';
+import { send, sendStreamed } from './send-answer.ts';
 import { audienceOf, sessionsBy, type Sessions } from './sessions.ts';
 import { SiteServer, type StoredPath } from './site-server.ts';
 
@@ -58,6 +58,8 @@ export interface AppDeps extends CallDeps {
   readonly visible: (seq: number) => Promise<Visibility>;
   readonly health: () => Health;
   readonly metrics: Metrics;
+  /** Whether private blobs are fetched from the store itself; `off` unless told. */
+  readonly redirects?: Redirects;
   /** Origins whose pages may read the API; `*` for all. */
   readonly corsOrigins: readonly string[];
   /** What one upload may have, by surface, where the operator has said so. */
@@ -109,7 +111,7 @@ export function createApp(deps: AppDeps): RequestListener {
     if (current?.settings !== settings) {
       const routing = buildRouting(deps.surfaces, settings, own);
       const limited = deps.limits && new LimitedSurfaces(deps.surfaces, settings, routing, deps.limits.said);
-      current = { settings, routing, limited, site: new SiteServer(deps.site) };
+      current = { settings, routing, limited, site: new SiteServer(deps.site, deps.onError) };
     }
     return current;
   }
@@ -117,7 +119,7 @@ export function createApp(deps: AppDeps): RequestListener {
   return (request, response) => {
     const { routing, site, limited } = forCurrentSettings();
     const context = openContext(request, routing);
-    const { method, path, requestId } = context.head;
+    const { method, path } = context.head;
     const preflight = method === 'OPTIONS' ? routing.surfaceOf(path)?.preflight : undefined;
     if (preflight) return void response.writeHead(preflight.status, preflight.headers).end();
     if (cors && method === 'OPTIONS')
@@ -127,20 +129,34 @@ export function createApp(deps: AppDeps): RequestListener {
     const careful = request.headers.authorization === undefined ? undefined : routing.surfaceOf(path);
     const checked = careful?.refusesBadTokens ? careful : undefined;
     if (!limiting && !checked) return answer(request, response, context, site);
-    void admit(request, response, context, { limiting, checked })
-      .then(
-        () => answer(request, response, context, site),
-        (error) => {
-          attend(request, response, context, deps);
-          refuse(asRegistryError(error, requestId, deps), context, response);
-        },
-      )
+    const admitted = admit(request, response, context, { limiting, checked });
+    answerLater(
+      admitted.then(() => answer(request, response, context, site)),
+      request,
+      response,
+      context,
+    );
+  };
+
+  function answerLater(
+    answered: Promise<void>,
+    request: IncomingMessage,
+    response: ServerResponse,
+    context: Context,
+  ): void {
+    answered
+      .catch((error: unknown) => fail(error, request, response, context))
       // A bug, which must not end the process.
       .catch((error: unknown) => {
-        deps.onError(error, requestId);
+        deps.onError(error, context.head.requestId);
         response.destroy();
       });
-  };
+  }
+
+  function fail(error: unknown, request: IncomingMessage, response: ServerResponse, context: Context): void {
+    attend(request, response, context, deps);
+    refuse(asRegistryError(error, context.head.requestId, deps), context, response);
+  }
 
   /** @throws RegistryError `rate-limited`, and `token-invalid` or `token-expired` where a surface refuses bad tokens at all. */
   async function admit(
@@ -170,52 +186,96 @@ export function createApp(deps: AppDeps): RequestListener {
     if (refusal) throw refusal;
   }
 
+  /** What is read most is answered before this returns; what has to be asked for, at a store, later. */
   function answer(
     request: IncomingMessage,
     response: ServerResponse,
     context: Context,
     site: SiteServer,
   ): void {
-    const { routing } = context;
     const { method, path, requestId } = context.head;
     try {
       if (deps.isStopping?.()) goOnReading(method, response);
       const isRead = method === 'GET' || method === 'HEAD';
-      if (isRead && site.serveAgain({ urlPath: path, query: context.query, requestId }, request, response))
-        return afterRead(request, response, context, deps);
-      const match = routing.table.match(method, path);
-      if (match.found === 'path')
-        throw new RegistryError('method-not-allowed', `${method} is not possible here`, {
-          allow: match.allow,
-        });
-      if (match.found === 'route') {
-        context.matched = { mounted: match.route, params: match.params };
-        const { surface, mount, route } = match.route;
-        context.surface = surface;
-        if (route.from === 'site') {
-          const paths = pathsOf(mount, route, match.params);
-          const headers = route.headers?.(match.params);
-          const cache = cacheOf(route, match.params);
-          const etag = route.etag?.(match.params, deps.state);
-          const read = { urlPath: path, query: context.query, requestId, route, paths, cache, etag, headers };
-          if (site.serve(read, request, response)) {
-            if (route.counts && method === 'GET' && response.statusCode === 200)
-              deps.counters.count({ category: 'download', ...route.counts(match.params), ours: 'version' });
-            return afterRead(request, response, context, deps);
-          }
-          if ('miss' in route) throw route.miss(match.params);
-        }
-      }
+      const served =
+        isRead && site.serveAgain({ urlPath: path, query: context.query, requestId }, request, response);
+      if (served === true) return afterRead(request, response, context, deps);
+      const answered =
+        served === false
+          ? answerByTable(request, response, context, site)
+          : served.then((isServed) => {
+              if (isServed) return afterRead(request, response, context, deps);
+              return answerByTable(request, response, context, site);
+            });
+      if (answered) answerLater(answered, request, response, context);
     } catch (error) {
-      attend(request, response, context, deps);
-      return refuse(asRegistryError(error, requestId, deps), context, response);
+      fail(error, request, response, context);
     }
+  }
+
+  /** @throws RegistryError */
+  function answerByTable(
+    request: IncomingMessage,
+    response: ServerResponse,
+    context: Context,
+    site: SiteServer,
+  ): Promise<void> | undefined {
+    const { method, path, requestId } = context.head;
+    const match = context.routing.table.match(method, path);
+    if (match.found === 'path')
+      throw new RegistryError('method-not-allowed', `${method} is not possible here`, {
+        allow: match.allow,
+      });
+    if (match.found === 'route') {
+      context.matched = { mounted: match.route, params: match.params };
+      const { surface, mount, route } = match.route;
+      context.surface = surface;
+      if (route.from === 'site') {
+        const paths = pathsOf(mount, route, match.params);
+        const headers = route.headers?.(match.params);
+        const cache = cacheOf(route, match.params);
+        const etag = route.etag?.(match.params, deps.state);
+        const read = { urlPath: path, query: context.query, requestId, route, paths, cache, etag, headers };
+        const served = site.serve(read, request, response);
+        if (served instanceof Promise)
+          return served.then((isServed) =>
+            afterSite(isServed, route, match.params, { request, response, context }),
+          );
+        return afterSite(served, route, match.params, { request, response, context });
+      }
+    }
+    return answerByApi(request, response, context);
+  }
+
+  /** @throws RegistryError where there is no file, and nobody else to ask */
+  function afterSite(
+    isServed: boolean,
+    route: ReadRoute,
+    params: RouteParams,
+    { request, response, context }: Exchange,
+  ): undefined {
+    if (isServed) {
+      if (route.counts && context.head.method === 'GET' && response.statusCode === 200)
+        deps.counters.count({ category: 'download', ...route.counts(params), ours: 'version' });
+      return void afterRead(request, response, context, deps);
+    }
+    if ('miss' in route) throw route.miss(params);
+    return answerByApi(request, response, context);
+  }
+
+  function answerByApi(request: IncomingMessage, response: ServerResponse, context: Context): undefined {
     attend(request, response, context, deps);
     const matched = context.matched?.mounted;
-    if (matched?.route.from === 'redirect') return redirect(response, matched.mount, matched.route);
+    if (matched?.route.from === 'redirect') return void redirect(response, matched.mount, matched.route);
     contexts.set(request, context);
-    api(request, response);
+    return void api(request, response);
   }
+}
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly context: Context;
 }
 
 interface ForSettings {
@@ -374,7 +434,8 @@ function handlerOf(route: Route): ApiRoute['handle'] {
 
 function asRegistryError(error: unknown, requestId: string, deps: AppDeps): RegistryError {
   if (error instanceof RegistryError) {
-    if (error.code === 'storage-failed') deps.onError(error, requestId);
+    if (error.code === 'storage-failed' || error.code === 'storage-unavailable')
+      deps.onError(error, requestId);
     return error;
   }
   deps.onError(error, requestId);
@@ -416,46 +477,6 @@ function drain(request: IncomingMessage): void {
 function redirect(response: ServerResponse, mount: string, { status, to }: RedirectRoute): void {
   const location = `${mount === '/' ? '' : mount}/${to}`;
   response.writeHead(status, { location, 'content-length': 0 }).end();
-}
-
-function send(response: ServerResponse, { status, headers, body = '' }: HttpAnswer): void {
-  if (response.headersSent) return;
-  if (typeof body !== 'string') throw new TypeError('a refusal is a text');
-  const bytes = Buffer.from(body);
-  // The length of a 304 would be that of what has not changed (RFC 9110, section 8.6), which is not known here; a 204 has none.
-  const length = status === 304 || status === 204 ? {} : { 'content-length': bytes.byteLength };
-  response.writeHead(status, { ...headers, ...length });
-  response.end(bytes);
-}
-
-async function sendStreamed(
-  response: ServerResponse,
-  answer: HttpAnswer,
-  { blobs, onError }: AppDeps,
-  requestId: string,
-): Promise<void> {
-  const { status, headers, body = '' } = answer;
-  if (typeof body === 'string') return send(response, answer);
-  const part = 'blob' in body ? partOf(response.req, { ...answer, body }) : undefined;
-  response.writeHead(part?.status ?? status, { ...headers, ...part?.headers });
-  if (response.req.method === 'HEAD' || part?.status === 416) {
-    if (!('blob' in body)) await close(body);
-    return void response.end();
-  }
-  try {
-    if ('blob' in body) await sendLent(response, blobs.lend(body.blob, part?.range));
-    else await pipeline(body, response);
-  } catch (error) {
-    if (!('blob' in body)) await close(body);
-    // The connection is closed by now, which tells the client that something is missing; who hung up knows it.
-    const hasHungUp = (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE';
-    if (!hasHungUp) onError(error, requestId);
-  }
-}
-
-/** Whoever stops early says so, also before the first piece: the source may hold a connection. */
-async function close(source: AsyncIterable<Uint8Array>): Promise<void> {
-  await source[Symbol.asyncIterator]().return?.();
 }
 
 function finished(request: IncomingMessage, response: ServerResponse, context: Context, deps: AppDeps): void {

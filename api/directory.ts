@@ -5,7 +5,16 @@ import type { BlobStore, EventLog, SiteReader } from '../core/ports.ts';
 import type { Summary } from '../core/site.ts';
 import type { RegistryState } from '../core/state.ts';
 import { siteContext, type Surface } from '../ecosystems/ecosystem.ts';
-import { readSummaries, summariesPath, summaryOf } from '../ecosystems/summaries.ts';
+import {
+  noSummaries,
+  readSummaries,
+  summariesPath,
+  summaryOf,
+  type Summaries,
+} from '../ecosystems/summaries.ts';
+
+/** A file that is another each time it has been read. */
+const READS_AT_MOST = 5;
 
 export interface DirectoryDeps {
   readonly log: EventLog<RegistryEvent>;
@@ -40,14 +49,14 @@ export class Directory {
 
   async #catchUp(): Promise<void> {
     const { state, log } = this.#deps;
-    if (this.#seq === 0) this.#load();
+    if (this.#seq === 0) await this.#load();
     const touched = new Set<string>();
     const to = state.length;
     for (let seq = this.#seq; seq < to; seq += 1) {
       const event = log.read(seq);
       // Other settings, other summaries: the generator makes its file anew, and so it is read anew.
       if (event.kind === 'settings-changed' && seq > 0) {
-        this.#load();
+        await this.#load();
         if (this.#seq <= seq) for (const key of state.packageKeys(this.#surface.reads)) touched.add(key);
         else seq = this.#seq - 1;
         continue;
@@ -60,14 +69,30 @@ export class Directory {
     this.#seq = to;
   }
 
-  #load(): void {
-    const file = this.#deps.site.find(summariesPath(this.#surface.id));
-    const { seq, byKey } = readSummaries(file ? Buffer.from(file.read()).toString('utf8') : '');
+  async #load(): Promise<void> {
+    const { seq, byKey } = await this.#readFile();
     // A site may be ahead of this process, or of another log that was put in place of the one it was made of.
     if (seq > this.#deps.state.length) return;
     this.#byKey = byKey;
     this.#list = undefined;
     this.#seq = seq;
+  }
+
+  /** All of one file, however long it is: where it is replaced meanwhile, of the one that is there then. */
+  async #readFile(): Promise<Summaries> {
+    const { site } = this.#deps;
+    const path = summariesPath(this.#surface.id);
+    for (let tries = 0; tries < READS_AT_MOST; tries += 1) {
+      const file = await site.find(path);
+      if (!file) return noSummaries();
+      const whole = { start: 0, end: file.size - 1 };
+      const [read] = await Promise.allSettled([readSummaries(textOf(file.lend(whole)))]);
+      const isSame = (await site.find(path, file)) === file;
+      if (read.status === 'fulfilled' && isSame) return read.value;
+      if (read.status === 'rejected' && isSame) throw read.reason;
+    }
+    // Somebody is faster than we are. The log says the same, and only takes longer.
+    return noSummaries();
   }
 
   async #refresh(key: string): Promise<void> {
@@ -79,4 +104,10 @@ export class Directory {
     if (summary) this.#byKey.set(key, summary);
     else this.#byKey.delete(key);
   }
+}
+
+async function* textOf(pieces: AsyncIterable<Uint8Array>): AsyncIterable<string> {
+  const decoder = new TextDecoder();
+  for await (const piece of pieces) yield decoder.decode(piece, { stream: true });
+  yield decoder.decode();
 }

@@ -17,13 +17,17 @@ export interface ServedFile {
   readonly body: string | Uint8Array | undefined;
 }
 
-/** Answers a GET or HEAD. */
+/**
+ * Answers a GET or HEAD.
+ * @returns a body that is on its way, where it is not in memory. A disk that fails halfway ends the connection, since the
+ * length was promised already, and rejects; a reader who hangs up does not.
+ */
 export function answerFile(
   { route, contentType, cache, headers: ofRoute, file, etag, size, body }: ServedFile,
   requestId: string,
   request: IncomingMessage,
   response: ServerResponse,
-): void {
+): Promise<void> | undefined {
   // Names and values in turn, all at once: Node goes over them as they are, and after a `setHeader` it copies them.
   const headers: (string | number)[] = [
     'x-request-id',
@@ -38,7 +42,7 @@ export function answerFile(
   for (const name in ofRoute) headers.push(name, ofRoute[name] ?? '');
   if (noneMatches(request.headers['if-none-match'], etag)) {
     response.writeHead(304, headers).end();
-    return;
+    return undefined;
   }
   headers.push('content-type', contentType);
   const refusesBackward = route.refusesBackwardRanges === true;
@@ -46,7 +50,7 @@ export function answerFile(
   if (range === 'unsatisfiable') {
     headers.push('content-range', `bytes */${size}`);
     response.writeHead(416, headers).end();
-    return;
+    return undefined;
   }
   const start = range ? range.start : 0;
   const end = range ? range.end : size - 1;
@@ -56,8 +60,8 @@ export function answerFile(
   if (request.method === 'HEAD' || end < start) response.end();
   else if (typeof body === 'string') endInOneWrite(response, range ? body.slice(start, end + 1) : body);
   else if (body) response.end(body.subarray(start, end + 1));
-  // A reader who hangs up, or a disk that fails halfway, ends the connection: the length was promised already.
-  else sendLent(response, file.lend({ start, end })).catch(() => undefined);
+  else return sendLent(response, file.lend({ start, end }));
+  return undefined;
 }
 
 /** `end(text)` would write the text and then an empty one, and for two Node gathers all bytes once more. */

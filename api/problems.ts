@@ -53,6 +53,7 @@ export const problems = {
   'invalid-advisory': { status: 400, title: 'Invalid advisory' },
   'client-closed': { status: 400, title: 'Client hung up' },
   'storage-failed': { status: 500, title: 'Storage failed' },
+  'storage-unavailable': { status: 503, title: 'Storage unavailable' },
   'shutting-down': { status: 503, title: 'Shutting down' },
   'clock-behind': { status: 503, title: 'Clock behind the log' },
   'upstream-failed': { status: 502, title: 'Upstream registry failed' },

@@ -114,7 +114,7 @@ function* eventsOf(
 }
 
 function writeBlob({ blobs }: Registry, bytes: Buffer): void {
-  const path = blobs.pathOf(digestOf(bytes));
+  const path = blobs.shelf.pathOf(digestOf(bytes));
   if (existsSync(path)) return;
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, bytes);

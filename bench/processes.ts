@@ -35,6 +35,7 @@ export type ChildName =
   | 'append-single'
   | 'publisher'
   | 'follower'
+  | 'bucket-follower'
   | 'http-clients'
   | 'endurance-clients'
   | 'open'

@@ -9,6 +9,10 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { append } from './append.ts';
 import { appendLate } from './append-late.ts';
+import { bucketChange } from './bucket-change.ts';
+import { bucketFill } from './bucket-fill.ts';
+import { bucketRequests } from './bucket-requests.ts';
+import { bucketScale } from './bucket-scale.ts';
 import { npmInstall } from './npm-install.ts';
 import { npmPublishMany } from './npm-publish-many.ts';
 import { ociMemory } from './oci-memory.ts';
@@ -46,6 +50,10 @@ const benches: readonly Bench[] = [
   ociTags,
   openLog,
   endurance,
+  bucketChange,
+  bucketFill,
+  bucketRequests,
+  bucketScale,
 ];
 
 const allPlaces: readonly Place[] = [

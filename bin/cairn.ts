@@ -11,6 +11,7 @@ import type { gc } from './gc.ts';
 import type { listMembers, removeMember, setMember } from './member.ts';
 import { inOurWords, type OciFlags } from './oci-flags.ts';
 import { readOptions, type Flags } from './options.ts';
+import type { MoveFlags } from './move.ts';
 import type { RegenFlags } from './regen.ts';
 import type { changeSettings } from './settings.ts';
 import type { createToken } from './token.ts';
@@ -68,6 +69,13 @@ withData(program.command('serve'))
   .addOption(new Option('--root <dir>').hideHelp())
   .addOption(new Option('--url <url>').hideHelp())
   .addOption(new Option('--database-url <url>').hideHelp())
+  .addOption(new Option('--s3-bucket <name>').hideHelp())
+  .addOption(new Option('--s3-region <region>').hideHelp())
+  .addOption(new Option('--s3-endpoint <url>').hideHelp())
+  .addOption(new Option('--s3-access-key-id <id>').hideHelp())
+  .addOption(new Option('--s3-secret-access-key <secret>').hideHelp())
+  .addOption(new Option('--s3-path-style').hideHelp())
+  .addOption(new Option('--s3-allow-http').hideHelp())
   .action(async (said: Flags & OciFlags) => {
     const { flags, environment } = inOurWords(said, process.env);
     await (await import('./run-serve.ts')).runServe(readOptions(flags, environment));
@@ -75,13 +83,29 @@ withData(program.command('serve'))
 
 withData(program.command('regen'))
   .description('bring the site up to the log, or make it from nothing')
-  .option('--out <dir>', 'write the site there instead')
+  .option('--out <place>', 'write the site there instead: a directory, or s3://BUCKET/PREFIX')
+  .option('--to <place>', 'the same')
   .option('--check', 'make the site aside and compare; changes nothing')
   .option('--full', 'render everything again, also what is up to date')
   .option('--watch', 'go on following the log')
   .option('--accept-log', 'take the log as it is, also when the site was made of another history')
   .option('--json', 'print one JSON object')
   .action(async (flags: Flags & RegenFlags) => (await import('./regen.ts')).regen(dataOf(flags), flags));
+
+const storage = program
+  .command('storage')
+  .description('where blobs and site are: in directories or in buckets');
+withData(storage.command('show'))
+  .description('say where they are')
+  .option('--json', 'print one JSON object')
+  .action(async (flags: Flags & { json?: boolean }) =>
+    (await import('./move.ts')).showStorage(dataOf(flags), flags),
+  );
+withData(storage.command('move'))
+  .description('copy them elsewhere, and go by that from then on; no server may run meanwhile')
+  .option('--blobs <place>', 's3://BUCKET/PREFIX, or directory')
+  .option('--site <place>', 's3://BUCKET/PREFIX, or directory')
+  .action(async (flags: Flags & MoveFlags) => (await import('./move.ts')).moveStorage(dataOf(flags), flags));
 
 withData(program.command('log'))
   .description('print the history, of one package or namespace when it is named')

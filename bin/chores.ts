@@ -5,6 +5,7 @@ import { operator } from '../core/permission.ts';
 import type { Clock, Pending } from '../core/ports.ts';
 import { isPending } from '../core/transfers.ts';
 import { updateCounted } from '../generator/counted-site.ts';
+import { LATE_WRITES_MS } from '../generator/records.ts';
 import { allSurfaces } from '../surfaces/index.ts';
 import { COMMIT_DAYS, shaOfRef } from '../surfaces/pantry/names.ts';
 import { isHidden, OPERATOR, systemClock, type Registry } from './open-registry.ts';
@@ -20,7 +21,7 @@ export function startChores(
   registry: Registry,
   onError: (error: unknown) => void,
 ): { stop(): Promise<void> } {
-  const { state, site, counters } = registry;
+  const { state, site, counters, generator } = registry;
   const settings = (): typeof state.settings => state.settings;
   const chores = [
     every(
@@ -39,6 +40,7 @@ export function startChores(
         ),
       onError,
     ),
+    every(LATE_WRITES_MS, () => generator.settleDoubts(systemClock.now() - LATE_WRITES_MS), onError),
     every(EXPIRE_EVERY_MS, (isStopping) => expireCommits(registry, { isStopping }), onError),
     every(EXPIRE_EVERY_MS, (isStopping) => expireTransfers(registry, { isStopping }), onError),
     every(EXPIRE_EVERY_MS, () => expireUploads(registry), onError),

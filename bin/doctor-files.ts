@@ -46,12 +46,13 @@ function checkSecrecy(about: string, paths: readonly string[]): Finding {
 const OLD_MS = 3_600_000;
 
 function* checkLeftovers(dataDirectory: string): Iterable<Finding> {
-  const { blobs, uploads, site, log, privateLog, keys, accessKeys } = layout(dataDirectory);
+  const { blobs, blobsInBucket, uploads, site, log, privateLog, keys, accessKeys } = layout(dataDirectory);
   const isOld = (path: string): boolean => systemClock.now() - statSync(path).mtimeMs > OLD_MS;
   const old = (directory: string, isTemporary: (name: string) => boolean = () => true): string[] =>
     filesIn(directory).filter((path) => isTemporary(path.slice(directory.length + 1)) && isOld(path));
   const places: readonly (readonly [about: string, what: string, found: readonly string[]])[] = [
     ['blobs', 'half-received uploads', old(join(blobs, 'incoming'))],
+    ['blobs', 'half-received uploads', old(join(blobsInBucket, 'incoming'))],
     ['uploads', 'files that belong to no upload', strayFiles(uploads).filter(isOld)],
     ['site', 'half-written files', old(join(site, temporaryFolder))],
     ['disk', 'probes', old(dataDirectory, (name) => name.startsWith('.probe.'))],

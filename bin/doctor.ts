@@ -4,11 +4,14 @@ import type { Digest } from '../core/digest.ts';
 import { LogDamage } from '../core/errors.ts';
 import { privateLines } from '../core/event.ts';
 import { allEcosystems, ecosystems, namedBlobsOf } from '../ecosystems/index.ts';
+import type { ShelvedBlobs } from '../stores/blob-shelf.ts';
 import { openLogReader } from '../stores/git-log.ts';
 import { KeyDirectory } from '../stores/key-directory.ts';
+import { checkBuckets } from './doctor-buckets.ts';
 import { checkFiles, type Finding } from './doctor-files.ts';
 import { ExitCode } from './exit-codes.ts';
 import { layout } from './layout.ts';
+import { sitePlace } from './open-site.ts';
 import { readRegistry, systemClock, type ReadOnlyRegistry } from './open-registry.ts';
 import { requireRegistry } from './control.ts';
 
@@ -59,8 +62,11 @@ async function* findings(dataDirectory: string, isDeep: boolean): AsyncGenerator
     yield checkSealed(registry, paths.privateLog);
     yield checkClock(registry);
     yield checkKeys(registry, paths.keys);
-    yield await checkBlobs(registry, isDeep);
-    yield await checkSite(registry, paths.site);
+    yield* checkBuckets(registry);
+    const lost = new Set<Digest>();
+    yield* checkStock(registry, lost);
+    yield await checkBlobs(registry, isDeep, lost);
+    yield await checkSite(registry, sitePlace(dataDirectory, registry.storage));
   } finally {
     await registry.close();
   }
@@ -139,8 +145,51 @@ function checkKeys({ state }: ReadOnlyRegistry, path: string): Finding {
   return { severity: 'ok', about: 'keys', message: `all ${signing.length} that sign are there` };
 }
 
-async function checkBlobs({ state, blobs }: ReadOnlyRegistry, isDeep: boolean): Promise<Finding> {
-  const isGood = (digest: Digest): Promise<boolean> => (isDeep ? blobs.isIntact(digest) : blobs.has(digest));
+type Blobs = Pick<ReadOnlyRegistry, 'state'> & { readonly blobs: ShelvedBlobs };
+
+/** Where blobs are in a bucket: what is known here, and what is there. */
+async function* checkStock({ blobs: { stock } }: Blobs, lost: Set<Digest>): AsyncGenerator<Finding> {
+  if (!stock) return;
+  let [unshelved, strangers] = [0, 0];
+  let stranger = '';
+  for await (const found of stock.differences()) {
+    if (found.kind === 'missing') lost.add(found.digest);
+    else if (found.kind === 'unshelved') unshelved += 1;
+    else {
+      strangers += 1;
+      stranger ||= found.path;
+    }
+  }
+  const about = 'bucket of blobs';
+  if (lost.size > 0)
+    yield {
+      severity: 'problem',
+      about,
+      message: `${lost.size} blobs that were put there are missing, or not as long as they were, such as ${[...lost][0]}; restore them from a copy, or send them again`,
+    };
+  if (unshelved > 0)
+    yield {
+      severity: 'warning',
+      about,
+      message: `${unshelved} blobs lie there that uploads or removals have left which were stopped; cairn gc removes those that nobody needs`,
+    };
+  if (strangers > 0)
+    yield {
+      severity: 'warning',
+      about,
+      message: `${strangers} objects lie there that are no blobs, such as ${stranger}; nothing else should be kept below that prefix`,
+    };
+  if (lost.size + unshelved + strangers === 0)
+    yield { severity: 'ok', about, message: 'has exactly what is known here' };
+}
+
+async function checkBlobs(
+  { state, blobs }: Blobs,
+  isDeep: boolean,
+  lost: ReadonlySet<Digest>,
+): Promise<Finding> {
+  const isGood = async (digest: Digest): Promise<boolean> =>
+    !lost.has(digest) && (isDeep ? blobs.isIntact(digest) : blobs.has(digest));
   // What a manifest names cannot be told while its own blob is not as it was, which is among the faulty ones.
   const read = async (digest: Digest): Promise<Uint8Array | undefined> =>
     (await blobs.isIntact(digest)) ? blobs.read(digest) : undefined;
@@ -167,7 +216,7 @@ async function checkBlobs({ state, blobs }: ReadOnlyRegistry, isDeep: boolean): 
 }
 
 async function checkSite(registry: ReadOnlyRegistry, root: string): Promise<Finding> {
-  const { site } = registry.generatorFor(root);
+  const { site } = await registry.generatorFor(root);
   const [progress, roots] = [await site.load('progress'), await site.load('roots')];
   const { length } = registry.log;
   if (!progress || !roots)

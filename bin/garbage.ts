@@ -19,8 +19,7 @@ import type { RegistryState } from '../core/state.ts';
 import type { Writer } from '../core/writer.ts';
 import { blobsOfEvent } from '../ecosystems/index.ts';
 import type { Publisher } from '../generator/publisher.ts';
-import type { BlobDirectory } from '../stores/blob-directory.ts';
-import { BlobRemover } from '../stores/blob-folders.ts';
+import type { ShelvedBlobs } from '../stores/blob-shelf.ts';
 import { readUnneeded, UnneededWriter } from '../stores/unneeded-blobs.ts';
 import { findUnneeded, noteHeld, noteNamed } from './needed-blobs.ts';
 import { takingTurns } from './turns.ts';
@@ -31,7 +30,7 @@ export interface GarbageDeps {
   readonly writer: Writer;
   readonly publisher: Publisher;
   readonly site: Pick<SiteTarget, 'hold'>;
-  readonly blobs: BlobDirectory;
+  readonly blobs: ShelvedBlobs;
   readonly uploads: UploadStore;
   readonly clock: Clock;
   /** Where it is kept since when blobs have been needed by nobody. */
@@ -55,7 +54,8 @@ export class GarbageCollector {
 
   /**
    * Durable when it returns. Stopping anywhere leaves garbage and no more.
-   * @throws RegistryError `conflict` while it is not certain what is needed, or when it runs already; `shutting-down`
+   * @throws RegistryError `conflict` while it is not certain what is needed, or when it runs already; `shutting-down`;
+   * `storage-failed` where a bucket does not answer: the next run carries on
    */
   async collect(wish: GarbageWish): Promise<GarbageReport> {
     if (this.#isStopping) throw new RegistryError('shutting-down', 'the registry is stopping');
@@ -80,8 +80,10 @@ export class GarbageCollector {
     const { blobs, uploads, clock } = this.#deps;
     const now = clock.now();
     // Before anything is looked at. Whatever is brought or held from here on is needed, this time.
-    const watch = blobs.watch();
+    const watch = blobs.shelf.watch();
     try {
+      // What is in a bucket and nobody here knows of goes by the same rules.
+      const strangersElsewhere = (await blobs.stock?.update()) ?? 0;
       const expired = await uploads.expire({ beforeMs: endOfPushes(now, wish) });
       const needed = new DigestSet();
       await noteHeld(needed, uploads);
@@ -96,7 +98,7 @@ export class GarbageCollector {
       return {
         removed,
         waiting: noted.waiting,
-        strangers: noted.strangers,
+        strangers: noted.strangers + strangersElsewhere,
         needed: needed.size,
         expired: expired.length,
       };
@@ -156,7 +158,7 @@ export class GarbageCollector {
     const { log, blobs, notes } = this.#deps;
     const removed = new Sum();
     let seen = length;
-    const remover = await BlobRemover.open(blobs);
+    const remover = await blobs.openRemover();
     try {
       for await (const batch of batchesOf(readUnneeded(notes), (blob) => isDue(blob, now, wish))) {
         while (seen < log.length) {
@@ -165,6 +167,7 @@ export class GarbageCollector {
           seen += 1;
         }
         // From the last look at the log to the last blob of the batch nothing is waited for: nobody can come in between.
+        // Where the bytes lie elsewhere, who brings the same ones again waits until these are gone.
         for (const { digest } of batch) {
           if (renewed.has(digest) || needed.has(digest)) continue;
           const freed = remover.takeOut(digest);

@@ -107,14 +107,24 @@ async function preview(
   await noteNamed(needed, state.length, { state, blobs, turn });
   const [removed, waiting] = [new Sum(), new Sum()];
   let strangers = 0;
+  const stranger = (path: string): void => {
+    strangers += 1;
+    print({ what: 'leave', path, text: `${path}: it is no blob` });
+  };
   for await (const found of findUnneeded({ blobs, needed, notes, now, turn })) {
-    if (found.kind === 'stranger') {
-      strangers += 1;
-      print({ what: 'leave', path: found.path, text: `${found.path}: it is no blob` });
-    } else {
+    if (found.kind === 'stranger') stranger(found.path);
+    else {
       (isDue(found, now, wish) ? removed : waiting).add(found.size);
       print(lineOfBlob(found, now, wish));
     }
+  }
+  for await (const found of blobs.stock?.differences() ?? []) {
+    if (found.kind === 'stranger') stranger(found.path);
+    if (found.kind !== 'unshelved' || needed.has(found.digest)) continue;
+    // A run that is none of these learns of it first, and finds that nobody needs it.
+    const unknown = { ...found, since: now };
+    (isDue(unknown, now, wish) ? removed : waiting).add(found.size);
+    print(lineOfBlob(unknown, now, wish));
   }
   return {
     removed: removed.amount,
@@ -131,7 +141,11 @@ interface Line {
   readonly [field: string]: string | number;
 }
 
-function lineOfBlob({ digest, size, since }: UnneededBlob, now: number, wish: GarbageWish): Line {
+function lineOfBlob(
+  { digest, size, since }: Pick<UnneededBlob, 'digest' | 'size' | 'since'>,
+  now: number,
+  wish: GarbageWish,
+): Line {
   const facts = { digest, size, since: timeOf(since) };
   const blob = `${digest} (${bytesInWords(size)}): no version, name or upload needs it`;
   const age = since === now ? 'from now on' : `since ${facts.since} (${durationInWords(now - since)})`;

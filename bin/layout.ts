@@ -7,6 +7,7 @@ export function layout(
   | 'log'
   | 'privateLog'
   | 'blobs'
+  | 'blobsInBucket'
   | 'uploads'
   | 'site'
   | 'keys'
@@ -20,6 +21,8 @@ export function layout(
     log: join(dataDirectory, 'log.git'),
     privateLog: join(dataDirectory, 'private.git'),
     blobs: join(dataDirectory, 'blobs'),
+    // Another folder: what lies there has the length of a blob, and none of its bytes.
+    blobsInBucket: join(dataDirectory, 'blobs-in-bucket'),
     uploads: join(dataDirectory, 'uploads'),
     site: join(dataDirectory, 'site'),
     keys: join(dataDirectory, 'keys'),

@@ -29,8 +29,10 @@ export {
 export { SchemaViolation } from '../schema/validate.ts';
 export { LockHeld, type LockOwner } from '../stores/writer-lock.ts';
 export { openReader, type RegistryReader } from './reader.ts';
+export { S3Storage, type S3StoragePlace } from './pantry-storage.ts';
 export {
   createLocalRegistry,
+  createProductionRegistry,
   createServer,
   Registry,
   type PantryCommit,
@@ -77,6 +79,8 @@ export interface ServerSettings {
    * configuration on this machine names. Default `false`: a program that says nothing reaches nobody.
    */
   readonly npmFallback?: boolean | string | undefined;
+  /** Where blobs and site are to be, where that is a bucket. Recorded at first start; default below `dataDirectory`. */
+  readonly storage?: StorageSettings | undefined;
   /** A token of the account `admin` with every scope, good while this server runs and stored nowhere. */
   readonly administratorToken?: string | undefined;
   /** Who may make an account without the operator; default `closed`. Not recorded. */
@@ -96,6 +100,20 @@ export interface ServerSettings {
    * `createToken`) a first start makes one for an administrator, and tells it here once and nowhere else.
    */
   readonly say?: ((line: string) => void) | undefined;
+}
+
+/**
+ * A bucket of AWS, or of another store that speaks S3. Credentials are those that the AWS SDK finds, such as
+ * `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
+ */
+export interface StorageSettings {
+  /** `s3://BUCKET` or `s3://BUCKET/PREFIX`: blobs lie below it as `blobs`, which nobody but the registry may read, the site as `site`. */
+  readonly bucket: string;
+  /** Origin of the store; that of the region at AWS when undefined. */
+  readonly endpoint?: string | undefined;
+  readonly region?: string | undefined;
+  /** `endpoint/bucket/key` instead of `bucket.endpoint/key`. */
+  readonly pathStyle?: boolean | undefined;
 }
 
 /** A server that takes requests. */
@@ -138,6 +156,10 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     CAIRN_ECOSYSTEMS: ecosystems?.join(','),
     CAIRN_MOUNTS: pairsOf(mounts),
     CAIRN_NPM_FALLBACK: String(settings.npmFallback ?? false),
+    CAIRN_BUCKET: settings.storage?.bucket,
+    CAIRN_S3_ENDPOINT: settings.storage?.endpoint,
+    CAIRN_S3_REGION: settings.storage?.region,
+    CAIRN_S3_PATH_STYLE: settings.storage?.pathStyle?.toString(),
     CAIRN_ADMIN_TOKEN: settings.administratorToken,
     CAIRN_ACCESS_TOKEN_SECONDS: settings.accessTokenSeconds?.toString(),
     CAIRN_LIMITS: pairsOf(settings.limits),
@@ -181,7 +203,10 @@ export async function regenerate(options: RegenerateOptions): Promise<{ root: st
   const registry = await readRegistry(dataDirectory);
   try {
     const root = siteRoot(dataDirectory, out);
-    return { root, events: await bringUp(registry.generatorFor(root).generator, { full, acceptLog }) };
+    return {
+      root,
+      events: await bringUp((await registry.generatorFor(root)).generator, { full, acceptLog }),
+    };
   } finally {
     await registry.close();
   }

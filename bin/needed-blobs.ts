@@ -6,13 +6,13 @@ import type { Package } from '../core/package.ts';
 import type { UploadStore } from '../core/ports.ts';
 import type { RegistryState } from '../core/state.ts';
 import { allEcosystems, namedBlobsOf } from '../ecosystems/index.ts';
-import type { BlobDirectory } from '../stores/blob-directory.ts';
+import type { ShelvedBlobs } from '../stores/blob-shelf.ts';
 import { blobFolders, lookAtBlob } from '../stores/blob-folders.ts';
 import { readUnneeded, type UnneededBlob } from '../stores/unneeded-blobs.ts';
 
 export interface NeededDeps {
   readonly state: RegistryState;
-  readonly blobs: BlobDirectory;
+  readonly blobs: ShelvedBlobs;
   readonly turn: () => Promise<void>;
 }
 
@@ -34,7 +34,7 @@ export async function noteNamed(
 
 function manifestsOf(
   { ecosystem, name }: Package,
-  blobs: BlobDirectory,
+  blobs: ShelvedBlobs,
 ): (meta: Digest) => Promise<Uint8Array> {
   return async (meta) => {
     try {
@@ -82,10 +82,10 @@ export async function* findUnneeded({
 }: UnneededOptions): AsyncGenerator<Found> {
   const noted = new Notes(notes);
   try {
-    for await (const { digests, strangers } of blobFolders(blobs)) {
+    for await (const { digests, strangers } of blobFolders(blobs.shelf)) {
       for (const path of strangers) yield { kind: 'stranger', path };
       const others = digests.filter((digest) => !needed.has(digest));
-      const files = await Promise.all(others.map((digest) => lookAtBlob(blobs, digest)));
+      const files = await Promise.all(others.map((digest) => lookAtBlob(blobs.shelf, digest)));
       for (const [i, digest] of others.entries()) {
         const file = files[i];
         if (!file) continue;

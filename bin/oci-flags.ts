@@ -10,6 +10,13 @@ export interface OciFlags {
   readonly root?: string;
   readonly url?: string;
   readonly databaseUrl?: string;
+  readonly s3Bucket?: string;
+  readonly s3Region?: string;
+  readonly s3Endpoint?: string;
+  readonly s3AccessKeyId?: string;
+  readonly s3SecretAccessKey?: string;
+  readonly s3PathStyle?: boolean;
+  readonly s3AllowHttp?: boolean;
 }
 
 /** Each is a variable as well, over which it goes. */
@@ -20,6 +27,13 @@ const variables: Readonly<Record<keyof OciFlags, string>> = {
   root: 'OCI_REGISTRY_ROOTDIR',
   url: 'OCI_REGISTRY_PUBLIC_URL',
   databaseUrl: 'DATABASE_URL',
+  s3Bucket: 'OCI_REGISTRY_S3_BUCKET',
+  s3Region: 'OCI_REGISTRY_S3_REGION',
+  s3Endpoint: 'OCI_REGISTRY_S3_ENDPOINT',
+  s3AccessKeyId: 'OCI_REGISTRY_S3_ACCESS_KEY_ID',
+  s3SecretAccessKey: 'OCI_REGISTRY_S3_SECRET_ACCESS_KEY',
+  s3PathStyle: 'OCI_REGISTRY_S3_PATH_STYLE',
+  s3AllowHttp: 'OCI_REGISTRY_S3_ALLOW_HTTP',
 };
 
 /** Those that say what one of ours says. */
@@ -36,13 +50,12 @@ export interface Given {
 }
 
 /** @throws RegistryError `bad-request` for a value that cannot be meant here, or where the same is said twice. */
-export function inOurWords(
-  { host, port, storage, root, url, databaseUrl, ...flags }: Flags & OciFlags,
-  environment: NodeJS.ProcessEnv,
-): Given {
-  const said = Object.entries({ host, port, storage, root, url, databaseUrl }).flatMap(([word, value]) =>
-    value === undefined ? [] : [[word as keyof OciFlags, value] as const],
+export function inOurWords(given: Flags & OciFlags, environment: NodeJS.ProcessEnv): Given {
+  const isTheirs = (word: string): word is keyof OciFlags => Object.hasOwn(variables, word);
+  const said = Object.entries(given).flatMap(([word, value]: [string, string | boolean | undefined]) =>
+    value !== undefined && isTheirs(word) ? [[word, String(value)] as const] : [],
   );
+  const flags: Flags = Object.fromEntries(Object.entries(given).filter(([word]) => !isTheirs(word)));
   const all = {
     ...environment,
     ...Object.fromEntries(said.map(([word, value]) => [variables[word], value])),

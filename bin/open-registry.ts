@@ -12,7 +12,16 @@ import {
   type RegistryEvent,
 } from '../core/event.ts';
 import { LogDamage } from '../core/errors.ts';
-import type { Clock, Counters, EventLog, Ids, RegistryLog, UploadStore } from '../core/ports.ts';
+import type {
+  Clock,
+  Counters,
+  EventLog,
+  Ids,
+  RegistryLog,
+  SiteReader,
+  SiteTarget,
+  UploadStore,
+} from '../core/ports.ts';
 import { PrivateJournal } from '../core/private-journal.ts';
 import { RegistryState } from '../core/state.ts';
 import { Writer, type WriterDeps } from '../core/writer.ts';
@@ -24,18 +33,20 @@ import { Publisher } from '../generator/publisher.ts';
 import type { Settings } from '../schema/types.ts';
 import { asSettings } from '../schema/validate.ts';
 import { AccessKeyDirectory } from '../stores/access-key-directory.ts';
-import { BlobDirectory } from '../stores/blob-directory.ts';
+import type { ShelvedBlobs } from '../stores/blob-shelf.ts';
 import { CounterFile } from '../stores/counter-file.ts';
 import { openLogReader, openLogWriter } from '../stores/git-log.ts';
 import { KeyDirectory } from '../stores/key-directory.ts';
 import { clearLeftovers } from '../stores/leftovers.ts';
 import { SealedLog } from '../stores/sealed-log.ts';
-import { SiteDirectory } from '../stores/site-directory.ts';
 import { TokenUseFile } from '../stores/token-use.ts';
 import { UNFINISHED } from '../stores/unneeded-blobs.ts';
 import { UploadDirectory } from '../stores/upload-directory.ts';
 import { GarbageCollector } from './garbage.ts';
 import { layout } from './layout.ts';
+import { openBlobs, readBlobs } from './open-blobs.ts';
+import { openSite, openSiteReader, SCRATCH, sitePlace, type SiteOptions } from './open-site.ts';
+import { readStorage, storageIn, withConnection, type Storage } from './storage.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
 export const randomIds: Ids = {
@@ -55,9 +66,11 @@ export interface Registry {
   readonly keys: KeyDirectory;
   /** Keys of access tokens, which no event names. */
   readonly accessKeys: AccessKeyDirectory;
-  readonly blobs: BlobDirectory;
+  readonly blobs: ShelvedBlobs;
   readonly uploads: UploadStore;
-  readonly site: SiteDirectory;
+  readonly site: SiteTarget;
+  /** The same, for whoever answers requests. */
+  readonly siteReader: SiteReader;
   readonly generator: Generator;
   readonly writer: Writer;
   readonly publisher: Publisher;
@@ -78,6 +91,8 @@ export interface OpenOptions {
   readonly onBatch?: WriterDeps['onBatch'];
   readonly clock?: Clock;
   readonly ids?: Ids;
+  /** How the store of its buckets is reached, where that was said anew. */
+  readonly storage?: Storage;
 }
 
 /** Opens a registry to write to it. @throws LockHeld when another living process does. */
@@ -93,6 +108,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
     ids = randomIds,
   } = options;
   const paths = layout(dataDirectory);
+  const storage = withConnection(readStorage(dataDirectory), options.storage ?? storageIn(process.env));
   const publicLog = await openLogWriter({ repository: paths.log, lines: registryLines, contact });
   let privateLog: EventLog<PrivateEvent> | undefined;
   try {
@@ -104,15 +120,18 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
     });
     const journal = new PrivateJournal({ log: privateLog, clock, ids });
     const log = new SealedLog(publicLog, journal);
-    const blobs = new BlobDirectory(paths.blobs);
+    const blobs = await openBlobs(dataDirectory, storage);
     await blobs.clearIncoming();
     await clearLeftovers(dataDirectory, UNFINISHED);
     const uploads = new UploadDirectory({ root: paths.uploads, blobs, clock, ids });
     await uploads.prepare();
     const state = new RegistryState(log, rulesOf);
-    const site = new SiteDirectory({
-      root: paths.site,
-      blobPath: (digest) => blobs.pathOf(digest),
+    await clearLeftovers(dataDirectory, SCRATCH);
+    const site = await openSite({
+      dataDirectory,
+      storage,
+      place: sitePlace(dataDirectory, storage),
+      blobs,
       isOutsideLog: (path) => isOutsideLog(path, allSurfaces, state.settings),
     });
     const counted = new CounterFile({ directory: paths.counters, clock, onTrouble: onCounterTrouble });
@@ -166,6 +185,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       blobs,
       uploads,
       site,
+      siteReader: await openSiteReader(sitePlace(dataDirectory, storage), storage),
       generator,
       writer,
       publisher,
@@ -194,9 +214,13 @@ export function isHidden(state: RegistryState, name: string): boolean {
 export interface ReadOnlyRegistry {
   readonly log: RegistryLog;
   readonly state: RegistryState;
-  readonly blobs: BlobDirectory;
-  /** Keeps a site at `root` what the log says; without `root`, the registry's own. */
-  generatorFor(root?: string): { readonly generator: Generator; readonly site: SiteDirectory };
+  readonly blobs: ShelvedBlobs;
+  readonly storage: Storage;
+  /** Keeps a site at `place`, a directory or a bucket, what the log says; without `place`, the registry's own. */
+  generatorFor(
+    place?: string,
+    onProgress?: SiteOptions['onProgress'],
+  ): Promise<{ readonly generator: Generator; readonly site: SiteTarget }>;
   close(): Promise<void>;
 }
 
@@ -211,6 +235,7 @@ export async function readRegistry(
   { onlyPublic = false }: ReadOptions = {},
 ): Promise<ReadOnlyRegistry> {
   const paths = layout(dataDirectory);
+  const storage = withConnection(readStorage(dataDirectory), storageIn(process.env));
   const publicLog = await openLogReader<RegistryEvent>({ repository: paths.log, lines: registryLines });
   let privateLog: EventLog<PrivateEvent> | undefined;
   const close = async (): Promise<void> => {
@@ -224,16 +249,20 @@ export async function readRegistry(
     const journal = privateLog && new PrivateJournal({ log: privateLog, clock: systemClock, ids: randomIds });
     const log = new SealedLog(publicLog, journal);
     const state = new RegistryState(log, rulesOf);
-    const blobs = new BlobDirectory(paths.blobs);
+    const blobs = await readBlobs(dataDirectory, storage);
     return {
       log,
       state,
       blobs,
-      generatorFor(root = paths.site) {
-        const site = new SiteDirectory({
-          root,
-          blobPath: (digest) => blobs.pathOf(digest),
+      storage,
+      async generatorFor(place = sitePlace(dataDirectory, storage), onProgress) {
+        const site = await openSite({
+          dataDirectory,
+          storage,
+          place,
+          blobs,
           isOutsideLog: (path) => isOutsideLog(path, allSurfaces, state.settings),
+          onProgress,
         });
         return { site, generator: new Generator({ log, state, target: site, blobs, surfaces: allSurfaces }) };
       },

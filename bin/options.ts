@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { SaidLimits } from '../api/limits.ts';
+import type { Redirects } from '../api/redirects.ts';
 import { SHORTEST_LIFETIME_SECONDS } from '../core/access-tokens.ts';
 import type { Registration } from '../core/account-book.ts';
 import { EnvironmentTokens } from '../core/environment-tokens.ts';
@@ -10,14 +11,15 @@ import type { Upstream } from '../core/ports.ts';
 import { LONGEST_LIFETIME_SECONDS } from '../core/rotating-keys.ts';
 import type { Settings } from '../schema/types.ts';
 import { asSettings } from '../schema/validate.ts';
-import type { Aliases } from '../ecosystems/ecosystem.ts';
 import { ecosystems } from '../ecosystems/index.ts';
 import { allSurfaces } from '../surfaces/index.ts';
 import { checkTrustedRoot } from '../ecosystems/sigstore.ts';
 import type { UpstreamLimits } from '../stores/upstream-http.ts';
+import { aliasesIn } from './aliases.ts';
 import { parseLimits, parseProxies, parseRedisUrl } from './limit-options.ts';
 import { parseUpstreamUrl } from './npm-registry.ts';
 import { ownTokens } from './own-tokens.ts';
+import { parseStorage, type Storage } from './storage.ts';
 
 export interface Options {
   readonly dataDirectory: string;
@@ -44,6 +46,10 @@ export interface Options {
   /** What provenance is verified against, JSON; undefined for the root of the public Sigstore instance. */
   readonly sigstoreRoot: string | undefined;
   readonly npmFallback: NpmFallback;
+  /** Where blobs and site are to be, and how their store is reached, where somebody says so. */
+  readonly storage: Storage;
+  /** For how long clients may read private blobs from the bucket itself, where they are sent there. */
+  readonly redirects: Redirects;
   /** What was said in another server's words and does nothing here. */
   readonly notes: readonly string[];
 }
@@ -94,6 +100,16 @@ interface ConfigFile {
   readonly sigstoreTrustedRoot?: string;
   readonly npmFallback?: string | boolean;
   readonly npmFallbackTarballs?: string;
+  readonly privateRedirects?: number | string;
+  readonly storage?: {
+    readonly bucket?: string;
+    readonly blobs?: string;
+    readonly site?: string;
+    readonly endpoint?: string;
+    readonly region?: string;
+    readonly pathStyle?: boolean;
+    readonly publicEndpoint?: string;
+  };
 }
 
 /** @throws RegistryError `bad-request`, or SchemaViolation, naming the option that cannot be understood. */
@@ -159,38 +175,25 @@ export function readOptions(flags: Flags, environment: NodeJS.ProcessEnv = proce
       upstream: parseFallback(flags.npmFallback ?? env('CAIRN_NPM_FALLBACK') ?? file.npmFallback ?? true),
       archives: parseArchives(env('CAIRN_NPM_FALLBACK_TARBALLS') ?? file.npmFallbackTarballs ?? 'redirect'),
     },
+    redirects: parseRedirects(env('CAIRN_PRIVATE_REDIRECTS') ?? file.privateRedirects ?? 'off'),
+    storage: parseStorage((name) => env(name) ?? inFile(file.storage, name)),
     notes: aliases.notes,
   };
 }
 
-interface AllAliases {
-  /** @throws RegistryError `bad-request` where the variables of two servers disagree. */
-  said(name: string): string | undefined;
-  standard(name: string): string | undefined;
-  readonly notes: readonly string[];
-  readonly tokens: NonNullable<Aliases['tokens']>;
-}
+const storageWords: Readonly<Record<string, keyof NonNullable<ConfigFile['storage']>>> = {
+  CAIRN_BUCKET: 'bucket',
+  CAIRN_BLOBS: 'blobs',
+  CAIRN_SITE: 'site',
+  CAIRN_S3_ENDPOINT: 'endpoint',
+  CAIRN_S3_REGION: 'region',
+  CAIRN_S3_PATH_STYLE: 'pathStyle',
+  CAIRN_S3_PUBLIC_ENDPOINT: 'publicEndpoint',
+};
 
-/** Settings in the words of the servers that ecosystems come from. What is said in both words counts in ours. */
-function aliasesIn(environment: NodeJS.ProcessEnv): AllAliases {
-  const all = allSurfaces.flatMap((surface) => surface.environment?.(environment) ?? []);
-  const valuesIn = (name: string, of: (aliases: Aliases) => Aliases['variables']): readonly string[] => [
-    ...new Set(all.flatMap((aliases) => of(aliases)[name]?.trim() || [])),
-  ];
-  return {
-    said(name) {
-      const values = valuesIn(name, ({ variables }) => variables);
-      // Each of them has a place for its own surface.
-      if (name === 'CAIRN_MOUNTS' || name === 'CAIRN_LIMITS')
-        return values.length > 0 ? values.join(',') : undefined;
-      if (values.length < 2) return values[0];
-      // Not what they are: some are secrets.
-      throw wrong(`variables of several servers disagree about ${name}: say it in that word`);
-    },
-    standard: (name) => valuesIn(name, ({ standards = {} }) => standards)[0],
-    notes: [...new Set(all.flatMap(({ notes }) => notes))],
-    tokens: all.flatMap(({ tokens = [] }) => tokens),
-  };
+function inFile(storage: ConfigFile['storage'], name: string): string | undefined {
+  const word = storageWords[name];
+  return word && storage?.[word]?.toString();
 }
 
 /** Before anything is made of them. @throws SchemaViolation */
@@ -257,6 +260,8 @@ const configFields: { readonly [Field in keyof ConfigFile]-?: (value: unknown) =
   sigstoreTrustedRoot: isText,
   npmFallback: (value) => isText(value) || typeof value === 'boolean',
   npmFallbackTarballs: isText,
+  privateRedirects: (value) => isText(value) || typeof value === 'number',
+  storage: isObject,
 };
 
 function readConfigFile(path: string): ConfigFile {
@@ -331,6 +336,17 @@ function parseFallback(said: string | boolean): NpmFallback['upstream'] {
   const word = String(said).toLowerCase();
   if (word === 'false' || word === 'off') return 'off';
   return word === 'true' ? 'machine' : { url: parseUpstreamUrl(String(said), 'the npm fallback') };
+}
+
+const LONGEST_REDIRECT_SECONDS = 3600;
+
+function parseRedirects(said: number | string): Redirects {
+  if (said === 'off') return said;
+  const seconds = /^\d{1,5}$/.test(String(said)) ? Number(said) : 0;
+  if (seconds >= 1 && seconds <= LONGEST_REDIRECT_SECONDS) return { expiresInSeconds: seconds };
+  throw wrong(
+    `CAIRN_PRIVATE_REDIRECTS=${said}: use off, or a number of seconds up to ${LONGEST_REDIRECT_SECONDS}`,
+  );
 }
 
 function parseArchives(text: string): NpmFallback['archives'] {

@@ -5,19 +5,29 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { RegistryError, type ErrorCode } from '../core/errors.ts';
+import { providerEndpoint, type StorageProvider } from '../surfaces/pantry/storage-providers.ts';
 import { openReader } from './reader.ts';
-import { startServer, type RunningServer } from './library.ts';
+import { startServer, type RunningServer, type StorageSettings } from './library.ts';
 
 /** Where a registry is kept, and under which address its clients know it. */
 export interface PantryRegistryConfig {
   /** URL that clients use, such as `https://registry.example.com`. Recorded at first start. */
   readonly baseUrl: string;
-  /** Only `local`: blobs and site lie below `localStoragePath`. */
+  /**
+   * Where blobs and site are: below `localStoragePath` with `local`, the default, or in this bucket. Recorded at first start.
+   * Log, keys and counters lie below `localStoragePath` in any case. Credentials are those that the AWS SDK finds.
+   */
   readonly s3Bucket?: string | undefined;
   /** Means nothing here: the log takes the place of a database. */
   readonly dynamoTable?: string | undefined;
-  /** Means nothing while `s3Bucket` is `local`. */
+  /** This and the next three mean nothing while `s3Bucket` is `local`. */
   readonly s3Region?: string | undefined;
+  /** Default `aws`. The endpoint of the others follows from it and the region. */
+  readonly storageProvider?: StorageProvider | undefined;
+  /** Origin of a store of one's own. */
+  readonly s3Endpoint?: string | undefined;
+  /** `endpoint/bucket/key` instead of `bucket.endpoint/key`. */
+  readonly forcePathStyle?: boolean | undefined;
   /** Asks the npm registry of this machine's configuration for packages that are not here, or the one at this URL. Default `false`. */
   readonly npmFallback?: boolean | string | undefined;
   /** Default `./.registry`. */
@@ -86,19 +96,19 @@ export class Registry {
   /** May publish over HTTP as the account `admin`. */
   readonly token: string;
   readonly #config: PantryRegistryConfig;
+  readonly #storage: StorageSettings | undefined;
   #server: Promise<RunningServer> | undefined;
 
-  /** @throws RegistryError `bad-request` for a bucket, or a base URL that is none. */
+  /** @throws RegistryError `bad-request` for a base URL, or a storage provider, that is none. */
   constructor(config: PantryRegistryConfig) {
-    const { s3Bucket = 'local', baseUrl, token } = config;
-    if (s3Bucket !== 'local')
-      throw new RegistryError('bad-request', `s3Bucket ${s3Bucket}: only local is supported`);
+    const { baseUrl, token } = config;
     if (!URL.canParse(baseUrl))
       throw new RegistryError(
         'bad-request',
         `baseUrl ${baseUrl} is not a URL such as https://registry.example`,
       );
     this.#config = config;
+    this.#storage = storageOf(config);
     const ofEnvironment = process.env['PANTRY_REGISTRY_TOKEN'] ?? process.env['PANTRY_TOKEN'];
     this.token = token ?? (ofEnvironment?.trim() || randomBytes(32).toString('hex'));
   }
@@ -225,6 +235,7 @@ export class Registry {
       ecosystems: ['npm', 'zig'],
       mounts: { pantry: pathname === '/' ? '/' : pathname.replace(/\/+$/, '') },
       npmFallback,
+      storage: this.#storage,
       administratorToken: this.token,
     });
     // Whoever tries again gets another try.
@@ -278,6 +289,25 @@ const codes: Readonly<Record<number, ErrorCode>> = {
   503: 'shutting-down',
   504: 'upstream-slow',
 };
+
+function storageOf(config: PantryRegistryConfig): StorageSettings | undefined {
+  const { s3Bucket = 'local', s3Region: region, s3Endpoint, storageProvider, forcePathStyle } = config;
+  if (s3Bucket === 'local') return undefined;
+  return {
+    bucket: `s3://${s3Bucket}`,
+    endpoint: s3Endpoint ?? providerEndpoint(storageProvider, region),
+    region,
+    pathStyle: forcePathStyle,
+  };
+}
+
+/** A registry with blobs and site in a bucket, unless `s3Bucket` is `local`. `region` is what `s3Region` is. */
+export function createProductionRegistry({
+  region,
+  ...config
+}: PantryRegistryConfig & { readonly region?: string | undefined }): Registry {
+  return new Registry({ ...config, s3Region: config.s3Region ?? region });
+}
 
 /** A registry for development in `./.registry`, which falls back to npm. */
 export function createLocalRegistry(baseUrl = 'http://localhost:3000'): Registry {

@@ -1,10 +1,11 @@
 /** What `regen` does when there is something to do, or to check. */
 import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { SiteTarget } from '../core/ports.ts';
 import { isOutsideLog, updateCounted } from '../generator/counted-site.ts';
-import type { Generator } from '../generator/generator.ts';
-import { rootsFollow } from '../generator/records.ts';
+import { Generator } from '../generator/generator.ts';
+import { LATE_WRITES_MS, rootsFollow } from '../generator/records.ts';
 import { readCounters } from '../stores/counter-files.ts';
 import { compareTrees, type TreeDifferences } from '../stores/compare-trees.ts';
 import { writerLockPath } from '../stores/git-log.ts';
@@ -14,8 +15,10 @@ import { requireRegistry } from './control.ts';
 import { ExitCode } from './exit-codes.ts';
 import { allSurfaces } from '../surfaces/index.ts';
 import { layout } from './layout.ts';
+import { addressOf, isBucket } from './storage.ts';
 import { isHidden, readRegistry, systemClock, type ReadOnlyRegistry } from './open-registry.ts';
-import { countsAreCurrent, reportRegen, type RegenFlags } from './regen.ts';
+import { endProgress, progressShown } from './regen-progress.ts';
+import { countsAreCurrent, reportRegen, siteRoot, type RegenFlags } from './regen.ts';
 
 const WATCH_MS = 500;
 
@@ -24,15 +27,17 @@ export async function regenFromLog(dataDirectory: string, root: string, flags: R
   const registry = await readRegistry(dataDirectory);
   try {
     if (flags.check) return reportCheck(await check(dataDirectory, registry, root), root, flags);
-    const { generator, site } = registry.generatorFor(root);
+    const { generator, site } = await registry.generatorFor(root, progressShown(flags));
     let seq = await bringUp(generator, flags);
     await bringCounts(dataDirectory, registry, site);
+    endProgress();
     reportRegen(root, seq, flags);
     while (flags.watch) {
       await new Promise((next) => setTimeout(next, WATCH_MS));
       await registry.log.refresh();
       registry.state.catchUp();
-      if (!(await countsAreCurrent(dataDirectory, root))) await bringCounts(dataDirectory, registry, site);
+      if (!(await countsAreCurrent(dataDirectory, root, registry.storage)))
+        await bringCounts(dataDirectory, registry, site);
       if (registry.state.length === seq) continue;
       seq = await generator.update();
       await generator.updateRoots();
@@ -53,6 +58,7 @@ export async function bringUp(
   if (full || acceptLog) await generator.rebuild({ acceptLog: acceptLog ?? false });
   const seq = await generator.update();
   await generator.updateRoots();
+  await generator.settleDoubts(Date.now() - LATE_WRITES_MS);
   return seq;
 }
 
@@ -95,8 +101,8 @@ export async function check(
   registry: ReadOnlyRegistry,
   root: string,
 ): Promise<SiteCheck> {
-  const { site } = registry.generatorFor(root);
-  const isServed = root === layout(dataDirectory).site && isWritten(dataDirectory);
+  const { site } = await registry.generatorFor(root);
+  const isServed = root === siteRoot(dataDirectory, undefined) && isWritten(dataDirectory);
   for (let checks = 1; ; checks += 1) {
     const before = isServed ? await settled(registry, site) : undefined;
     const found = await compare(registry, root);
@@ -129,17 +135,46 @@ async function recordsOf(site: SiteTarget): Promise<string> {
 }
 
 async function compare(registry: ReadOnlyRegistry, root: string): Promise<SiteCheck> {
-  const aside = await mkdtemp(join(dirname(root), `.check.${process.pid}.`));
+  const aside = await mkdtemp(
+    isBucket(root) ? join(tmpdir(), 'cairn-check.') : join(dirname(root), `.check.${process.pid}.`),
+  );
   try {
-    const { generator } = registry.generatorFor(join(aside, 'site'));
-    const events = await generator.update();
-    const differences = withoutOthers(await compareTrees(join(aside, 'site'), root), (path) =>
+    const { events, ...found } = await (isBucket(root) ? compareInBucket : compareOnDisk)(
+      registry,
+      root,
+      aside,
+    );
+    const differences = withoutOthers(found, (path) =>
       isOutsideLog(path, allSurfaces, registry.state.settings),
     );
     const clean = Object.values(differences).every((paths: readonly string[]) => paths.length === 0);
     return { events, clean, ...differences };
   } finally {
     await rm(aside, { recursive: true, force: true });
+  }
+}
+
+type Compared = TreeDifferences & { readonly events: number };
+
+async function compareOnDisk(registry: ReadOnlyRegistry, root: string, aside: string): Promise<Compared> {
+  const { generator } = await registry.generatorFor(join(aside, 'site'));
+  const events = await generator.update();
+  return { events, ...(await compareTrees(join(aside, 'site'), root)) };
+}
+
+async function compareInBucket(registry: ReadOnlyRegistry, place: string, aside: string): Promise<Compared> {
+  const [{ Bucket }, { compareBucket, SiteOnPaper }] = await Promise.all([
+    import('../stores/bucket.ts'),
+    import('../stores/bucket-check.ts'),
+  ]);
+  const { log, state, blobs, storage } = registry;
+  const target = new SiteOnPaper(aside);
+  await new Generator({ log, state, target, blobs, surfaces: allSurfaces }).rebuild();
+  const bucket = new Bucket(addressOf(place, storage));
+  try {
+    return { events: state.length, ...(await compareBucket({ site: target.site, bucket })) };
+  } finally {
+    bucket.close();
   }
 }
 

@@ -1,7 +1,7 @@
 /** `cairn serve`: one process, one port, API and site. */
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,10 +11,12 @@ import { createApp } from '../api/app.ts';
 import { ADMINISTRATOR, authenticator } from '../api/auth.ts';
 import { createControlServer } from '../api/control.ts';
 import { createMetrics, type Metrics } from '../api/metrics.ts';
+import { isSafeRedirectHost } from '../api/redirects.ts';
 import type { Health } from '../api/own-surface.ts';
 import { buildRouting } from '../api/routing.ts';
 import { AccessTokens } from '../core/access-tokens.ts';
 import { canonicalJson } from '../core/canonical-json.ts';
+import { digestOf } from '../core/digest.ts';
 import { LogDamage, RegistryError } from '../core/errors.ts';
 import { LogInSessions } from '../core/log-in-sessions.ts';
 import { allScopes } from '../core/permission.ts';
@@ -24,14 +26,15 @@ import { allSurfaces } from '../surfaces/index.ts';
 import type { Settings } from '../schema/types.ts';
 import { refuseUnfitDisk } from '../stores/disk-check.ts';
 import { MemoryLimiter } from '../stores/request-limiter.ts';
-import { siteReader } from '../stores/site-reader.ts';
 import { HttpUpstream } from '../stores/upstream-http.ts';
 import { startChores } from './chores.ts';
 import { localControl } from './control.ts';
 import { newKeys } from './keys.ts';
+import { layout } from './layout.ts';
 import { createRegistry, openRegistry, randomIds, systemClock, type Registry } from './open-registry.ts';
 import { registryOfThisMachine } from './npm-registry.ts';
 import { mountsOf, pairsOf, type Options, type Said } from './options.ts';
+import { agreedStorage, readStorage, recordStorage, storagePath, type Storage } from './storage.ts';
 import { version } from './version.ts';
 
 /** A slow line may take this long for one upload. */
@@ -79,7 +82,9 @@ export async function serve(options: Options, say: (line: string) => void): Prom
       },
       version,
     );
+    const storage = await storageFor(options);
     registry = await openRegistry({
+      storage,
       onBatch: (batch) => metrics.batch(batch),
       dataDirectory: options.dataDirectory,
       contact: socketPath,
@@ -88,6 +93,7 @@ export async function serve(options: Options, say: (line: string) => void): Prom
       onCounterTrouble: (error) => log.error({ err: error }, 'counts are not kept'),
     });
     await startRegistry(registry, options, server);
+    await refuseRedirects(registry, options);
     upstream = openUpstream(registry.state, options.npmFallback, say);
     const control = createControlServer(localControl(registry));
     await listenOn(control, socketPath);
@@ -120,6 +126,27 @@ export async function serve(options: Options, say: (line: string) => void): Prom
     server.closeAllConnections();
     throw error;
   }
+}
+
+/** At first start it is recorded before anything is stored. */
+async function storageFor({ dataDirectory, storage: said }: Options): Promise<Storage> {
+  const isFirst = !existsSync(layout(dataDirectory).log) && !existsSync(storagePath(dataDirectory));
+  if (isFirst && (said.blobs ?? said.site) !== undefined) await recordStorage(dataDirectory, said);
+  return agreedStorage(readStorage(dataDirectory), said);
+}
+
+/** Clients would take their credentials along to a host below ours, which a store refuses; and would miss one that is not there. */
+async function refuseRedirects({ blobs, state }: Registry, { redirects }: Options): Promise<void> {
+  if (redirects === 'off') return;
+  const target = await blobs.signedUrl?.(digestOf(''), redirects.expiresInSeconds);
+  if (target === undefined)
+    throw new RegistryError('bad-request', 'CAIRN_PRIVATE_REDIRECTS needs blobs in a bucket: CAIRN_BLOBS');
+  const { publicUrl } = state.settings;
+  if (isSafeRedirectHost(publicUrl, target)) return;
+  throw new RegistryError(
+    'bad-request',
+    `CAIRN_PRIVATE_REDIRECTS would send clients from ${publicUrl} to ${new URL(target).origin}, and their tokens with them: the store needs a host that is neither that of the registry nor below it; see CAIRN_S3_PUBLIC_ENDPOINT`,
+  );
 }
 
 async function prepareDirectory(path: string): Promise<void> {
@@ -237,7 +264,7 @@ function appFor({
   limiter,
   isStopping,
 }: AppParts): RequestListener {
-  const { state, writer, blobs, uploads, site, publisher, accounts, keys } = registry;
+  const { state, writer, blobs, uploads, siteReader, publisher, accounts, keys } = registry;
   const { administratorToken, environmentTokens, bootstrapSecret, corsOrigins, sigstoreRoot } = options;
   const accessTokens = accessTokensOf(registry, options, log);
   const health = (): Health => {
@@ -265,7 +292,7 @@ function appFor({
     logIns: new LogInSessions({ clock: systemClock, ids: randomIds }),
     upstream,
     counters: registry.counters,
-    site: siteReader(site.root),
+    site: siteReader,
     auth: authenticator({
       accounts,
       accessTokens,
@@ -277,6 +304,7 @@ function appFor({
     metrics,
     limits: { limiter, clock: systemClock, said: options.limits },
     trustedProxies: options.trustedProxies,
+    redirects: options.redirects,
     corsOrigins,
     sigstoreRoot,
     maxUploadBytes: options.maxUploadBytes,
@@ -332,6 +360,9 @@ function accessTokensOf(
 async function introduce(registry: Registry, options: Options, say: (line: string) => void): Promise<void> {
   const { settings } = registry.state;
   say(`data       ${options.dataDirectory}`);
+  const storage = readStorage(options.dataDirectory);
+  for (const part of ['blobs', 'site'] as const)
+    if (storage[part] !== undefined) say(`${part.padEnd(10)} ${storage[part]}`);
   say(`public URL ${settings.publicUrl}`);
   for (const [surface, mount] of Object.entries(settings.mounts))
     say(`${surface.padEnd(10)} ${settings.publicUrl}${mount === '/' ? '/' : `${mount}/`}`);

@@ -48,6 +48,7 @@ export type ErrorCode =
   | 'invalid-advisory'
   | 'client-closed'
   | 'storage-failed'
+  | 'storage-unavailable'
   | 'shutting-down'
   | 'clock-behind'
   | 'upstream-failed'
@@ -100,4 +101,9 @@ export class LogDamage extends Error {
 /** The log is held by a process that does not answer. */
 export class Unreachable extends Error {
   override readonly name = 'Unreachable';
+}
+
+/** Another process has taken over what this one was about to write: it looks at what is there and begins again. */
+export class ClaimLost extends Error {
+  override readonly name = 'ClaimLost';
 }

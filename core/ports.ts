@@ -141,6 +141,17 @@ export interface BlobStore {
   open(digest: Digest, range?: ByteRange): AsyncIterable<Uint8Array>;
   /** The same for whoever is done with each piece before asking for the next: its memory is another's then. */
   lend(digest: Digest, range?: ByteRange): AsyncIterable<Uint8Array>;
+  /**
+   * A URL at which the store itself gives this blob to anybody, for some time: whoever makes one has made sure that the
+   * client may have it, and tells nobody else. Absent where no client can reach the store.
+   */
+  signedUrl?(digest: Digest, expiresInSeconds: number, headers?: SignedHeaders): Promise<string>;
+}
+
+/** What the store is to say with a blob that it gives to a client: it knows nothing of what the bytes are. */
+export interface SignedHeaders {
+  readonly contentType?: string;
+  readonly contentDisposition?: string;
 }
 
 /** Bytes `start` to `end`, both included. */
@@ -262,7 +273,21 @@ export interface SiteProgress {
   /** Events in the log at `head`; not `seq` where the log grew while the site followed it. */
   readonly headSeq: number;
   /** Written before the first file of a step: after a crash exactly this step is derived again. */
-  readonly claim?: { readonly toSeq: number };
+  readonly claim?: {
+    readonly toSeq: number;
+    /** Since when it is ours, where another may have begun it that is slow rather than dead; milliseconds since 1970. */
+    readonly inheritedAt?: number;
+  };
+  /** Steps of others that were inherited: what a late write of theirs has put back is looked for once more. */
+  readonly doubts?: readonly Doubt[];
+}
+
+/** A step, [from, to), that two may have written. */
+export interface Doubt {
+  readonly from: number;
+  readonly to: number;
+  /** Since when; milliseconds since 1970. */
+  readonly at: number;
 }
 
 /** How far the roots (catalogs) have come; they may lag behind the documents. */
@@ -284,23 +309,35 @@ export interface SiteRecords {
   readonly counted: CountedProgress;
 }
 
-/** The files that readers see. */
+/**
+ * The files that readers see. Where it lies on another machine, whoever was slow for too long finds out before its next write
+ * that another carries on: every method that writes may throw `ClaimLost`.
+ */
 export interface SiteTarget {
   /**
    * Waits for other processes; that part of the site is ours until the returned function is called. Documents and
-   * roots are held apart, so that a long catalog never delays a package.
+   * roots are held apart, so that a long catalog never delays a package. On another machine two may hold a part until one of them
+   * claims it.
    */
   hold(part: keyof SiteRecords): Promise<() => Promise<void>>;
+  /**
+   * Before the first write to a part that is held. Others wait from here on, until it is released or has not been heard of for
+   * too long. To save a progress that has a claim is to claim. @throws ClaimLost when another was first
+   */
+  claim(part: keyof SiteRecords): Promise<void>;
+  /** As it stands where it can be had for nothing: an older one is found out by the claim. */
   load<K extends keyof SiteRecords>(record: K): Promise<SiteRecords[K] | undefined>;
-  /** Durable when it returns. */
+  /** Durable when it returns. Without a claim in it, the part may be another's from here on. */
   save<K extends keyof SiteRecords>(record: K, value: SiteRecords[K]): Promise<void>;
   /**
    * Each file appears whole or not at all, and none before those of a lower rank; otherwise in any order. Durable when it
    * returns. Equal bytes are left alone.
    */
   put(files: readonly SiteFile[]): Promise<void>;
-  /** In the order that is given; durable when it returns. A missing path is fine. */
+  /** In any order; durable when it returns. A missing path is fine. */
   remove(paths: readonly string[]): Promise<void>;
+  /** The next writes look at what is there, whatever this process thinks it knows of it. */
+  forget(): void;
   /** The text of a file that is there, in pieces; nothing when it is missing. */
   read(path: string): AsyncIterable<string>;
   /** Starts a whole new site beside this one. Both parts must be held until it ends. */
@@ -365,19 +402,28 @@ export interface FoundFile {
   readonly size: number;
   /** Differs whenever the bytes differ. */
   readonly version: string;
+  /** Of the bytes, where whoever wrote them has left it with the file. */
+  readonly digest?: string | undefined;
+  /** Its bytes are held for as long as it is itself. */
+  readonly inMemory?: boolean;
+  /** All of it. Where `find` answers later: of files up to `READ_AT_ONCE_BYTES`, and a TypeError for longer ones. */
   read(): Uint8Array;
   /** A part that lies within, in pieces: each stands until the next is asked for, and then its memory is another's. */
   lend(range: ByteRange): AsyncIterable<Uint8Array>;
 }
 
+/** What is longer is never held in memory as a whole. */
+export const READ_AT_ONCE_BYTES = 1024 * 1024;
+
 /** The read side of a site. */
 export interface SiteReader {
   /**
-   * Looks at the path as it is now. Synchronous: a look-up is one system call, and the thread pool would cost more
-   * than the call.
+   * Looks at the path as it is now. Synchronous for a directory: a look-up is one system call, and the thread pool would
+   * cost more than the call. Where it goes over a network the answer comes later.
    * @param known what was found at this path before: it is what returns for as long as it is still there.
+   * @throws RegistryError `storage-unavailable`, later, when nobody can tell what is there.
    */
-  find(path: string, known?: FoundFile): FoundFile | undefined;
+  find(path: string, known?: FoundFile): FoundFile | undefined | Promise<FoundFile | undefined>;
 }
 
 /** Another registry, asked for what is not ours. What it says is hostile until the ecosystem has made sense of it. */

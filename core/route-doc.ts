@@ -18,8 +18,8 @@ export interface RouteDoc {
   readonly success?: AnswerDoc | 'never';
   /** Answers of other statuses that are no refusals in the surface's envelope. */
   readonly others?: Readonly<Record<number, Omit<AnswerDoc, 'status'>>>;
-  /** What it means where a file's place answers with 302. */
-  readonly redirect?: string;
+  /** What it means where a file's place answers with a redirect, by its status. */
+  readonly redirects?: Readonly<Partial<Record<302 | 307, string>>>;
   /** What a refusal of each status means. */
   readonly refusals?: Readonly<Record<number, string>>;
 }

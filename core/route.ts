@@ -36,6 +36,11 @@ export interface BlobBody {
    * compared with the answer's own `etag`.
    */
   readonly ranges?: true;
+  /**
+   * It is not for everybody, and the caller may have it: where the operator wants that, a GET is sent on to the store. Never
+   * for what has to say more of itself than its type and the name to save it under.
+   */
+  readonly mayRedirect?: true;
 }
 
 /** One API request as its handler sees it. */

@@ -33,6 +33,16 @@ export interface SiteFile {
   readonly cache: CachePolicy;
   /** What names others ranks above them: it comes after them and goes before them. 0 where nothing else is said. */
   readonly rank?: number;
+  /** Of its own beside type and policy, for hosts that keep them with the file. Names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** More than any rank that a route has. */
+const ROOT_RANK = 1_000;
+
+/** Roots name packages: they come after all others, and go before them. */
+export function asRoot(file: SiteFile): SiteFile {
+  return { ...file, rank: ROOT_RANK + (file.rank ?? 0) };
 }
 
 /** In the order in which they may appear; those that may appear together, together. */
@@ -174,6 +184,7 @@ export function siteFile(
     contentType: ofType?.contentType ?? route.contentType,
     cache: cacheOf(route, params),
     ...(rank === undefined ? {} : { rank }),
+    ...(route.headers ? { headers: route.headers(params) } : {}),
   };
 }
 

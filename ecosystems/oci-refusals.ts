@@ -77,6 +77,7 @@ const refusals = {
   'invalid-advisory': { code: 'UNSUPPORTED' },
   'client-closed': { code: 'BLOB_UPLOAD_INVALID', status: 400 },
   'storage-failed': { code: 'UNKNOWN' },
+  'storage-unavailable': { code: 'UNAVAILABLE' },
   'shutting-down': { code: 'UNAVAILABLE' },
   'clock-behind': { code: 'UNAVAILABLE' },
   'upstream-failed': { code: 'UNAVAILABLE', status: 502 },

@@ -95,7 +95,9 @@ function operation(
       : {}),
     responses: withLimits(isLimited, {
       ...(doc.success === 'never' ? {} : successes(route, doc.success ?? { description: 'Done.' })),
-      ...(doc.redirect === undefined ? {} : { 302: redirected(doc.redirect) }),
+      ...Object.fromEntries(
+        Object.entries(doc.redirects ?? {}).map(([status, meaning]) => [status, redirected(meaning)]),
+      ),
       ...(Object.assign(
         {},
         ...Object.entries(doc.others ?? {}).map(([status, other]) =>

@@ -56,11 +56,15 @@ export interface Summaries {
   readonly byKey: Map<string, Summary>;
 }
 
-/** The whole file in memory. */
-export function readSummaries(text: string): Summaries {
+export function noSummaries(): Summaries {
+  return { seq: 0, byKey: new Map() };
+}
+
+/** All of them in memory; the file itself is not. */
+export async function readSummaries(pieces: AsyncIterable<string>): Promise<Summaries> {
   const byKey = new Map<string, Summary>();
   let seq = 0;
-  for (const line of text.split('\n')) {
+  for await (const line of linesOf(pieces)) {
     if (line === '') continue;
     const { key, summary } = readLine(line);
     if (key === HEADER) seq = Number(summary.name);

@@ -40,6 +40,7 @@ export async function updateCounted(
     const names = [...since].filter((name) => !isHidden(name));
     // Where nothing was ever counted there is nothing to say.
     if (names.length === 0 && (!known || !isNewDay)) return;
+    await target.claim('counted');
     let files: SiteFile[] = [];
     for (const surface of surfaces) {
       const site = siteContext(surface, settings());

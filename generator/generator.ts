@@ -3,17 +3,17 @@
  * processes may run it on one site; whoever holds the site reads how far it has come and carries on from there.
  */
 import type { Digest } from '../core/digest.ts';
-import { LogDamage } from '../core/errors.ts';
+import { ClaimLost, LogDamage } from '../core/errors.ts';
 import { subjectOf, type RegistryEvent } from '../core/event.ts';
 import type { Package } from '../core/package.ts';
 import { RecentPackages } from '../core/recent-packages.ts';
-import type { BlobStore, EventLog, SiteBuild, SiteProgress, SiteTarget } from '../core/ports.ts';
-import type { SiteFile } from '../core/site.ts';
+import type { BlobStore, Doubt, EventLog, SiteBuild, SiteProgress, SiteTarget } from '../core/ports.ts';
+import { asRoot, type SiteFile } from '../core/site.ts';
 import type { RegistryState } from '../core/state.ts';
 import { siteContext, type Summary, type Surface } from '../ecosystems/ecosystem.ts';
 import { namedBlobsOf } from '../ecosystems/index.ts';
 import { hydrate, isHydrated } from '../core/hydrate.ts';
-import { allFiles, isShown, planPackage, type Mounted, type Plan } from './plan.ts';
+import { allFiles, isShown, planPackage, removalsInOrder, type Mounted, type Plan } from './plan.ts';
 import { membersOf, planKeys, type Change } from './plan-keys.ts';
 import { isOurs, rootsFollow, SITE_REVISION } from './records.ts';
 import {
@@ -49,6 +49,10 @@ export class Generator {
   #knownHead: string | undefined;
   /** Something was hidden whose name the roots may still tell. */
   #isNamingHidden = false;
+  /** Steps that this process was writing when another took over: what it wrote last may be older than what that has written. */
+  #lost: Omit<Doubt, 'at'>[] = [];
+  /** The same of roots: from here on they are made again, whatever their record says. */
+  #lostRoots: number | undefined;
 
   constructor(deps: GeneratorDeps) {
     this.#deps = deps;
@@ -77,19 +81,78 @@ export class Generator {
   }
 
   async #updateDocuments(): Promise<number> {
-    const { state, target } = this.#deps;
     for (;;) {
-      const release = await target.hold('progress');
-      let progress: SiteProgress | undefined;
+      const seq = await untilClaimed(async () => {
+        const release = await this.#deps.target.hold('progress');
+        try {
+          return await this.#turn();
+        } finally {
+          await release();
+        }
+      });
+      if (seq !== undefined) return seq;
+    }
+  }
+
+  /** One step, or a whole site, further. Returns how far it is when nothing is left to do. */
+  async #turn(): Promise<number | undefined> {
+    const { state } = this.#deps;
+    const progress = await this.#usableProgress();
+    if (!progress) {
+      await this.#rebuildHeld();
+      return undefined;
+    }
+    if (!progress.claim && this.#lost.length > 0) {
+      const [lost] = this.#lost;
+      if (lost) await this.#mend(progress, [lost]);
+      this.#lost.shift();
+      return undefined;
+    }
+    if (progress.seq >= state.length && !progress.claim) return progress.seq;
+    if (!(await this.#carryOn(progress))) await this.#rebuildHeld();
+    return undefined;
+  }
+
+  /**
+   * Looks once more at what two may have written, where that has been so since before `beforeMs`: by then every late write has
+   * come. Safe to repeat.
+   */
+  async settleDoubts(beforeMs: number): Promise<void> {
+    await untilClaimed(async () => {
+      const release = await this.#deps.target.hold('progress');
       try {
-        progress = await this.#usableProgress();
-        if (progress && progress.seq >= state.length) return progress.seq;
-        if (progress && (await this.#carryOn(progress))) continue;
-        await this.#rebuildHeld();
+        const progress = await this.#usableProgress();
+        const due = progress?.doubts?.filter(({ at }) => at < beforeMs) ?? [];
+        if (progress && !progress.claim && due.length > 0) await this.#mend(progress, due);
       } finally {
         await release();
       }
+    });
+  }
+
+  /**
+   * Writes what the packages of these steps are by now, wherever it differs from what they were at the end of the step: that is what
+   * a late write has put back. Stopping before the end leaves a claim on nothing, and the doubts.
+   */
+  async #mend(progress: SiteProgress, steps: readonly Omit<Doubt, 'at'>[]): Promise<void> {
+    const { state, target } = this.#deps;
+    const { claim: _, ...rest } = progress;
+    await target.save('progress', { ...rest, claim: { toSeq: progress.seq } });
+    target.forget();
+    for (const { from, to } of steps) {
+      const changes: Change[] = [];
+      for (const key of this.#touched(from, Math.min(to, progress.seq)).keys()) {
+        const [wrong, right] = [state.packageAt(key, to), state.packageAt(key, progress.seq)];
+        if (wrong && right)
+          changes.push({ before: await this.#toShow(wrong), after: await this.#toShow(right) });
+      }
+      await this.#publish(await this.#plansOf(changes, (key) => this.#memberAt(key, progress.seq)));
     }
+    const left = progress.doubts?.filter(
+      ({ from, to }) => !steps.some((step) => step.from === from && step.to === to),
+    );
+    const { doubts: __, ...settled } = rest;
+    await target.save('progress', { ...settled, ...(left && left.length > 0 ? { doubts: left } : {}) });
   }
 
   /**
@@ -98,13 +161,15 @@ export class Generator {
    */
   async rebuild(options: { readonly acceptLog?: boolean } = {}): Promise<void> {
     const { target } = this.#deps;
-    const release = await target.hold('progress');
-    try {
-      if (!options.acceptLog) await this.#refuseForeign(await target.load('progress'));
-      await this.#rebuildHeld();
-    } finally {
-      await release();
-    }
+    await untilClaimed(async () => {
+      const release = await target.hold('progress');
+      try {
+        if (!options.acceptLog) await this.#refuseForeign(await target.load('progress'));
+        await this.#rebuildHeld();
+      } finally {
+        await release();
+      }
+    });
   }
 
   /** Undefined when the site has to be made from nothing. */
@@ -190,9 +255,10 @@ export class Generator {
     if (this.#shownSeq !== progress.seq) this.#shown.clear();
     // Written before the first file: should we stop below, the next run derives exactly this step again and so
     // writes, and removes, the same paths.
-    if (!progress.claim) await target.save('progress', { ...progress, claim: { toSeq } });
+    // One that was inherited is claimed anew: it is ours from here on.
+    if (!progress.claim || progress.claim.inheritedAt !== undefined)
+      await target.save('progress', { ...progress, claim: { toSeq } });
     const shown = new Map<string, Package>();
-    const plans: Plan[] = [];
     const changes: Change[] = [];
     for (const [key, events] of this.#touched(progress.seq, toSeq)) {
       const before = await this.#before(key, events);
@@ -202,24 +268,48 @@ export class Generator {
       shown.set(key, after);
       changes.push({ before, after });
       if (before?.visibility === 'public' && after.visibility === 'private') this.#isNamingHidden = true;
-      for (const mounted of surfaces)
-        if (mounted.surface.reads.includes(after.ecosystem)) plans.push(planPackage(before, after, mounted));
     }
-    const memberOf = (key: string): Promise<Package | undefined> => this.#memberAt(key, toSeq, shown);
-    for (const mounted of surfaces) plans.push(await planKeys(changes, mounted, state, memberOf));
-    await target.put(plans.flatMap(({ artifacts }) => artifacts));
-    await target.put(plans.flatMap(({ documents }) => documents));
-    await target.remove(plans.flatMap(({ removals }) => removals));
+    const { claim, ...rest } = progress;
     const { head, headSeq } = toSeq === log.length ? { head: log.head, headSeq: toSeq } : progress;
-    await target.save('progress', {
-      registry: progress.registry,
-      revision: SITE_REVISION,
-      seq: toSeq,
-      head,
-      headSeq,
-    });
+    const doubt =
+      claim?.inheritedAt === undefined ? [] : [{ from: progress.seq, to: toSeq, at: claim.inheritedAt }];
+    const doubts = [...(progress.doubts ?? []), ...doubt];
+    try {
+      await this.#publish(await this.#plansOf(changes, (key) => this.#memberAt(key, toSeq, shown), surfaces));
+      await target.save('progress', {
+        ...rest,
+        revision: SITE_REVISION,
+        seq: toSeq,
+        head,
+        headSeq,
+        ...(doubts.length > 0 ? { doubts } : {}),
+      });
+    } catch (error) {
+      if (error instanceof ClaimLost) this.#lost.push({ from: progress.seq, to: toSeq });
+      throw error;
+    }
     this.#knownHead = head;
     this.#remember(shown, toSeq);
+  }
+
+  async #plansOf(
+    changes: readonly Change[],
+    memberOf: (key: string) => Promise<Package | undefined>,
+    surfaces = this.#mounted,
+  ): Promise<readonly Plan[]> {
+    const plans: Plan[] = [];
+    for (const { before, after } of changes)
+      for (const mounted of surfaces)
+        if (mounted.surface.reads.includes(after.ecosystem)) plans.push(planPackage(before, after, mounted));
+    for (const mounted of surfaces) plans.push(await planKeys(changes, mounted, this.#deps.state, memberOf));
+    return plans;
+  }
+
+  async #publish(plans: readonly Plan[]): Promise<void> {
+    const { target } = this.#deps;
+    await target.put(plans.flatMap(({ artifacts }) => artifacts));
+    await target.put(plans.flatMap(({ documents }) => documents));
+    for (const together of removalsInOrder(plans)) await target.remove(together);
   }
 
   /** The events of [from, to), by the key of the package they are about. */
@@ -290,21 +380,30 @@ export class Generator {
    * Brings the roots up to the documents. Apart from them, because it reads one line of every package.
    * Returns false when there was nothing to do.
    */
-  async updateRoots(): Promise<boolean> {
+  updateRoots(): Promise<boolean> {
+    return untilClaimed(() => this.#updateRoots());
+  }
+
+  async #updateRoots(): Promise<boolean> {
     const { target } = this.#deps;
     const release = await target.hold('roots');
     try {
       const [progress, roots] = [await target.load('progress'), await target.load('roots')];
       if (!isOurs(progress) || !isOurs(roots)) return false;
-      if (rootsFollow(roots, progress) || progress.seq > this.#deps.state.length) return false;
+      const lost = this.#lostRoots;
+      if (lost === undefined && rootsFollow(roots, progress)) return false;
+      if (progress.seq > this.#deps.state.length) return false;
       // New settings mean a rebuild, which brings the roots along: until then they would name a site that is not there.
       if (this.#settingsChangeAfter(progress.seq)) return false;
       const surfaces = this.#mounted;
-      const touched = this.#touched(roots.seq, progress.seq);
+      const touched = this.#touched(Math.min(roots.seq, lost ?? roots.seq), progress.seq);
+      await target.claim('roots');
+      this.#lostRoots = Math.min(roots.seq, lost ?? roots.seq);
       // Stopping between these leaves summaries that are newer than the record: merging them again changes nothing.
       // Also where no package was touched: they say how far they are, and that must not tell who could open what.
       for (const mounted of surfaces) await this.#renderRoots(mounted, touched, progress.seq);
       await target.save('roots', { revision: SITE_REVISION, seq: progress.seq });
+      this.#lostRoots = undefined;
       return true;
     } finally {
       await release();
@@ -324,12 +423,8 @@ export class Generator {
       if (found && surface.reads.includes(found.ecosystem)) changed.set(key, summaryOf(found, surface, site));
     }
     await target.put([textFile(path, () => mergeSummaries(target.read(path), changed, seq))]);
-    await target.put([
-      ...surface.filesForRoot(
-        summariesIn(() => target.read(path)),
-        site,
-      ),
-    ]);
+    const summaries = summariesIn(() => target.read(path));
+    await target.put(Array.from(surface.filesForRoot(summaries, site), asRoot));
   }
 
   async #rebuildHeld(): Promise<void> {
@@ -357,7 +452,7 @@ export class Generator {
       await build.addRoot(textFile(path, () => this.#renderAll(mounted, seq, build)));
       await this.#renderKeys(mounted, seq, build);
       const summaries = summariesIn(() => build.read(path));
-      for (const file of surface.filesForRoot(summaries, site)) await build.addRoot(file);
+      for (const file of surface.filesForRoot(summaries, site)) await build.addRoot(asRoot(file));
     }
     await build.finish({
       progress: { registry: state.registry, revision: SITE_REVISION, seq, head, headSeq },
@@ -397,6 +492,16 @@ export class Generator {
     }
     yield lines;
   }
+}
+
+/** Whoever has taken over derives from what it finds there; we look at that, wait for it, and carry on from it. */
+async function untilClaimed<T>(work: () => Promise<T>): Promise<T> {
+  for (;;)
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof ClaimLost)) throw error;
+    }
 }
 
 function isAtHand(of: Package): boolean {

@@ -2,7 +2,7 @@
 import { foundKeysOf, type Package } from '../core/package.ts';
 import type { SiteFile } from '../core/site.ts';
 import type { RegistryState } from '../core/state.ts';
-import { isShown, sameOwners, type Mounted, type Plan } from './plan.ts';
+import { isShown, sameOwners, type Mounted, type Plan, type Removal } from './plan.ts';
 
 export interface Change {
   readonly before: Package | undefined;
@@ -31,7 +31,7 @@ export async function planKeys(
     }
   }
   const documents: SiteFile[] = [];
-  const removals: string[] = [];
+  const removals: Removal[] = [];
   for (const { found, changes: ofKey } of touched.values()) {
     const ecosystem = ofKey[0]?.after.ecosystem;
     if (!ecosystem || !filesForKey) continue;
@@ -42,7 +42,7 @@ export async function planKeys(
       change.before && isShown(change.before) ? [change.before] : [],
     );
     for (const one of before)
-      for (const { path } of filesForKey(found, [one], site)) if (!paths.has(path)) removals.push(path);
+      for (const file of filesForKey(found, [one], site)) if (!paths.has(file.path)) removals.push(file);
     documents.push(...wanted);
   }
   return { artifacts: [], documents, removals };

@@ -1,7 +1,7 @@
 /** What has to change on the site when a package went from one state to the next. Pure. */
 import { mapDifference, type MapDifference } from '../core/map-difference.ts';
 import type { Package, Release } from '../core/package.ts';
-import { byRank, type SiteBody, type SiteFile } from '../core/site.ts';
+import type { CachePolicy, SiteBody, SiteFile } from '../core/site.ts';
 import type { SiteContext, Surface } from '../ecosystems/ecosystem.ts';
 
 /** A surface that is on, and where it stands. */
@@ -14,9 +14,31 @@ export interface Plan {
   /** Immutable files, written before any document names them. */
   readonly artifacts: readonly SiteFile[];
   readonly documents: readonly SiteFile[];
-  /** Paths that are gone; removed last, documents before the artifacts they named, and each before what it names itself. */
-  readonly removals: readonly string[];
+  /** What is gone; removed last, in the order of `removalsInOrder`. */
+  readonly removals: readonly Removal[];
 }
+
+export interface Removal {
+  readonly path: string;
+  readonly cache: CachePolicy;
+  readonly rank?: number | undefined;
+}
+
+/** Documents before the artifacts they named, and each before what it names itself; those together that may go together. */
+export function removalsInOrder(plans: readonly Plan[]): readonly (readonly string[])[] {
+  const groups = new Map<number, string[]>();
+  for (const { removals } of plans)
+    for (const { path, cache, rank = 0 } of removals) {
+      const place = cache === 'artifact' ? rank : rank + ABOVE_ARTIFACTS;
+      const group = groups.get(place);
+      if (group) group.push(path);
+      else groups.set(place, [path]);
+    }
+  return [...groups].sort(([a], [b]) => b - a).map(([, paths]) => paths);
+}
+
+/** More than any rank. */
+const ABOVE_ARTIFACTS = 1_000;
 
 /** Every file of a package: what a site made from nothing holds. */
 export function* allFiles(of: Package, mounted: Mounted): Iterable<SiteFile> {
@@ -79,16 +101,10 @@ export function planPackage(before: Package | undefined, after: Package, mounted
     }
   }
   if (mounted.surface.releasesShareFiles && isShown(after)) keepShared(old, after, mounted);
-  // Files that list the package were rendered last and name the others: they go first.
-  const gone = byRank([...old.values()])
-    .flat()
-    .reverse();
   const counted = before && isShown(before) && !isShown(after) ? countedPaths(after, mounted) : [];
-  const removals = [
-    ...gone.filter((f) => f.cache !== 'artifact'),
-    ...gone.filter((f) => f.cache === 'artifact'),
-  ];
-  return { artifacts, documents, removals: [...removals.map(({ path }) => path), ...counted] };
+  const removals: Removal[] = [...old.values()].reverse();
+  for (const path of counted) removals.push({ path, cache: 'document' });
+  return { artifacts, documents, removals };
 }
 
 /** What a release has left behind may be another's as well. Only looked for when something is about to go. */

@@ -10,6 +10,9 @@ import type { RootsProgress, SiteProgress, SiteRecords } from '../core/ports.ts'
  */
 export const SITE_REVISION = 4;
 
+/** By then whatever a process sent that others have taken for dead has come, or never will. */
+export const LATE_WRITES_MS = 10 * 60_000;
+
 /** Whether a generator like this one wrote it; any other record is as good as none. */
 export function isOurs<R extends SiteProgress | RootsProgress>(record: R | undefined): record is R {
   return record?.revision === SITE_REVISION;
@@ -25,6 +28,6 @@ export function rootsFollow(roots: RootsProgress | undefined, progress: SiteProg
  * it: the registry, its settings and every event.
  */
 export function isCurrent({ progress, roots }: Partial<SiteRecords>, head: string): boolean {
-  if (!isOurs(progress) || progress.claim) return false;
+  if (!isOurs(progress) || progress.claim || progress.doubts) return false;
   return progress.head === head && progress.headSeq === progress.seq && rootsFollow(roots, progress);
 }

@@ -1,9 +1,9 @@
-/** The blobs of a directory from outside: all that lies there, and how some of them go. */
+/** The files of a shelf from outside: all that lies there, and how those of a directory of blobs go. */
 import { renameSync, statSync, type Dirent } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isDigest, type Digest, type DigestAlgorithm } from '../core/digest.ts';
-import type { BlobDirectory } from './blob-directory.ts';
+import { leavingIn, type BlobRemover, type BlobShelf } from './blob-shelf.ts';
 import { ensureDirectory, isErrno, nextNumber, syncDirectories } from './durable-files.ts';
 
 export interface BlobFolder {
@@ -17,8 +17,13 @@ export interface BlobFolder {
 const algorithms: readonly DigestAlgorithm[] = ['sha256', 'sha512'];
 
 /** All blobs, a folder at a time, in ascending order of their digests. What comes and goes meanwhile may be among them or not. */
-export async function* blobFolders({ root, incoming }: BlobDirectory): AsyncGenerator<BlobFolder> {
-  const known = new Set([incoming, ...algorithms.map((algorithm) => join(root, algorithm))]);
+export async function* blobFolders(shelf: BlobShelf): AsyncGenerator<BlobFolder> {
+  const { root, incoming } = shelf;
+  const known = new Set([
+    incoming,
+    leavingIn(shelf),
+    ...algorithms.map((algorithm) => join(root, algorithm)),
+  ]);
   const beside = (await entriesOf(root)).map(({ name }) => join(root, name));
   yield { digests: [], strangers: beside.filter((path) => !known.has(path)) };
   for (const algorithm of algorithms)
@@ -51,14 +56,14 @@ async function entriesOf(directory: string): Promise<readonly Dirent[]> {
 
 export interface BlobFile {
   readonly size: number;
-  /** When somebody last needed it: see `BlobDirectory.renew`. Milliseconds since 1970. */
+  /** When somebody last needed it: see `BlobShelf.renew`. Milliseconds since 1970. */
   readonly touched: number;
 }
 
 /** Undefined when it is not there. */
-export async function lookAtBlob(blobs: BlobDirectory, digest: Digest): Promise<BlobFile | undefined> {
+export async function lookAtBlob(shelf: BlobShelf, digest: Digest): Promise<BlobFile | undefined> {
   try {
-    const { size, mtimeMs } = await stat(blobs.pathOf(digest));
+    const { size, mtimeMs } = await stat(shelf.pathOf(digest));
     return { size, touched: Math.round(mtimeMs) };
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined;
@@ -66,47 +71,38 @@ export async function lookAtBlob(blobs: BlobDirectory, digest: Digest): Promise<
   }
 }
 
-/**
- * Removes blobs in two steps, since a disk may need long to free gigabytes. Stopping in between leaves them in `incoming/`,
- * which the next writer clears.
- */
-export class BlobRemover {
-  readonly #blobs: BlobDirectory;
+/** Stopping between its two steps leaves blobs in `incoming/`, which the next writer clears. */
+export class DirectoryRemover implements BlobRemover {
+  readonly #shelf: BlobShelf;
   readonly #changed = new Set<string>();
   #out: string[] = [];
 
-  private constructor(blobs: BlobDirectory) {
-    this.#blobs = blobs;
+  private constructor(shelf: BlobShelf) {
+    this.#shelf = shelf;
   }
 
-  static async open(blobs: BlobDirectory): Promise<BlobRemover> {
-    await ensureDirectory(blobs.incoming);
-    return new BlobRemover(blobs);
+  static async open(shelf: BlobShelf): Promise<BlobRemover> {
+    await ensureDirectory(shelf.incoming);
+    return new DirectoryRemover(shelf);
   }
 
-  /**
-   * In this very tick: nobody finds it any more once this returns.
-   * @returns how many bytes that frees, none where the site links to them still; undefined when it was gone already.
-   */
   takeOut(digest: Digest): number | undefined {
-    const path = this.#blobs.pathOf(digest);
+    const path = this.#shelf.pathOf(digest);
     const file = statSync(path, { throwIfNoEntry: false });
     if (!file) return undefined;
-    const out = join(this.#blobs.incoming, `${process.pid}-${nextNumber()}`);
+    const out = join(this.#shelf.incoming, `${process.pid}-${nextNumber()}`);
     renameSync(path, out);
     this.#out.push(out);
     this.#changed.add(dirname(path));
     return file.nlink > 1 ? 0 : file.size;
   }
 
-  /** Frees what was taken out. */
   async free(): Promise<void> {
     const out = this.#out;
     this.#out = [];
     await Promise.all(out.map((path) => rm(path, { force: true })));
   }
 
-  /** Until this has returned a power cut may bring some of them back, as garbage. */
   async finish(): Promise<void> {
     await this.free();
     await syncDirectories(this.#changed);

@@ -8,21 +8,21 @@ import { dirname, join } from 'node:path';
 import { isDigest, type Digest } from '../core/digest.ts';
 import type { Clock, HeldBlob } from '../core/ports.ts';
 import { isSegment } from '../core/site.ts';
-import type { BlobDirectory } from './blob-directory.ts';
+import type { BlobShelf } from './blob-shelf.ts';
 import { DurableDirectories, isErrno, syncDirectories, syncPath } from './durable-files.ts';
 import { placeOfSegment, placeSegment } from './upload-rules.ts';
 
 export class HeldMarks {
   readonly #root: string;
-  readonly #blobs: BlobDirectory;
+  readonly #shelf: BlobShelf;
   readonly #clock: Clock;
   readonly #directories: DurableDirectories;
   /** Marks that a power cut may still take: an event must not count on them. */
   readonly #unsynced = new Set<string>();
 
-  constructor(root: string, blobs: BlobDirectory, clock: Clock) {
+  constructor(root: string, shelf: BlobShelf, clock: Clock) {
     this.#root = root;
-    this.#blobs = blobs;
+    this.#shelf = shelf;
     this.#clock = clock;
     this.#directories = new DurableDirectories(root);
   }
@@ -30,19 +30,19 @@ export class HeldMarks {
   /** Before `keep`: the directories that it needs. */
   async prepare(place: string, digest: Digest): Promise<void> {
     const directory = dirname(this.#pathOf(place, digest));
-    await Promise.all([this.#blobs.prepare(digest), this.#directories.ensure(directory)]);
+    await Promise.all([this.#shelf.prepare(digest), this.#directories.ensure(directory)]);
   }
 
   /**
-   * Holds a blob that `bring` gives to the blob store, or finds there. All of it happens before the first wait, and
+   * Holds a blob that `adopt` gives to the blob store, or finds there. All of it happens before the first wait, and
    * whoever decides what may be removed never sees one without the other; the blob is held when it returns. After a
    * power cut in between any part may be gone: a mark without a blob does not count, a blob without a mark is garbage.
-   * @param changed what `bring` changes beside.
+   * @param changed what `adopt` changes beside.
    */
   async keep(
     place: string,
     digest: Digest,
-    bring: () => void,
+    adopt: () => void,
     changed: readonly string[] = [],
   ): Promise<HeldBlob> {
     const mark = this.#pathOf(place, digest);
@@ -51,17 +51,17 @@ export class HeldMarks {
     if (!this.held(place, digest)) this.#unsynced.add(mark);
     closeSync(openSync(mark, 'a'));
     setTime(mark, at);
-    bring();
-    const size = this.#blobs.sizeOf(digest) ?? 0;
+    adopt();
+    const size = this.#shelf.sizeOf(digest) ?? 0;
     // The blob's own directory as well: whoever brought it may not have come to that yet.
-    const directories = [dirname(mark), dirname(this.#blobs.pathOf(digest)), ...changed];
+    const directories = [dirname(mark), dirname(this.#shelf.pathOf(digest)), ...changed];
     await Promise.all([syncPath(mark), syncDirectories(directories)]);
     this.#unsynced.delete(mark);
     return { place, digest, size, at };
   }
 
   held(place: string, digest: Digest): HeldBlob | undefined {
-    if (this.#unsynced.has(this.#pathOf(place, digest)) || this.#blobs.sizeOf(digest) === undefined)
+    if (this.#unsynced.has(this.#pathOf(place, digest)) || this.#shelf.sizeOf(digest) === undefined)
       return undefined;
     return this.marked(place, digest);
   }
@@ -69,7 +69,7 @@ export class HeldMarks {
   /** Also where the blob store has lost the blob (its size is 0 then): such a mark has to end some time, too. */
   marked(place: string, digest: Digest): HeldBlob | undefined {
     const mark = statSync(this.#pathOf(place, digest), { throwIfNoEntry: false });
-    return mark && { place, digest, size: this.#blobs.sizeOf(digest) ?? 0, at: timeOf(mark) };
+    return mark && { place, digest, size: this.#shelf.sizeOf(digest) ?? 0, at: timeOf(mark) };
   }
 
   async release(place: string, digest: Digest): Promise<boolean> {

@@ -414,6 +414,8 @@ export class MemorySite implements SiteTarget {
     };
   }
 
+  async claim(): Promise<void> {}
+
   async load<K extends keyof SiteRecords>(record: K): Promise<SiteRecords[K] | undefined> {
     return this.records[record];
   }
@@ -441,6 +443,8 @@ export class MemorySite implements SiteTarget {
   async remove(paths: readonly string[]): Promise<void> {
     for (const path of paths) this.faults.run(() => this.files.delete(path));
   }
+
+  forget(): void {}
 
   async *read(path: string): AsyncIterable<string> {
     const body = this.files.get(path);

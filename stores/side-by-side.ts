@@ -26,3 +26,26 @@ export async function sideBySide<T>(items: Iterable<T>, work: (item: T) => Promi
   const lanes = await Promise.allSettled(Array.from({ length: Math.min(all.length, MOST_AT_ONCE) }, lane));
   for (const ended of lanes) if (ended.status === 'rejected') throw ended.reason;
 }
+
+/** So many at the same time; others wait for their turn, in the order in which they came. */
+export class AtMost {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(atOnce: number) {
+    this.#free = atOnce;
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      // The place goes from hand to hand.
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free += 1;
+    }
+  }
+}

@@ -79,6 +79,9 @@ export class SiteDirectory implements SiteTarget {
     }
   }
 
+  /** To hold a part is to have it to oneself. */
+  async claim(): Promise<void> {}
+
   #lockPath(part: string): string {
     return join(dirname(this.root), `.${basename(this.root)}.${part}.lock`);
   }
@@ -189,6 +192,9 @@ export class SiteDirectory implements SiteTarget {
     }
     return this.#removeEmpty(dirname(directory));
   }
+
+  /** Every write looks. */
+  forget(): void {}
 
   read(path: string): AsyncIterable<string> {
     return readText(join(this.root, path));

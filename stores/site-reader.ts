@@ -3,8 +3,13 @@ import type { ByteRange, FoundFile, SiteReader } from '../core/ports.ts';
 import { isErrno } from './durable-files.ts';
 import { lendFile } from './lent-pieces.ts';
 
+/** One that answers at once. */
+export interface DirectoryReader extends SiteReader {
+  find(path: string, known?: FoundFile): FoundFile | undefined;
+}
+
 /** Reads a site directory for the embedded server. Paths come from `sitePath`, which lets nothing out of the root. */
-export function siteReader(root: string): SiteReader {
+export function siteReader(root: string): DirectoryReader {
   return {
     find(path, known): FoundFile | undefined {
       const full = `${root}/${path}`;

@@ -1,8 +1,7 @@
 /**
- * Uploads in a directory, on the same disk as the blobs: `open/<id>`, the bytes so far, and `open/<id>.json`, what they
+ * Uploads in a directory, on the same disk as the shelf of the blobs: `open/<id>`, the bytes so far, and `open/<id>.json`, what they
  * are for. One is nothing without the other. What is held lies beside them, in `held/`.
  */
-import { createHash, type Hash } from 'node:crypto';
 import {
   closeSync,
   existsSync,
@@ -18,7 +17,6 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { uuidFrom } from '../core/accounts.ts';
 import { asDigest, splitDigest, type Digest } from '../core/digest.ts';
-import type { RegistryError } from '../core/errors.ts';
 import type {
   Clock,
   Expiry,
@@ -29,7 +27,7 @@ import type {
   UploadLimits,
   UploadStore,
 } from '../core/ports.ts';
-import type { BlobDirectory } from './blob-directory.ts';
+import type { ShelvedBlobs } from './blob-shelf.ts';
 import { hashOfFile, pour } from './byte-streams.ts';
 import {
   DurableDirectories,
@@ -41,12 +39,11 @@ import {
   writeSynced,
 } from './durable-files.ts';
 import { HeldMarks, namesIn, setTime, timeOf } from './held-marks.ts';
+import { receiveFile } from './received-file.ts';
+import { UploadHashes } from './upload-hashes.ts';
 import { isUploadId, placeSegment, refusalOf, refused, roomFor } from './upload-rules.ts';
 
 const ftruncate = promisify(ftruncateCallback);
-
-/** Uploads whose bytes are hashed as they come. Those of others are read once more at the end. */
-const HASHED_UPLOADS = 1000;
 
 const RECORD = '.json';
 const NEW_RECORD = '.new';
@@ -58,23 +55,29 @@ interface UploadRecord {
 
 export interface UploadDirectoryOptions {
   readonly root: string;
-  readonly blobs: BlobDirectory;
+  readonly blobs: ShelvedBlobs;
   readonly clock: Clock;
   readonly ids: Ids;
+}
+
+interface Ending {
+  /** Throws when it has been cancelled meanwhile. */
+  readonly requireWanted?: () => void;
+  /** Takes its file away, which is the blob's now. */
+  readonly remove: () => void;
 }
 
 export class UploadDirectory implements UploadStore {
   readonly #root: string;
   readonly #open: string;
-  readonly #blobs: BlobDirectory;
+  readonly #blobs: ShelvedBlobs;
   readonly #clock: Clock;
   readonly #ids: Ids;
   readonly #directories: DurableDirectories;
   readonly #marks: HeldMarks;
   /** Uploads that a request works on. */
   readonly #busy = new Set<string>();
-  /** SHA-256 of the first `size` bytes of an upload; the one that was added to last is the last one here. */
-  readonly #hashes = new Map<string, { readonly hash: Hash; readonly size: number }>();
+  readonly #hashes = new UploadHashes();
 
   constructor({ root, blobs, clock, ids }: UploadDirectoryOptions) {
     this.#root = root;
@@ -83,7 +86,7 @@ export class UploadDirectory implements UploadStore {
     this.#clock = clock;
     this.#ids = ids;
     this.#directories = new DurableDirectories(root);
-    this.#marks = new HeldMarks(join(root, 'held'), blobs, clock);
+    this.#marks = new HeldMarks(join(root, 'held'), blobs.shelf, clock);
   }
 
   /**
@@ -136,7 +139,7 @@ export class UploadDirectory implements UploadStore {
     return this.#alone(id, async (upload) => {
       if (at !== undefined && at !== upload.size) throw refused.outOfOrder(at, upload.size);
       const maxBytes = roomFor(limits, upload.size);
-      const hash = this.#hashSoFar(upload);
+      const hash = this.#hashes.soFar(upload);
       const file = openSync(this.#pathOf(id), 'r+');
       const { poured, refusal } = await this.#orOver(id, async () => {
         try {
@@ -155,7 +158,7 @@ export class UploadDirectory implements UploadStore {
       const { size } = this.#require(id);
       setTime(this.#pathOf(id), refusal ? upload.at : this.#clock.now());
       if (refusal) throw refusal;
-      if (hash) this.#remember(id, { hash, size });
+      if (hash) this.#hashes.remember({ id, size }, hash);
       if (poured.failure) throw poured.failure.cause;
       return this.#require(id);
     });
@@ -175,9 +178,10 @@ export class UploadDirectory implements UploadStore {
         await syncPath(this.#open);
         throw refused.mismatch(digest, found);
       }
-      await this.#marks.prepare(upload.place, digest);
-      this.#require(id);
-      return this.#keep(path, upload.place, digest, () => this.#forget(id));
+      return this.#keep(path, upload.place, digest, {
+        requireWanted: () => void this.#require(id),
+        remove: () => this.#forget(id),
+      });
     });
   }
 
@@ -195,8 +199,7 @@ export class UploadDirectory implements UploadStore {
     try {
       const found = await receiveFile(path, source, digest, limits);
       if (found !== digest) throw refused.mismatch(digest, found);
-      await this.#marks.prepare(place, digest);
-      return await this.#keep(path, place, digest, remove);
+      return await this.#keep(path, place, digest, { remove });
     } catch (error) {
       remove();
       throw error;
@@ -211,9 +214,10 @@ export class UploadDirectory implements UploadStore {
 
   async hold(place: string, digest: Digest): Promise<HeldBlob> {
     // What is not there leaves no trace.
-    this.#blobs.renew(digest);
+    const { shelf } = this.#blobs;
+    shelf.renew(digest);
     await this.#marks.prepare(place, digest);
-    return this.#marks.keep(place, digest, () => this.#blobs.renew(digest));
+    return this.#marks.keep(place, digest, () => shelf.renew(digest));
   }
 
   held(place: string, digest: Digest): HeldBlob | undefined {
@@ -304,28 +308,14 @@ export class UploadDirectory implements UploadStore {
 
   /** It is over. Stopping in between leaves bytes without a record, which are nothing. */
   #forget(id: string): void {
-    this.#hashes.delete(id);
+    this.#hashes.forget(id);
     rmSync(this.#pathOf(id) + RECORD, { force: true });
     rmSync(this.#pathOf(id), { force: true });
   }
 
-  /** A copy: what is refused leaves the one that is remembered as it was. */
-  #hashSoFar({ id, size }: Upload): Hash | undefined {
-    if (size === 0) return createHash('sha256');
-    const known = this.#hashes.get(id);
-    return known?.size === size ? known.hash.copy() : undefined;
-  }
-
-  #remember(id: string, hashed: { readonly hash: Hash; readonly size: number }): void {
-    this.#hashes.delete(id);
-    this.#hashes.set(id, hashed);
-    const [oldest] = this.#hashes.keys();
-    if (this.#hashes.size > HASHED_UPLOADS && oldest !== undefined) this.#hashes.delete(oldest);
-  }
-
   async #digestOf(upload: Upload, wanted: Digest): Promise<Digest> {
     const { algorithm } = splitDigest(wanted);
-    const hash = algorithm === 'sha256' ? this.#hashSoFar(upload) : undefined;
+    const hash = algorithm === 'sha256' ? this.#hashes.soFar(upload) : undefined;
     const hex = hash ? hash.digest('hex') : await hashOfFile(this.#pathOf(upload.id), algorithm);
     return asDigest(`${algorithm}:${hex}`);
   }
@@ -334,12 +324,27 @@ export class UploadDirectory implements UploadStore {
    * A whole, synced file becomes a blob that is held. Stopping halfway leaves the upload to be finished again, unless its
    * file is the blob by now: then it is over.
    */
-  #keep(path: string, place: string, digest: Digest, remove: () => void): Promise<HeldBlob> {
-    const bring = (): void => {
-      this.#blobs.adopt(path, digest);
+  async #keep(
+    path: string,
+    place: string,
+    digest: Digest,
+    { requireWanted, remove }: Ending,
+  ): Promise<HeldBlob> {
+    const become = (adopt: () => void) => (): void => {
+      adopt();
       remove();
     };
-    return this.#marks.keep(place, digest, bring, [dirname(path)]);
+    try {
+      return await this.#blobs.bring(path, digest, async (adopt) => {
+        await this.#marks.prepare(place, digest);
+        requireWanted?.();
+        return this.#marks.keep(place, digest, become(adopt), [dirname(path)]);
+      });
+    } catch (error) {
+      // Its file went while its bytes were about to be sent.
+      if (isErrno(error, 'ENOENT')) requireWanted?.();
+      throw error;
+    }
   }
 }
 
@@ -359,29 +364,6 @@ export function strayFiles(root: string): string[] {
 
 function openIn(root: string): string {
   return join(root, 'open');
-}
-
-/** Writes all of it, synced, and says what it is. */
-async function receiveFile(
-  path: string,
-  source: AsyncIterable<Uint8Array>,
-  wanted: Digest,
-  limits: UploadLimits,
-): Promise<Digest> {
-  const maxBytes = roomFor(limits, 0);
-  const { algorithm } = splitDigest(wanted);
-  const hash = createHash(algorithm);
-  const file = openSync(path, 'wx');
-  try {
-    const poured = await pour(source, { file, position: 0, maxBytes, hash });
-    const refusal: RegistryError | undefined = refusalOf(poured, limits);
-    if (refusal) throw refusal;
-    if (poured.failure) throw poured.failure.cause;
-    await sync(file);
-  } finally {
-    closeSync(file);
-  }
-  return asDigest(`${algorithm}:${hash.digest('hex')}`);
 }
 
 /** A record that cannot be read is one that is not there. */

@@ -25,7 +25,7 @@ const writer = new Writer({
   isAccount: () => true,
 });
 const follower = await readRegistry(dataDirectory);
-const { generator } = follower.generatorFor();
+const { generator } = await follower.generatorFor();
 await generator.update();
 await generator.updateRoots();
 const random = randomFrom(state.length);

@@ -1,7 +1,7 @@
 /** What the API's document says of each route of the surface. A scoped name is one segment: `@scope%2fname`. */
 import type { JsonSchema, RouteDoc } from '../../core/route-doc.ts';
 import type { SurfaceDoc } from '../ecosystem.ts';
-import { count, flag, list, object, text, time } from '../schema-words.ts';
+import { atStore, count, flag, list, object, text, time } from '../schema-words.ts';
 
 function mapOf(items: JsonSchema): JsonSchema {
   return { type: 'object', additionalProperties: items };
@@ -242,7 +242,7 @@ export const docs = {
     id: 'tarball',
     summary: 'The tarball of a version',
     success: { description: 'Its bytes.' },
-    redirect: 'It is at the upstream registry.',
+    redirects: { 302: 'It is at the upstream registry.', 307: atStore },
     refusals: { ...missing, ...upstream },
   },
   distTags: {

@@ -10,6 +10,7 @@ import { siteOf } from '../ecosystem.ts';
 import { answer } from './answers.ts';
 import { foreignArchive, foreignDistTags, foreignPackument, foreignVersion } from './fallback.ts';
 import { archiveOf, collaborators, distTags, isListed, packument, versionBytes } from './files.ts';
+import { fromStore } from './from-store.ts';
 import { rules, scopeOf } from './names.ts';
 import { tarballName } from './paths.ts';
 
@@ -63,7 +64,7 @@ export async function readMissingArchive(call: Call, view: StateView): Promise<H
       return {
         status: 200,
         headers: { 'content-type': 'application/octet-stream', 'cache-control': 'private, no-transform' },
-        body: { blob: asDigest(archive.digest), size: archive.size },
+        body: fromStore(call, { blob: asDigest(archive.digest), size: archive.size }),
       };
   }
   return nothing();

@@ -49,6 +49,7 @@ const statuses = {
   'invalid-advisory': 400,
   'client-closed': 400,
   'storage-failed': 500,
+  'storage-unavailable': 503,
   'shutting-down': 503,
   'clock-behind': 503,
   'upstream-failed': 502,

@@ -23,7 +23,7 @@ export async function readMissingBlob(call: Call, view: StateView): Promise<Http
   const size = blobSizeIn(call, view, name, digest);
   if (size === undefined) throw unknownBlob(name, digest);
   return bytesOf(
-    { blob: digest, size, ranges: true },
+    { blob: digest, size, ranges: true, mayRedirect: true },
     { 'content-type': 'application/octet-stream', [DIGEST_HEADER]: digest, etag: `"${digest}"` },
   );
 }

@@ -2,6 +2,7 @@
 import { SHORTEST_LIFETIME_SECONDS } from '../../core/access-tokens.ts';
 import { RegistryError } from '../../core/errors.ts';
 import { LONGEST_LIFETIME_SECONDS } from '../../core/rotating-keys.ts';
+import { bucketVariables, switchIn, type SaidWord } from '../bucket-aliases.ts';
 import type { Aliases, Environment } from '../ecosystem.ts';
 
 const prefix = 'OCI_REGISTRY_';
@@ -13,6 +14,7 @@ const reasons = {
   secret:
     'tokens are signed by key pairs that are made here and exchanged every day; whoever knew a shared secret could make tokens of anybody',
   level: 'use CAIRN_LOG_LEVEL',
+  storage: `blobs and site lie below the data directory unless ${prefix}STORAGE is S3`,
   unknown: 'nothing here corresponds to it',
 };
 
@@ -32,6 +34,15 @@ const ignored: Readonly<Record<string, string>> = {
 };
 
 const known = ['URL', 'PORT', 'PUBLIC_URL', 'STORAGE', 'ROOTDIR'];
+const bucketWords = [
+  'S3_BUCKET',
+  'S3_REGION',
+  'S3_ENDPOINT',
+  'S3_ACCESS_KEY_ID',
+  'S3_SECRET_ACCESS_KEY',
+  'S3_PATH_STYLE',
+  'S3_ALLOW_HTTP',
+];
 
 /** @throws RegistryError `bad-request` for a value that cannot be meant here. */
 export function environment(given: Environment): Aliases {
@@ -40,7 +51,7 @@ export function environment(given: Environment): Aliases {
     .filter((name) => name.startsWith(prefix) && said(name) !== undefined)
     .map((name) => name.slice(prefix.length));
   if (own.length === 0) return { variables: {}, notes: [] };
-  requireFiles(said(`${prefix}STORAGE`));
+  const isBucket = isInBucket(said(`${prefix}STORAGE`));
   const lifetime = lifetimeOf(said('JWT_LIFETIME_SECONDS'));
   return {
     variables: {
@@ -48,12 +59,16 @@ export function environment(given: Environment): Aliases {
       CAIRN_PUBLIC_URL: said(`${prefix}PUBLIC_URL`)?.replace(/\/+$/, ''),
       CAIRN_DATA: said(`${prefix}ROOTDIR`),
       CAIRN_ACCESS_TOKEN_SECONDS: lifetime.seconds,
+      ...(isBucket ? bucketIn(said) : {}),
     },
     standards: { CAIRN_LISTEN: `${standardHost}:${standardPort}` },
     notes: [
       ...own
-        .filter((word) => !known.includes(word))
-        .map((word) => `${prefix}${word} is ignored: ${reasons.unknown}`),
+        .filter((word) => !known.includes(word) && !(isBucket && bucketWords.includes(word)))
+        .map(
+          (word) =>
+            `${prefix}${word} is ignored: ${bucketWords.includes(word) ? reasons.storage : reasons.unknown}`,
+        ),
       ...Object.entries(ignored).flatMap(([name, reason]) =>
         said(name) === undefined ? [] : [`${name} is ignored: ${reason}`],
       ),
@@ -65,12 +80,32 @@ export function environment(given: Environment): Aliases {
   };
 }
 
-function requireFiles(storage: string | undefined): void {
-  if (storage === undefined || storage.toUpperCase() === 'FILESYSTEM') return;
-  throw new RegistryError(
-    'bad-request',
-    `${prefix}STORAGE=${storage} (or --storage): only FILESYSTEM is supported; blobs and site lie below the data directory`,
-  );
+function isInBucket(storage: string | undefined): boolean {
+  const word = storage?.toUpperCase() ?? 'FILESYSTEM';
+  if (word === 'FILESYSTEM' || word === 'S3') return word === 'S3';
+  throw new RegistryError('bad-request', `${prefix}STORAGE=${storage} (or --storage): use FILESYSTEM or S3`);
+}
+
+function bucketIn(said: (name: string) => string | undefined): Environment {
+  const word = (name: string): SaidWord => ({
+    name: `${prefix}S3_${name}`,
+    value: said(`${prefix}S3_${name}`),
+  });
+  const [endpoint, allowHttp] = [word('ENDPOINT'), word('ALLOW_HTTP')];
+  // Upstream does not speak with such a store either, unless it is told to.
+  if (/^http:/i.test(endpoint.value ?? '') && switchIn(allowHttp) !== 'true')
+    throw new RegistryError(
+      'bad-request',
+      `${endpoint.name} is http:, and everything would go there unencrypted: use https:, or say ${allowHttp.name}=true`,
+    );
+  return bucketVariables({
+    bucket: word('BUCKET'),
+    region: word('REGION'),
+    endpoint,
+    pathStyle: word('PATH_STYLE'),
+    accessKeyId: word('ACCESS_KEY_ID'),
+    secretAccessKey: word('SECRET_ACCESS_KEY'),
+  });
 }
 
 /** Its name says URL, and it is the address to listen on. */

@@ -1,7 +1,7 @@
 /** What the API's document says of each route of the OCI surfaces. */
 import type { RouteDoc } from '../../core/route-doc.ts';
 import type { SurfaceDoc } from '../ecosystem.ts';
-import { count, flag, list, object, text, time } from '../schema-words.ts';
+import { atStore, count, flag, list, object, text, time } from '../schema-words.ts';
 import { allManifestTypes } from '../oci-media-types.ts';
 
 const digest = { type: 'string', pattern: '^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$' } as const;
@@ -111,6 +111,7 @@ export const docs = {
     id: 'blob',
     summary: 'A blob of this repository',
     success: { description: 'Its bytes.' },
+    redirects: { 307: atStore },
     refusals: {
       400: 'Not a name, or not a digest.',
       401: unauthorized,

@@ -64,6 +64,7 @@ const problems = {
   'invalid-advisory': badRequest,
   'client-closed': badRequest,
   'storage-failed': failed,
+  'storage-unavailable': unavailable,
   'shutting-down': unavailable,
   'clock-behind': unavailable,
   // No Ori request asks upstream.

@@ -1,5 +1,6 @@
 /** The variables of upstream's server, so that a registry can move here with its configuration. */
 import { RegistryError } from '../../core/errors.ts';
+import { bucketVariables, type SaidWord } from '../bucket-aliases.ts';
 import type { Aliases, Environment } from '../ecosystem.ts';
 
 const prefix = 'X07_REGISTRY_';
@@ -20,20 +21,18 @@ export function environment(given: Environment): Aliases {
     .filter((name) => name.startsWith(prefix) && isSaid(name))
     .map((name) => name.slice(prefix.length));
   const said = (word: string): string | undefined => given[prefix + word]?.trim() || undefined;
+  const storage = (said('STORAGE') ?? 'fs').toLowerCase();
+  const isBucket = storage === 's3';
   const notes = [
     ...(isSaid('DATABASE_URL') ? [`DATABASE_URL is ignored: ${reasons.database}`] : []),
     ...words.flatMap((word) => {
-      const reason = reasonAgainst(word);
+      const reason = isBucket && bucketWords.includes(word) ? undefined : reasonAgainst(word);
       return reason === undefined ? [] : [`${prefix}${word} is ignored: ${reason}`];
     }),
   ];
   if (words.length === 0) return { variables: {}, notes };
-  const storage = said('STORAGE') ?? 'fs';
-  if (storage !== 'fs')
-    throw new RegistryError(
-      'bad-request',
-      `${prefix}STORAGE=${storage}: only fs is supported; ${reasons.storage}`,
-    );
+  if (!isBucket && storage !== 'fs' && storage !== 'filesystem')
+    throw new RegistryError('bad-request', `${prefix}STORAGE=${storage}: use fs or s3`);
   const base = baseUrlIn(said('PUBLIC_BASE'));
   return {
     variables: {
@@ -41,14 +40,44 @@ export function environment(given: Environment): Aliases {
       CAIRN_PUBLIC_URL: base?.origin,
       // Upstream's server is the root of its origin, or of the base it is given: its clients have stored that.
       CAIRN_MOUNTS: `x07=${base?.pathname ?? '/'}`,
+      ...(isBucket ? bucketIn(given) : {}),
     },
     notes,
   };
 }
 
+const bucketWords: readonly string[] = [
+  'S3_BUCKET',
+  'S3_PREFIX',
+  'S3_REGION',
+  'S3_ENDPOINT',
+  'S3_FORCE_PATH_STYLE',
+  'S3_ACCESS_KEY_ID',
+  'S3_SECRET_ACCESS_KEY',
+];
+
+function bucketIn(given: Environment): Environment {
+  const of = (name: string): SaidWord => ({ name, value: given[name]?.trim() || undefined });
+  const word = (name: string): SaidWord => of(`${prefix}S3_${name}`);
+  const [id, secret] = [word('ACCESS_KEY_ID'), word('SECRET_ACCESS_KEY')];
+  // Each of them alone may stand in the common word; both there are for whoever finds credentials anyway.
+  const isHere = (id.value ?? secret.value) !== undefined;
+  const orCommon = ({ name, value }: SaidWord, common: string): SaidWord =>
+    isHere ? { name, value: value ?? of(common).value } : { name, value };
+  return bucketVariables({
+    bucket: word('BUCKET'),
+    prefix: word('PREFIX'),
+    region: word('REGION'),
+    endpoint: word('ENDPOINT'),
+    pathStyle: word('FORCE_PATH_STYLE'),
+    accessKeyId: orCommon(id, 'AWS_ACCESS_KEY_ID'),
+    secretAccessKey: orCommon(secret, 'AWS_SECRET_ACCESS_KEY'),
+  });
+}
+
 const reasons = {
   database: 'the log in the data directory takes the place of a database',
-  storage: 'blobs and site lie below the data directory',
+  storage: `blobs and site lie below the data directory unless ${prefix}STORAGE is s3`,
   unknown: 'nothing here corresponds to it',
 };
 

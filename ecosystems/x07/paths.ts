@@ -12,12 +12,13 @@ export const paths = {
   service: { ...json, pattern: '', stored: 'index', miss: notFound },
   config: { ...json, pattern: 'index/config.json', stored: 'file', miss: notFound },
   catalog: { ...json, pattern: 'index/catalog.json', stored: 'file', miss: notFound },
-  shortEntry: { ...ndjson, pattern: 'index/{a}/{name}', stored: 'file', miss: entryMissing },
-  entry: { ...ndjson, pattern: 'index/{a}/{b}/{name}', stored: 'file', miss: entryMissing },
+  // Entries and packages name versions, whose metadata rank below them.
+  shortEntry: { ...ndjson, pattern: 'index/{a}/{name}', stored: 'file', rank: 1, miss: entryMissing },
+  entry: { ...ndjson, pattern: 'index/{a}/{b}/{name}', stored: 'file', rank: 1, miss: entryMissing },
   // Nothing is ever stored at these: a request for them is told that the folders are wrong.
   shallowEntry: { ...ndjson, pattern: 'index/{name}', stored: 'file', miss: entryMissing },
   deepEntry: { ...ndjson, pattern: 'index/{a}/{b}/{c}/{name}', stored: 'file', miss: entryMissing },
-  package: { ...json, pattern: 'v1/packages/{name}', stored: 'index', miss: packageMissing },
+  package: { ...json, pattern: 'v1/packages/{name}', stored: 'index', rank: 1, miss: packageMissing },
   owners: { ...json, pattern: 'v1/packages/{name}/owners', stored: 'file', miss: packageMissing },
   metadata: {
     ...json,

@@ -52,6 +52,7 @@ const statuses = {
   'invalid-advisory': { status: 400, code: 'ADVISORY_INVALID' },
   'client-closed': 400,
   'storage-failed': { status: 500, code: 'STORAGE' },
+  'storage-unavailable': { status: 503, code: 'STORAGE' },
   'shutting-down': { status: 503, code: 'STORAGE' },
   'clock-behind': { status: 503, code: 'STORAGE' },
   // No X07 request comes in parts.

@@ -1,6 +1,8 @@
 /** The variables of upstream's server, so that a registry can move here with its configuration (contract, section 15). */
 import { RegistryError } from '../../core/errors.ts';
+import { bucketVariables, type SaidWord } from '../../ecosystems/bucket-aliases.ts';
 import type { Aliases, Environment } from '../../ecosystems/ecosystem.ts';
+import { providerEndpoint } from './storage-providers.ts';
 
 const reasons = {
   log: 'the log in the data directory takes the place of a database',
@@ -14,13 +16,12 @@ const ignored: Readonly<Record<string, string>> = {
   DYNAMODB_ANALYTICS_TABLE: 'counts lie in the data directory, and survive a restart',
   METADATA_BACKEND: reasons.log,
   METADATA_KEY: reasons.log,
-  S3_REGION: reasons.bucket,
-  S3_ENDPOINT: reasons.bucket,
-  S3_FORCE_PATH_STYLE: reasons.bucket,
-  STORAGE_PROVIDER: reasons.bucket,
   STRIPE_SECRET_KEY: reasons.paywall,
   STRIPE_WEBHOOK_SECRET: reasons.paywall,
 };
+
+/** What does nothing while files are below the data directory. */
+const bucketWords = ['S3_REGION', 'S3_ENDPOINT', 'S3_FORCE_PATH_STYLE', 'STORAGE_PROVIDER'];
 
 /** Any of these tells that the environment was made for Pantry's server. */
 const own = ['PANTRY_REGISTRY_TOKEN', 'PANTRY_TOKEN', 'BASE_URL', 'S3_BUCKET', 'DYNAMODB_TABLE'];
@@ -31,12 +32,7 @@ export function environment(given: Environment): Aliases {
   const npmFallback = said('NPM_FALLBACK');
   if (!own.some((name) => said(name) !== undefined))
     return { variables: { CAIRN_NPM_FALLBACK: npmFallback }, notes: [] };
-  const bucket = said('S3_BUCKET') ?? 'local';
-  if (bucket !== 'local')
-    throw new RegistryError(
-      'bad-request',
-      `S3_BUCKET=${bucket}: only local is supported; blobs and site lie below the data directory`,
-    );
+  const isBucket = (said('S3_BUCKET') ?? 'local') !== 'local';
   const port = said('PORT');
   const base = baseUrlIn(said('BASE_URL'));
   return {
@@ -47,12 +43,31 @@ export function environment(given: Environment): Aliases {
       CAIRN_PUBLIC_URL: base?.origin,
       // Upstream's server is the root of its origin, or of the base it is given: its clients have stored that.
       CAIRN_MOUNTS: `pantry=${base?.pathname ?? '/'}`,
+      ...(isBucket ? bucketIn(said) : {}),
     },
-    notes: Object.entries(ignored).flatMap(([name, reason]) => {
+    notes: [
+      ...Object.entries(ignored),
+      ...(isBucket ? [] : bucketWords.map((name) => [name, reasons.bucket] as const)),
+    ].flatMap(([name, reason]) => {
       const value = said(name);
       return value === undefined || value === 'local' ? [] : [`${name} is ignored: ${reason}`];
     }),
   };
+}
+
+/** Credentials have no words of Pantry's own: they are found where every program of AWS finds them. */
+function bucketIn(said: (name: string) => string | undefined): Environment {
+  const word = (name: string): SaidWord => ({ name, value: said(name) });
+  const region = said('S3_REGION') ?? said('AWS_REGION');
+  return bucketVariables({
+    bucket: word('S3_BUCKET'),
+    region: { name: 'S3_REGION', value: region },
+    endpoint: {
+      name: 'S3_ENDPOINT',
+      value: said('S3_ENDPOINT') ?? providerEndpoint(said('STORAGE_PROVIDER'), region),
+    },
+    pathStyle: word('S3_FORCE_PATH_STYLE'),
+  });
 }
 
 function baseUrlIn(text: string | undefined): URL | undefined {

@@ -1,7 +1,7 @@
 /** What the API's document says of each route of the surface. A scoped name is one segment: `@scope%2fname`. */
 import type { JsonSchema, RouteDoc } from '../../core/route-doc.ts';
 import type { SurfaceDoc } from '../../ecosystems/ecosystem.ts';
-import { count, flag, list, object, text, time } from '../../ecosystems/schema-words.ts';
+import { atStore, count, flag, list, object, text, time } from '../../ecosystems/schema-words.ts';
 import type { ReportName, ReportSpan } from './analytics.ts';
 
 const url = { type: 'string', format: 'uri' } as const;
@@ -159,7 +159,7 @@ export const docs = {
     id: 'tarball',
     summary: 'The tarball of a version',
     success: { description: 'An npm tarball.' },
-    redirect: 'Of a package of another registry: where it is.',
+    redirects: { 302: 'Of a package of another registry: where it is.', 307: atStore },
     refusals: { 400: 'Not a name, or not a version.', 404: 'There is no such version.', ...elsewhere },
   },
   commit: {
@@ -184,12 +184,14 @@ export const docs = {
     id: 'commitTarball',
     summary: 'Its tarball, for npm install',
     success: commitFile,
+    redirects: { 307: atStore },
     refusals: { 400: oddName, 404: 'There is none, or it has expired.' },
   },
   short: {
     id: 'short',
     summary: 'The same by a short address: name@sha',
     success: commitFile,
+    redirects: { 307: atStore },
     refusals: { 400: oddName, 404: 'There is none, or it has expired.' },
   },
   publish: {

@@ -2,12 +2,13 @@
 import type { Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import type { Package, Ref } from '../../core/package.ts';
-import type { Call, HttpAnswer } from '../../core/route.ts';
+import type { BlobBody, Call, HttpAnswer } from '../../core/route.ts';
 import type { Actor } from '../../core/permission.ts';
 import type { StateView } from '../../core/state.ts';
 import { siteOf } from '../../ecosystems/ecosystem.ts';
 import { rules } from '../../ecosystems/npm/names.ts';
 import { isListed } from '../../ecosystems/npm/files.ts';
+import { fromStore } from '../../ecosystems/npm/from-store.ts';
 import { knownPackage, packageFor } from '../../ecosystems/npm/reads.ts';
 import { answer, attachment } from '../../ecosystems/pantry-answers.ts';
 import { isCountableName, isCountableVersion } from '../../core/count.ts';
@@ -70,7 +71,7 @@ export async function readMissingTarball(call: Call, view: StateView): Promise<H
   const release = of?.releases.get(rules.versionKey(version));
   const blob = release && blobOf(release);
   // Not counted: it is private, and counts are for everybody.
-  if (blob) return tarballAnswer(blob, `${safeName(name)}-${version}.tgz`);
+  if (blob) return tarballAnswer(fromStore(call, blob), `${safeName(name)}-${version}.tgz`);
   const foreign = of ? undefined : await foreignTarball(call, view, name, version);
   if (foreign) return foreign;
   throw notFound('Package not found');
@@ -107,7 +108,8 @@ function commitTarball(call: Call, of: Package | undefined, asked: string): Http
   const version = found.sha.slice(0, COMMIT_VERSION_LENGTH);
   if (of.visibility === 'public' && call.head.method === 'GET')
     call.counters.count({ category: 'download', name: of.name, version, ours: 'version' });
-  return tarballAnswer(blob, commitFile(of.name, found.sha));
+  const body = of.visibility === 'private' ? fromStore(call, blob) : blob;
+  return tarballAnswer(body, commitFile(of.name, found.sha));
 }
 
 interface FoundCommit {
@@ -174,7 +176,7 @@ function decoded(text: string): string {
   }
 }
 
-function tarballAnswer(blob: { blob: Digest; size: number }, filename: string): HttpAnswer {
+function tarballAnswer(blob: BlobBody, filename: string): HttpAnswer {
   return {
     status: 200,
     headers: {

@@ -2,28 +2,36 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Directory } from '../../api/directory.ts';
-import type { SiteReader } from '../../core/ports.ts';
+import { READ_AT_ONCE_BYTES, type FoundFile, type SiteReader } from '../../core/ports.ts';
 import { allSurfaces } from '../../surfaces/index.ts';
-import { summariesPath } from '../../ecosystems/summaries.ts';
+import { summariesHeader, summariesPath, summaryLine } from '../../ecosystems/summaries.ts';
+import { bucketReader } from '../../stores/bucket-reader.ts';
 import type { MemorySite } from '../../stores/memory.ts';
+import { openBucketSite, putText } from '../support/bucket-site.ts';
 import { openWorld, someSettings, type World } from '../support/registry.ts';
 
 const [x07] = allSurfaces;
 assert.ok(x07);
 const file = summariesPath(x07.id);
 
-/** A site in memory, read as a server reads one on disk. */
+/** A site in memory, read as a server reads one on disk: in pieces that end in the middle of lines and of letters. */
 function readerOf(site: MemorySite): SiteReader {
+  const found = new Map<Uint8Array, FoundFile>();
   return {
     find(path) {
       const body = site.files.get(path);
       if (!(body instanceof Uint8Array)) return undefined;
-      return {
+      const step = body.byteLength > 10_000 ? 1009 : 1;
+      const file = found.get(body) ?? {
         size: body.byteLength,
         version: '1',
-        read: () => body,
-        lend: () => assert.fail('not asked for'),
+        read: () => assert.fail('not asked for'),
+        async *lend({ start, end }) {
+          for (let at = start; at <= end; at += step) yield body.subarray(at, Math.min(at + step, end + 1));
+        },
       };
+      found.set(body, file);
+      return file;
     },
   };
 }
@@ -151,6 +159,59 @@ test('a directory that could not read a blob tries again, and forgets nothing me
     (await directory.all()).map(({ name }) => name),
     ['a', 'first', 'long', 'old', 'other'],
   );
+});
+
+/** Longer than what is read at once; as of now. */
+function longFile(world: World, packages: number): string {
+  const lines = Array.from({ length: packages }, (_, i) => {
+    const key = `p${String(i).padStart(6, '0')}`;
+    return summaryLine(key, { name: key, text: '{"é":"…"}'.repeat(10) });
+  });
+  return summariesHeader(world.state.length) + lines.join('');
+}
+
+test('a directory reads a long file in pieces, also one that lies in a bucket', async (t) => {
+  const world = await aWorld();
+  const text = longFile(world, 12_000);
+  assert.ok(Buffer.byteLength(text) > READ_AT_ONCE_BYTES);
+  const { bucket } = await openBucketSite(t);
+  await putText(bucket, file, text);
+  world.site.files.set(file, Buffer.from(text));
+  for (const site of [bucketReader(bucket), readerOf(world.site)]) {
+    const list = await new Directory(x07, { ...world, site }).all();
+    assert.equal(list.length, 12_000);
+    assert.deepEqual(list.at(-1), { name: 'p011999', text: '{"é":"…"}'.repeat(10) });
+  }
+});
+
+test('a file that is replaced while it is read is read anew, and never half of it', async () => {
+  const world = await aWorld();
+  const texts = [longFile(world, 3), longFile(world, 2)] as const;
+  for (const [replacements, wanted] of [
+    [1, ['p000000', 'p000001']],
+    [2, ['p000000', 'p000001', 'p000002']],
+    // Another whenever it has been read: the log says the same as it would.
+    [Infinity, ['a', 'old', 'other']],
+  ] as const) {
+    let replaced = 0;
+    const fileOf = (bytes: Buffer): FoundFile => ({
+      size: bytes.byteLength,
+      version: '1',
+      read: () => assert.fail('not asked for'),
+      async *lend() {
+        yield bytes.subarray(0, 10);
+        if (replaced < replacements) now = fileOf(Buffer.from(texts[(replaced += 1) % 2 === 0 ? 0 : 1]));
+        yield bytes.subarray(10);
+      },
+    });
+    let now: FoundFile = fileOf(Buffer.from(texts[0]));
+    const site: SiteReader = { find: () => now };
+    const directory: Directory = new Directory(x07, { ...world, site });
+    assert.deepEqual(
+      (await directory.all()).map(({ name }) => name),
+      wanted,
+    );
+  }
 });
 
 test('readers that ask at once are given one list', async () => {

@@ -280,7 +280,7 @@ test('what cannot be withdrawn is answered with the first of its faults', async 
 test('the log alone gives the same files, long details included', async (t) => {
   const directory = await temporaryDirectory(t);
   const registry = await readRegistry(server.data);
-  const { generator } = registry.generatorFor(join(directory, 'site'));
+  const { generator } = await registry.generatorFor(join(directory, 'site'));
   await generator.update();
   await generator.updateRoots();
   await registry.close();

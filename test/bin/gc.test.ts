@@ -368,7 +368,7 @@ describe('nothing is removed', () => {
     const { meta: _, ...push } = pushOf({ name: 'ann/app', what: 'image' });
     const contents = [bytesOf('oci', 'image'), bytesOf('oci', 'layer'), long];
     await world.write({ ...push, metaDigest: digestOf(long), visibility: 'private' }, ...contents);
-    await rm(world.registry.blobs.pathOf(digestOf(long)));
+    await rm(world.registry.blobs.shelf.pathOf(digestOf(long)));
     await assertNothingGoes(world, refusal('conflict', /of oci\/ann\/app .*is missing.*cairn doctor/));
   });
 
@@ -440,7 +440,7 @@ test('a site at another place that needs what is gone, to know what it shows, is
 /** As `cairn regen --out` does. */
 async function follow({ data }: GarbageWorld, root: string): Promise<void> {
   const reader = await readRegistry(data);
-  const { generator } = reader.generatorFor(root);
+  const { generator } = await reader.generatorFor(root);
   await generator.update();
   await generator.updateRoots();
   await reader.close();
@@ -468,7 +468,7 @@ test('a doctor misses what packages name, layers of images included, and nothing
   assert.match(await examine(), /^ok {7}blobs: all 5 that packages name are there/);
   const { blobs } = world.registry;
   for (const layer of ['layer 1', 'layer 2'] as const) {
-    const path = blobs.pathOf(asDigest(ociDigest(layer)));
+    const path = blobs.shelf.pathOf(asDigest(ociDigest(layer)));
     await rename(path, `${path}.away`);
     assert.match(
       await examine(),
@@ -477,7 +477,7 @@ test('a doctor misses what packages name, layers of images included, and nothing
     await rename(`${path}.away`, path);
   }
   // What it names cannot be told then.
-  await rm(blobs.pathOf(digestOf(long)));
+  await rm(blobs.shelf.pathOf(digestOf(long)));
   assert.match(await examine(), new RegExp(`^problem  blobs: 1 of 4 are missing; .*: ${digestOf(long)} `));
 });
 

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { createServer as netServer } from 'node:net';
 import { join } from 'node:path';
-import { createServer, Registry, RegistryError } from '../../bin/library.ts';
+import { createProductionRegistry, createServer, Registry, RegistryError } from '../../bin/library.ts';
 import { packNpm } from '../support/npm-package.ts';
+import { openS3Server } from '../support/s3-server.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 async function open(t: TestContext, baseUrl = 'http://localhost:3000'): Promise<Registry> {
@@ -96,6 +97,35 @@ test('a server takes requests between start and stop, and what was published bef
 });
 
 test('what cannot be meant here is refused before anything is made', () => {
-  assert.throws(() => new Registry({ s3Bucket: 'my-bucket', baseUrl: 'http://localhost' }), /only local/);
+  const bucket = { s3Bucket: 'my-bucket', baseUrl: 'http://localhost' };
+  assert.throws(() => new Registry({ ...bucket, storageProvider: 'hetzner' }), /follows from the region/);
   assert.throws(() => new Registry({ baseUrl: 'nowhere' }), /not a URL/);
+});
+
+test('a registry of production keeps blobs and site in its bucket', async (t) => {
+  const s3 = await openS3Server(t);
+  const registry = createProductionRegistry({
+    s3Bucket: s3.bucket,
+    dynamoTable: 'packages',
+    baseUrl: 'http://localhost:3000',
+    region: 'us-east-1',
+    s3Endpoint: s3.endpoint,
+    forcePathStyle: true,
+    localStoragePath: join(await temporaryDirectory(t), 'registry'),
+  });
+  t.after(() => registry.close());
+  const tarball = tarballOf('lib');
+  await registry.publish({ name: 'lib', version: '1.0.0' }, tarball);
+  assert.deepEqual(
+    new Uint8Array((await registry.downloadTarball('lib', '1.0.0')) ?? new ArrayBuffer(0)),
+    tarball,
+  );
+  // Before its store is gone.
+  await registry.close();
+  const keys = [...s3.objects.keys()];
+  for (const below of ['blobs/sha256/', 'site/packages/lib'])
+    assert.ok(
+      keys.some((key) => key.startsWith(below)),
+      keys.join(' '),
+    );
 });

@@ -145,7 +145,7 @@ test('a copy of the public log and the blobs gives the same site, byte for byte,
     for (const root of ['site', 'site-from-nothing']) {
       if (root === 'site-from-nothing') await rm(join(copy, root), { recursive: true, force: true });
       const reader = await readRegistry(copy);
-      await bringUp(reader.generatorFor(join(copy, root)));
+      await bringUp(await reader.generatorFor(join(copy, root)));
       await reader.close();
       const { missing, different, extra } = await compareTrees(join(copy, root), join(data, 'site'));
       assert.deepEqual({ missing, different, extra }, { missing: [], different: [], extra: [] }, root);

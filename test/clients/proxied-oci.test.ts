@@ -10,6 +10,7 @@ import { freePort, noNginx, startNginxInFront } from '../support/nginx.ts';
 import { anImage, basic, challengeOf, ociApi } from '../support/oci-api.ts';
 import { openOciRegistry } from '../support/oci-registry.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { siteFolder } from '../support/test-store.ts';
 
 test(
   'nginx in front: pushes pass, public blobs come from the site, private ones and deletes from the registry',
@@ -18,7 +19,7 @@ test(
     const port = await freePort();
     const publicUrl = `http://127.0.0.1:${port}`;
     const registry = await openOciRegistry(t, { CAIRN_PUBLIC_URL: publicUrl });
-    const site = join(registry.data, 'site');
+    const site = await siteFolder(registry.data);
     const nginx = await startNginxInFront(t, { site, port, registry: registry.url });
     const { ask, as, pushBlob, pushManifest } = ociApi({ url: nginx.url, data: registry.data });
     const ann = await registry.someone('ann');

@@ -20,6 +20,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { sha256 } from '../support/traffic.ts';
 import { componentWith } from '../support/wasm-binary.ts';
 import { realComponent, realModules, type RealComponent } from '../support/wasm-component.ts';
+import { siteFolder } from '../support/test-store.ts';
 
 const token = { RUN_AUTH_TOKEN: ADMIN_TOKEN };
 
@@ -219,7 +220,7 @@ describe('Run’s client', { skip: noRunProgram ?? noNginx }, () => {
     const { digest } = await runApi({ url: server.url, data }).metadata('real:hello', '1.0.0');
     const fromServer = await pulled(new URL(server.url).host);
     await server.stop();
-    const nginx = await startNginx(t, join(data, 'site'), port);
+    const nginx = await startNginx(t, await siteFolder(data), port);
     const fromFiles = await pulled(new URL(nginx.url).host);
     for (const one of [fromServer, fromFiles]) {
       assert.equal(one.digest, digest);

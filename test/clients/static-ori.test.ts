@@ -10,6 +10,7 @@ import { freePort, noNginx, startNginx } from '../support/nginx.ts';
 import { serveRegistry, type Served } from '../support/npm-registries.ts';
 import { oriApi, oriToken, pathOf } from '../support/ori-api.ts';
 import { checksumOf, packOri } from '../support/ori-package.ts';
+import { siteFolder } from '../support/test-store.ts';
 
 const name = '@acme/json';
 const parser = '@orilib/parser';
@@ -43,7 +44,7 @@ describe('Ori by nginx', { skip: noNginx }, () => {
       },
     ]);
     assert.equal(events.length, 1);
-    nginx = (await startNginx(opened, join(served.data, 'site'), port)).url;
+    nginx = (await startNginx(opened, await siteFolder(served.data), port)).url;
   });
   after(() => opened.close());
 

@@ -1,6 +1,5 @@
 /** Pantry's and Zig's files by nginx: what the embedded server answers, header by header; and clients with no registry behind it. */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { closing } from '../support/closing.ts';
 import { cairn } from '../support/command-line.ts';
@@ -13,6 +12,7 @@ import { serveRegistry, type Served } from '../support/npm-registries.ts';
 import { zigApi, type Published } from '../support/zig-api.ts';
 import { packAs } from '../support/zig-archive.ts';
 import { inFolder, libraryFiles } from '../support/zig-library.ts';
+import { siteFolder } from '../support/test-store.ts';
 
 const sha = '0123456789abcdef0123456789abcdef01234567';
 const short = sha.slice(0, 7);
@@ -31,7 +31,7 @@ describe('Pantry and Zig by nginx', { skip: noNginx }, () => {
     const library = { name: 'my_zig_lib', version: '1.0.0-a+b' };
     const tarball = packAs('tar.gz', inFolder(libraryFiles(library), 'x'));
     zig = await zigApi({ url: served.server.url, data: served.data }).publish({ tarball }, served.token);
-    nginx = (await startNginx(opened, join(served.data, 'site'), port)).url;
+    nginx = (await startNginx(opened, await siteFolder(served.data), port)).url;
   });
   after(() => opened.close());
 

@@ -8,6 +8,7 @@ import { send } from '../support/http.ts';
 import { freePort, noNginx, startNginx } from '../support/nginx.ts';
 import { serveRegistry, type Served } from '../support/npm-registries.ts';
 import { packX07 } from '../support/x07-package.ts';
+import { siteFolder } from '../support/test-store.ts';
 
 describe('the site by nginx', { skip: noNginx }, () => {
   let served: Served;
@@ -26,7 +27,7 @@ describe('the site by nginx', { skip: noNginx }, () => {
       body: packX07({ name: 'acme-hello', version: '1.0.0' }),
     });
     assert.equal(answer.status, 200, await answer.text());
-    nginx = (await startNginx(opened, join(served.data, 'site'), await freePort())).url;
+    nginx = (await startNginx(opened, await siteFolder(served.data), await freePort())).url;
   });
   after(() => opened.close());
 
@@ -71,7 +72,7 @@ describe('the site by nginx', { skip: noNginx }, () => {
     });
 
   test('the generator keeps its own files to itself, and no folder is listed', async () => {
-    const site = join(served.data, 'site');
+    const site = await siteFolder(served.data);
     assert.ok(readFileSync(join(site, '=progress.json')).length > 0);
     for (const path of [
       '/=progress.json',

@@ -12,6 +12,7 @@ import { zigApi, type Published, type ZigApi, type ZigMetadata } from '../suppor
 import { archiveTypes, file, folder, link, packAs, type Packed } from '../support/zig-archive.ts';
 import { inFolder, libraryFiles, programFiles, type ZigLibrary } from '../support/zig-library.ts';
 import { newestZig, noOlderZig, olderZigs, openZigProject } from '../support/zig-program.ts';
+import { siteFolder } from '../support/test-store.ts';
 
 /** An archive as it was uploaded, and what the registry said. */
 interface Upload {
@@ -83,7 +84,7 @@ const forms: Forms = {
     const { server, zig, data } = await serve(t, ['--public-url', `http://127.0.0.1:${port}`]);
     const all = await publishAll(zig);
     await server.stop();
-    const { url } = await startNginx(t, join(data, 'site'), port);
+    const { url } = await startNginx(t, await siteFolder(data), port);
     return { url, ...all };
   },
 };

@@ -14,7 +14,6 @@ import { layout } from '../../bin/layout.ts';
 import { createRegistry, openRegistry, type Registry } from '../../bin/open-registry.ts';
 import { LogInSessions } from '../../core/log-in-sessions.ts';
 import { allSurfaces } from '../../surfaces/index.ts';
-import { siteReader } from '../../stores/site-reader.ts';
 import { accessTokensOf } from '../support/access-tokens.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { packX07 } from '../support/x07-package.ts';
@@ -48,7 +47,7 @@ async function publishOnce(
   registry: Registry,
   command: (line: string) => void,
 ): Promise<{ request: string; response: string }> {
-  const { state, writer, blobs, uploads, site, publisher, accounts } = registry;
+  const { state, writer, blobs, uploads, publisher, accounts } = registry;
   const accessTokens = accessTokensOf({
     accounts,
     clock: stillClock(),
@@ -66,7 +65,7 @@ async function publishOnce(
     }),
     blobs,
     uploads,
-    site: siteReader(site.root),
+    site: registry.siteReader,
     auth: authenticator({
       accounts,
       accessTokens,

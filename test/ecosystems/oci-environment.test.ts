@@ -89,7 +89,7 @@ test('each variable of upstream means here what it means there', () => {
     [
       upstream({ S3_BUCKET: 'b' }),
       ({ notes }) => notes[0],
-      'OCI_REGISTRY_S3_BUCKET is ignored: nothing here corresponds to it',
+      'OCI_REGISTRY_S3_BUCKET is ignored: blobs and site lie below the data directory unless OCI_REGISTRY_STORAGE is S3',
     ],
     [
       { ...upstream({ PORT: '1' }), JWT_LIFETIME_SECONDS: '86400' },
@@ -109,12 +109,20 @@ test('each variable of upstream means here what it means there', () => {
 
 test('what cannot be meant here is refused in a sentence that names it', () => {
   const rows: readonly (readonly [env: Environment, flags: Flags & OciFlags, says: RegExp])[] = [
+    [upstream({ STORAGE: 'tape' }), {}, /^OCI_REGISTRY_STORAGE=tape \(or --storage\): use FILESYSTEM or S3$/],
+    [{}, { storage: 'tape' }, /use FILESYSTEM or S3/],
+    [upstream({ STORAGE: 'S3' }), {}, /none is named: say OCI_REGISTRY_S3_BUCKET$/],
+    [{}, { storage: 's3' }, /none is named: say OCI_REGISTRY_S3_BUCKET$/],
     [
-      upstream({ STORAGE: 'S3' }),
       {},
-      /^OCI_REGISTRY_STORAGE=S3 \(or --storage\): only FILESYSTEM is supported/,
+      { storage: 's3', s3Bucket: 'images', s3Endpoint: 'http://s3.example' },
+      /^OCI_REGISTRY_S3_ENDPOINT is http:, .*OCI_REGISTRY_S3_ALLOW_HTTP=true$/,
     ],
-    [{}, { storage: 'S3' }, /only FILESYSTEM is supported/],
+    [
+      upstream({ STORAGE: 'S3', S3_BUCKET: 'images', S3_SECRET_ACCESS_KEY: 'hidden' }),
+      {},
+      /^(?!.*hidden)OCI_REGISTRY_S3_SECRET_ACCESS_KEY without OCI_REGISTRY_S3_ACCESS_KEY_ID/,
+    ],
     [upstream({ URL: 'http://127.0.0.1' }), {}, /is the address to listen on, .*OCI_REGISTRY_PUBLIC_URL/],
     [{}, { host: 'https://registry.example' }, /is the address to listen on/],
     [upstream({ PORT: 'http' }), {}, /^OCI_REGISTRY_PORT=http \(or --port\): use a number such as 8968/],
@@ -129,6 +137,47 @@ test('what cannot be meant here is refused in a sentence that names it', () => {
   ];
   for (const [env, flags, says] of rows)
     assert.throws(() => seen(env, flags), { name: 'RegistryError', code: 'bad-request', message: says });
+});
+
+test('with storage in S3, by variables or by options, blobs and site lie in its bucket', () => {
+  const variables = upstream({
+    STORAGE: 'S3',
+    S3_BUCKET: 'images',
+    S3_REGION: 'eu-west-1',
+    S3_ENDPOINT: 'http://127.0.0.1:9000',
+    S3_ACCESS_KEY_ID: 'id',
+    S3_SECRET_ACCESS_KEY: 'secret',
+    S3_PATH_STYLE: 'true',
+    S3_ALLOW_HTTP: 'true',
+  });
+  const options: OciFlags = {
+    storage: 's3',
+    s3Bucket: 'images',
+    s3Region: 'eu-west-1',
+    s3Endpoint: 'http://127.0.0.1:9000',
+    s3AccessKeyId: 'id',
+    s3SecretAccessKey: 'secret',
+    s3PathStyle: true,
+    s3AllowHttp: true,
+  };
+  for (const { storage, notes } of [seen(variables), seen({}, options)]) {
+    assert.deepEqual(storage, {
+      blobs: 's3://images/blobs',
+      site: 's3://images/site',
+      endpoint: 'http://127.0.0.1:9000',
+      publicEndpoint: undefined,
+      region: 'eu-west-1',
+      pathStyle: true,
+      credentials: { accessKeyId: 'id', secretAccessKey: 'secret' },
+    });
+    assert.deepEqual(
+      notes.filter((note) => note.includes('S3')),
+      [],
+    );
+  }
+  // An option goes over a variable.
+  assert.equal(seen(variables, { s3Bucket: 'others' }).storage.blobs, 's3://others/blobs');
+  assert.equal(seen(variables, { storage: 'FILESYSTEM' }).storage.blobs, undefined);
 });
 
 test('options of upstream come before every variable, and ours before upstream’s', () => {
@@ -184,6 +233,8 @@ test('variables of several servers are taken together, and where they disagree t
   );
   // Equal is no contradiction; and what is not asked for is none.
   assert.equal(seen({ ...x07, ...upstream({ ROOTDIR: '/data' }) }).dataDirectory, '/data');
+  const buckets = { ...pantry, S3_BUCKET: 'one', ...upstream({ STORAGE: 'S3', S3_BUCKET: 'two' }) };
+  assert.throws(() => seen(buckets), /disagree about CAIRN_BUCKET/);
   const disagreeing = { ...x07, ...upstream({ ROOTDIR: '/other' }), PANTRY_TOKEN: 'x', PORT: '1' };
   assert.throws(() => seen(disagreeing), {
     code: 'bad-request',

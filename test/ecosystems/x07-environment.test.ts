@@ -18,6 +18,8 @@ function upstream(env: Environment): Environment {
   return Object.fromEntries(Object.entries(env).map(([name, value]) => [`X07_REGISTRY_${name}`, value]));
 }
 
+const inBucket = { STORAGE: 's3', S3_BUCKET: 'packages' };
+
 test('each variable of upstream means here what it means there', () => {
   const rows: readonly (readonly [
     env: Environment,
@@ -115,8 +117,19 @@ test('what has no meaning here is said, and ignored', () => {
 
 test('what cannot be meant here is refused in a sentence that names it', () => {
   const rows: readonly (readonly [env: Environment, says: RegExp])[] = [
-    [{ STORAGE: 's3' }, /^X07_REGISTRY_STORAGE=s3: only fs is supported/],
-    [{ STORAGE: 'tape' }, /^X07_REGISTRY_STORAGE=tape: only fs is supported/],
+    [{ STORAGE: 's3' }, /^storage in a bucket is asked for, and none is named: say X07_REGISTRY_S3_BUCKET$/],
+    [{ STORAGE: 'tape' }, /^X07_REGISTRY_STORAGE=tape: use fs or s3$/],
+    [{ ...inBucket, S3_ENDPOINT: 's3.example' }, /^X07_REGISTRY_S3_ENDPOINT must be an origin/],
+    [{ ...inBucket, S3_ENDPOINT: 'https://s3.example/path' }, /^X07_REGISTRY_S3_ENDPOINT must be an origin/],
+    [{ ...inBucket, S3_ENDPOINT: 'https://u:secret@s3.example' }, /^(?!.*secret)X07_REGISTRY_S3_ENDPOINT/],
+    [{ ...inBucket, S3_FORCE_PATH_STYLE: 'maybe' }, /^X07_REGISTRY_S3_FORCE_PATH_STYLE=maybe: use true or/],
+    [{ ...inBucket, S3_BUCKET: 'A_B' }, /A_B.*is no place in a bucket/],
+    [{ ...inBucket, S3_PREFIX: 'a/../b' }, /is no place in a bucket/],
+    [
+      { ...inBucket, S3_ACCESS_KEY_ID: 'secret' },
+      /^(?!.*=secret)X07_REGISTRY_S3_ACCESS_KEY_ID without X07_REGISTRY_S3_SECRET_ACCESS_KEY: say both, or none$/,
+    ],
+    [{ ...inBucket, S3_SECRET_ACCESS_KEY: 'secret' }, /KEY without X07_REGISTRY_S3_ACCESS_KEY_ID: say both/],
     [{ PUBLIC_BASE: 'r.example' }, /^X07_REGISTRY_PUBLIC_BASE=r\.example is not a URL such as https:/],
     [{ PUBLIC_BASE: 'ftp://r.example' }, /PUBLIC_BASE=ftp:\/\/r\.example/],
     [{ PUBLIC_BASE: 'https://r.example/?a=b' }, /PUBLIC_BASE/],
@@ -126,6 +139,45 @@ test('what cannot be meant here is refused in a sentence that names it', () => {
   ];
   for (const [env, says] of rows)
     assert.throws(() => seen(upstream(env)), { name: 'RegistryError', code: 'bad-request', message: says });
+});
+
+test('with storage in S3, blobs and site lie below its bucket and prefix', () => {
+  const storageOf = (env: Environment, more: Environment = {}) => seen({ ...upstream(env), ...more }).storage;
+  const given = (storage: object | undefined): object =>
+    Object.fromEntries(Object.entries(storage ?? {}).filter(([, value]) => value !== undefined));
+  assert.deepEqual(given(storageOf({ STORAGE: 'fs' })), {});
+  assert.deepEqual(given(storageOf({ STORAGE: 'filesystem', S3_BUCKET: 'packages' })), {});
+  assert.deepEqual(given(storageOf(inBucket)), { blobs: 's3://packages/blobs', site: 's3://packages/site' });
+  const all = {
+    ...inBucket,
+    STORAGE: 'S3',
+    S3_PREFIX: '/x07/prod/',
+    S3_REGION: 'eu-west-1',
+    S3_ENDPOINT: 'https://s3.example/',
+    S3_FORCE_PATH_STYLE: 'yes',
+    S3_ACCESS_KEY_ID: 'id',
+    S3_SECRET_ACCESS_KEY: 'secret',
+  };
+  assert.deepEqual(given(storageOf(all)), {
+    blobs: 's3://packages/x07/prod/blobs',
+    site: 's3://packages/x07/prod/site',
+    endpoint: 'https://s3.example',
+    region: 'eu-west-1',
+    pathStyle: true,
+    credentials: { accessKeyId: 'id', secretAccessKey: 'secret' },
+  });
+  assert.deepEqual(seen(upstream(all)).notes, []);
+  // Upstream takes each half from the common word where its own is not there.
+  const half = storageOf({ ...inBucket, S3_ACCESS_KEY_ID: 'id' }, { AWS_SECRET_ACCESS_KEY: 'common' });
+  assert.deepEqual(half?.credentials, { accessKeyId: 'id', secretAccessKey: 'common' });
+  const common = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'common' };
+  assert.equal(storageOf(inBucket, common)?.credentials, undefined, 'the SDK finds these');
+  // Ours come first, one by one.
+  const ours = storageOf(all, { CAIRN_S3_REGION: 'ours', CAIRN_BUCKET: 's3://ours' });
+  assert.deepEqual(
+    [ours?.region, ours?.blobs, ours?.endpoint],
+    ['ours', 's3://ours/blobs', 'https://s3.example'],
+  );
 });
 
 test('a variable of ours comes before one of upstream, and a flag before both', () => {

@@ -80,7 +80,7 @@ test('no file is about a package that is not for everybody, and those that were 
   assert.equal(filesOf(target, '@acme/lib'), 2);
   const before = aPackage(examples.npm, rules);
   const { removals } = planPackage(before, { ...before, visibility: 'private' }, { surface: pantry, site });
-  await target.remove(removals);
+  await target.remove(removals.map(({ path }) => path));
   assert.equal(filesOf(target, '@acme/lib'), 0);
   hidden.add('@acme/lib');
   clock.time += DAY_MS;

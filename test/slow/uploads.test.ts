@@ -6,14 +6,16 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { randomIds, systemClock } from '../../bin/open-registry.ts';
-import { BlobDirectory } from '../../stores/blob-directory.ts';
-import { strayFiles, UploadDirectory } from '../../stores/upload-directory.ts';
+import { blobFolders } from '../../stores/blob-folders.ts';
+import { blobKey } from '../../stores/blob-keys.ts';
+import { strayFiles } from '../../stores/upload-directory.ts';
+import { openS3Server } from '../support/s3-server.ts';
 import { chooseSeed, seededRandom } from '../support/seeded-random.ts';
 import { diskCalls, momentsOf, type Moment } from '../support/sync-order.ts';
 import { readCalls, watchingUnavailable } from '../support/system-calls.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { UploadLedger } from '../support/upload-ledger.ts';
+import { openUploadStores } from '../support/upload-stores.ts';
 
 const KILLS = Math.ceil(Number(process.env['CAIRN_KILLS'] ?? 200) / 10);
 const MOST_LINES = 40;
@@ -26,25 +28,28 @@ function commandFor(directory: string, ofSeed: number, rounds: number): string[]
   return ['--import', 'tsx', program, directory, String(ofSeed), String(rounds)];
 }
 
-test(`uploads survive ${KILLS} kills: what was acknowledged is there, and goes on`, async (t) => {
-  t.diagnostic(`CAIRN_SEED=${seed}`);
-  const random = seededRandom(seed);
-  const directory = await temporaryDirectory(t);
-  const root = join(directory, 'uploads');
-  const ledger = new UploadLedger();
-  for (let kill = 0; kill < KILLS; kill += 1) {
-    await uploadUntilKilled(t, commandFor(directory, seed + kill, Infinity), ledger, {
-      lines: 1 + random.below(MOST_LINES),
-      ms: random.below(LONGEST_BURST_MS),
-    });
-    const blobs = new BlobDirectory(join(directory, 'blobs'));
-    const uploads = new UploadDirectory({ root, blobs, clock: systemClock, ids: randomIds });
-    await uploads.prepare();
-    await ledger.check(uploads, blobs);
-    assert.deepEqual(strayFiles(root), []);
-  }
-  assert.ok(ledger.facts > KILLS);
-});
+for (const kind of ['directory', 'bucket'] as const)
+  test(`uploads to a ${kind} survive ${KILLS} kills: what was acknowledged is there, and goes on`, async (t) => {
+    t.diagnostic(`CAIRN_SEED=${seed}`);
+    const random = seededRandom(seed);
+    const directory = await temporaryDirectory(t);
+    const s3 = kind === 'bucket' ? await openS3Server(t) : undefined;
+    const address = s3?.address('blobs');
+    const ledger = new UploadLedger();
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      const command = commandFor(directory, seed + kill, Infinity);
+      await uploadUntilKilled(t, address ? [...command, JSON.stringify(address)] : command, ledger, {
+        lines: 1 + random.below(MOST_LINES),
+        ms: random.below(LONGEST_BURST_MS),
+      });
+      const { root, blobs, uploads } = await openUploadStores(directory, address);
+      await ledger.check(uploads, blobs);
+      assert.deepEqual(strayFiles(root), []);
+      for await (const { digests } of blobFolders(blobs.shelf))
+        for (const digest of digests) assert.ok(!s3 || s3.objects.has(`blobs/${blobKey(digest)}`), digest);
+    }
+    assert.ok(ledger.facts > KILLS);
+  });
 
 /** Lets it say so many lines and go on for so long. */
 async function uploadUntilKilled(

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { sideBySide } from '../../stores/side-by-side.ts';
+import { AtMost, sideBySide } from '../../stores/side-by-side.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 test('each has its turn, many at the same time, and not all of them', async () => {
@@ -49,4 +49,36 @@ test('thousands of files are put into new folders by a process that may have few
     cwd: new URL('../..', import.meta.url).pathname,
   });
   assert.equal(status, 0, stderr);
+});
+
+test('no more than so many work at the same time; the others come in their order, also after a failure', async () => {
+  const lanes = new AtMost(2);
+  const ends: ((error?: Error) => void)[] = [];
+  const begun: number[] = [];
+  const work = (n: number): Promise<void> =>
+    lanes.run(
+      () =>
+        new Promise((resolve, reject) => {
+          begun.push(n);
+          ends[n] = (error) => (error ? reject(error) : resolve());
+        }),
+    );
+  const all = [0, 1, 2, 3].map(work);
+  const settled = Promise.allSettled(all);
+  const turn = (): Promise<void> => new Promise((next) => setImmediate(next));
+  await turn();
+  assert.deepEqual(begun, [0, 1]);
+  ends[1]?.(new Error('full'));
+  await turn();
+  assert.deepEqual(begun, [0, 1, 2]);
+  ends[0]?.();
+  ends[2]?.();
+  await turn();
+  assert.deepEqual(begun, [0, 1, 2, 3]);
+  ends[3]?.();
+  assert.deepEqual(
+    (await settled).map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled', 'fulfilled'],
+  );
+  await lanes.run(() => Promise.resolve());
 });

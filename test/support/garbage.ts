@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { join, relative, sep } from 'node:path';
 import type { TestContext } from 'node:test';
 import { createRegistry, openRegistry, type Registry } from '../../bin/open-registry.ts';
+import { recordStorage, type Storage } from '../../bin/storage.ts';
 import type { Command } from '../../core/decide.ts';
 import type { Digest } from '../../core/digest.ts';
 import type { RegistryEvent } from '../../core/event.ts';
@@ -35,8 +36,13 @@ export interface GarbageWorld {
 
 const mounts = { x07: '/x07', npm: '/npm', pantry: '/pantry', zig: '/zig', oci: '/v2' };
 
-export async function openGarbageWorld(t: Pick<TestContext, 'after'>): Promise<GarbageWorld> {
+/** Below its data directory, unless it is told where blobs and site are. */
+export async function openGarbageWorld(
+  t: Pick<TestContext, 'after'>,
+  storage: Storage = {},
+): Promise<GarbageWorld> {
   const data = await temporaryDirectory(t);
+  if (storage.blobs !== undefined || storage.site !== undefined) await recordStorage(data, storage);
   const clock = { time: Date.now() };
   const registry = await openRegistry({ dataDirectory: data, clock: { now: () => (clock.time += 1) } });
   let closed: Promise<void> | undefined;
@@ -59,7 +65,7 @@ export async function openGarbageWorld(t: Pick<TestContext, 'after'>): Promise<G
       return staged.digest;
     },
     collect: (graceMs = 0) => registry.garbage.collect({ graceMs }),
-    digests: () => digestsIn(data),
+    digests: () => digestsIn(data, storage.blobs === undefined ? 'blobs' : 'blobs-in-bucket'),
     close,
   };
 }
@@ -73,8 +79,8 @@ function isList(command: Command | readonly Command[]): command is readonly Comm
 }
 
 /** Of all blobs below a data directory, sorted. */
-export async function digestsIn(data: string): Promise<readonly string[]> {
-  const blobs = join(data, 'blobs');
+export async function digestsIn(data: string, folder = 'blobs'): Promise<readonly string[]> {
+  const blobs = join(data, folder);
   const files = (await filesBelow(blobs)).map((path) => relative(blobs, path).split(sep));
   return files.flatMap(([algorithm, , hex]) => (hex === undefined ? [] : [`${algorithm}:${hex}`])).sort();
 }

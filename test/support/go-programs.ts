@@ -15,6 +15,8 @@ const suite = 'github.com/opencontainers/distribution-spec/conformance';
 const pinned = {
   crane: { package: 'github.com/google/go-containerregistry/cmd/crane', version: 'v0.22.1' },
   oras: { package: 'oras.land/oras/cmd/oras', version: 'v1.3.6' },
+  /** A server that speaks S3, over a directory. */
+  versitygw: { package: 'github.com/versity/versitygw/cmd/versitygw', version: 'v1.8.0' },
   /** The official suite as it was redesigned for what comes after 1.1. */
   conformance: { package: suite, version: 'v0.0.0-20260831232431-97274622c111' },
   /** As it was before 1.1 came out; of the state that was tagged there is no module. */
@@ -27,7 +29,7 @@ export type GoProgram = keyof typeof pinned;
 export const noGo: string | undefined =
   spawnSync('go', ['version']).status === 0 ? undefined : 'go is not on this machine';
 
-/** Of the program, compiled when it is not there yet: half a minute each at most, the modules of others included. */
+/** Of the program, compiled when it is not there yet: half a minute each, two for versitygw, the modules of others included. */
 export async function goProgram(name: GoProgram): Promise<string> {
   const wanted: PinnedModule = pinned[name];
   const program = name.replaceAll(' ', '-');

@@ -128,7 +128,7 @@ function settingsOf(name: ClientName, { registry, token }: Registry): Readonly<R
         '.yarnrc.yml': [
           `npmRegistryServer: ${JSON.stringify(registry)}`,
           `npmAuthToken: ${JSON.stringify(token)}`,
-          'unsafeHttpWhitelist: ["127.0.0.1"]',
+          'unsafeHttpWhitelist: ["127.0.0.1", "localhost"]',
           'npmMinimalAgeGate: 0',
           'nodeLinker: node-modules',
           'enableScripts: true',
@@ -155,8 +155,8 @@ function environmentOf(client: Client, home: string, top: string): NodeJS.Proces
     https_proxy: nowhere,
     HTTP_PROXY: nowhere,
     HTTPS_PROXY: nowhere,
-    no_proxy: '127.0.0.1',
-    NO_PROXY: '127.0.0.1',
+    no_proxy: '127.0.0.1,localhost',
+    NO_PROXY: '127.0.0.1,localhost',
   };
 }
 

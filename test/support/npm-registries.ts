@@ -1,5 +1,4 @@
 /** Registries for clients: `cairn serve` with npm at its mount, alone at the root, and a site with nothing behind it. */
-import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { freePort, startNginx } from './nginx.ts';
 import type { Registry } from './npm-project.ts';
@@ -8,6 +7,7 @@ import { escaped } from './npm-api.ts';
 import { publishDocument, type NpmPackage } from './npm-package.ts';
 import { ADMIN_TOKEN, startServer, type ServerProcess } from './server-process.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
+import { siteFolder } from './test-store.ts';
 
 export interface Tagged extends NpmPackage {
   readonly tag?: string;
@@ -54,7 +54,7 @@ export async function serveSiteAlone(
     mount,
   });
   await server.stop();
-  const { url } = await startNginx(t, join(data, 'site'), port);
+  const { url } = await startNginx(t, await siteFolder(data), port);
   return { registry: url + (mount === '/' ? '' : mount), token: ADMIN_TOKEN };
 }
 

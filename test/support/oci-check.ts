@@ -9,6 +9,7 @@ import { danglingIn, ociFilesNow } from './oci-reader.ts';
 import type { OciFacts, OciState, OciThing } from './oci-book.ts';
 import { checkStores, eachOf } from './registry-check.ts';
 import { ADMIN_TOKEN } from './server-process.ts';
+import { siteFolder } from './test-store.ts';
 
 /** Checks that each of `things` is in one of its possible states, with its exact bytes. Returns what was seen. */
 export async function checkOci(
@@ -79,7 +80,7 @@ async function sizeOf(ask: Ask, upload: string): Promise<OciState> {
 
 /** What readers find who have nothing but the files: all that is public, whole, and nothing that is private. */
 export async function checkOciFiles(data: string, seen: ReadonlyMap<OciThing, OciState>): Promise<void> {
-  const site = join(data, 'site');
+  const site = await siteFolder(data);
   const files = ociFilesNow(site);
   assert.deepEqual(danglingIn(files), []);
   for (const path of files.paths) {

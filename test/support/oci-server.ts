@@ -11,6 +11,7 @@ import { freePort, startNginx } from './nginx.ts';
 import type { Login } from './oci-clients.ts';
 import { startServer } from './server-process.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
+import { siteFolder } from './test-store.ts';
 
 type Ability = 'tag deletion' | 'referrers' | 'namespaces' | 'reading without a login';
 
@@ -56,7 +57,7 @@ async function cairn(
     can: () => true,
     async siteAlone(during) {
       await server.stop();
-      return (await startNginx(during, join(data, 'site'), await freePort())).url;
+      return (await startNginx(during, await siteFolder(data), await freePort())).url;
     },
   };
 }

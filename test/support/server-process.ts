@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { storeEnvironment } from './test-store.ts';
 
 export const ADMIN_TOKEN = 'an-administrators-token-for-tests';
 const root = new URL('../..', import.meta.url).pathname;
@@ -55,6 +56,7 @@ export async function startServer(options: StartOptions): Promise<ServerProcess>
     project = root,
     isCompiled,
   } = options;
+  const store = await storeEnvironment(data);
   const child = spawn(
     process.execPath,
     [
@@ -72,6 +74,7 @@ export async function startServer(options: StartOptions): Promise<ServerProcess>
         ...process.env,
         CAIRN_NPM_FALLBACK: 'false',
         ...(withAdminToken ? { CAIRN_ADMIN_TOKEN: ADMIN_TOKEN } : {}),
+        ...store,
         ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],

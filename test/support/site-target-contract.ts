@@ -45,9 +45,13 @@ export function siteTargetContract(kind: string, open: (t: TestContext) => Promi
   test(`${kind}: files are put, replaced and removed`, async (t) => {
     const { target, keep, content } = await open(t);
     const blob = await keep('archive');
-    await target.put([aDocument('a/b/c', 'one'), anArtifactFile('a/d', blob), aStream('all', 'x', '', 'y')]);
+    await target.put([
+      aDocument('a/b/c', 'one'),
+      anArtifactFile('a/d', blob, 7),
+      aStream('all', 'x', '', 'y'),
+    ]);
     assert.deepEqual(await content(), { 'a/b/c': 'one', 'a/d': 'archive', all: 'xy' });
-    await target.put([aDocument('a/b/c', 'two'), anArtifactFile('a/d', blob), aStream('all', 'z')]);
+    await target.put([aDocument('a/b/c', 'two'), anArtifactFile('a/d', blob, 7), aStream('all', 'z')]);
     assert.deepEqual(await content(), { 'a/b/c': 'two', 'a/d': 'archive', all: 'z' });
     await target.remove(['a/b/c', 'never/there', 'a/b/c']);
     assert.deepEqual(await content(), { 'a/d': 'archive', all: 'z' });
@@ -71,7 +75,7 @@ export function siteTargetContract(kind: string, open: (t: TestContext) => Promi
         },
       },
     });
-    const files = [looking('third', 2), looking('second', 1), anArtifactFile('new/folder/first', blob)];
+    const files = [looking('third', 2), looking('second', 1), anArtifactFile('new/folder/first', blob, 5)];
     await target.put(files);
     const [first, second] = [{ 'new/folder/first': 'layer' }, { second: 'second' }];
     assert.deepEqual(seen, [first, { ...first, ...second }]);
@@ -135,16 +139,16 @@ export function siteTargetContract(kind: string, open: (t: TestContext) => Promi
       aDocument('same', 'same'),
       aDocument('changed', 'before'),
       aDocument('extra/deep/down', 'extra'),
-      anArtifactFile('kept', kept),
-      anArtifactFile('gone', gone),
+      anArtifactFile('kept', kept, 4),
+      anArtifactFile('gone', gone, 4),
     ]);
     await target.save('progress', someRecords(1).progress);
     const before = await content();
     const build = await target.rebuild();
     build.add(aDocument('same', 'same'));
     build.add(aDocument('changed', 'after'));
-    build.add(anArtifactFile('kept', kept));
-    build.add(anArtifactFile('fresh/one', fresh));
+    build.add(anArtifactFile('kept', kept, 4));
+    build.add(anArtifactFile('fresh/one', fresh, 5));
     await build.addRoot(aStream('all', 'a', 'b'));
     await build.addRoot(aDocument('config', 'c'));
     assert.equal(await textIn(build, 'all'), 'ab');
@@ -181,6 +185,7 @@ export function siteTargetContract(kind: string, open: (t: TestContext) => Promi
   test(`${kind}: an abandoned rebuild leaves everything as it was`, async (t) => {
     const { target, content } = await open(t);
     await target.put([aDocument('a', 'one')]);
+    await target.save('progress', someRecords(1).progress);
     const build = await target.rebuild();
     build.add(aDocument('b', 'two'));
     await build.abandon();
@@ -204,6 +209,7 @@ export function siteTargetContract(kind: string, open: (t: TestContext) => Promi
     const other = another ? another() : target;
     const order: string[] = [];
     const release = await target.hold('progress');
+    await target.claim('progress');
     const waiting = other.hold('progress').then(async (releaseOther) => {
       order.push('held by the other');
       await releaseOther();

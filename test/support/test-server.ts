@@ -6,6 +6,7 @@ import type { UpstreamLimits } from '../../stores/upstream-http.ts';
 import { checkExchanges } from './openapi-check.ts';
 import { ADMIN_TOKEN } from './server-process.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
+import { storeEnvironment } from './test-store.ts';
 import { packX07, type X07Package } from './x07-package.ts';
 
 export interface TestServer {
@@ -37,7 +38,12 @@ export async function openTestServer(
   const options = readOptions(
     { data, listen: '127.0.0.1:0' },
     // No test asks anybody outside.
-    { CAIRN_ADMIN_TOKEN: ADMIN_TOKEN, CAIRN_NPM_FALLBACK: 'false', ...environment },
+    {
+      CAIRN_ADMIN_TOKEN: ADMIN_TOKEN,
+      CAIRN_NPM_FALLBACK: 'false',
+      ...(await storeEnvironment(data)),
+      ...environment,
+    },
   );
   const server = await serve(
     upstreamLimits

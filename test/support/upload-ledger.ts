@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { asDigest, digestOf } from '../../core/digest.ts';
 import type { UploadDirectory } from '../../stores/upload-directory.ts';
-import type { BlobDirectory } from '../../stores/blob-directory.ts';
+import type { ShelvedBlobs } from '../../stores/blob-shelf.ts';
 
 /** The bytes of an upload from `at` on: they follow from its id. */
 export function sentText(id: string, at: number, length: number): string {
@@ -49,7 +49,7 @@ export class UploadLedger {
   }
 
   /** Looks at everything, and finishes what goes on. */
-  async check(uploads: UploadDirectory, blobs: BlobDirectory): Promise<void> {
+  async check(uploads: UploadDirectory, blobs: ShelvedBlobs): Promise<void> {
     for (const [mark, state] of this.#held) {
       const [place = '', name = ''] = mark.split(' ');
       const digest = asDigest(name);

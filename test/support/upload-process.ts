@@ -3,23 +3,19 @@
  * is written when what it says was acknowledged; those that end in `-ing` when it is asked for.
  */
 import { writeSync } from 'node:fs';
-import { join } from 'node:path';
 import { digestOf } from '../../core/digest.ts';
-import { randomIds, systemClock } from '../../bin/open-registry.ts';
-import { BlobDirectory } from '../../stores/blob-directory.ts';
-import { UploadDirectory } from '../../stores/upload-directory.ts';
+import { randomIds } from '../../bin/open-registry.ts';
+import type { BucketAddress } from '../../stores/bucket.ts';
 import { seededRandom } from './seeded-random.ts';
 import { sentText } from './upload-ledger.ts';
+import { openUploadStores } from './upload-stores.ts';
 
-const [, , directory = '', seed = '0', rounds = 'Infinity'] = process.argv;
+const [, , directory = '', seed = '0', rounds = 'Infinity', address] = process.argv;
 const random = seededRandom(Number(seed));
-const blobs = new BlobDirectory(join(directory, 'blobs'));
-const uploads = new UploadDirectory({
-  root: join(directory, 'uploads'),
-  blobs,
-  clock: systemClock,
-  ids: randomIds,
-});
+const { uploads } = await openUploadStores(
+  directory,
+  address === undefined ? undefined : (JSON.parse(address) as BucketAddress),
+);
 const limits = { maxBytes: 10_000_000 };
 
 /** At once: a line that waits for the event loop would be lost with the process. */
@@ -70,7 +66,6 @@ async function receiveOne(place: string): Promise<void> {
   say('released', place, digest);
 }
 
-await uploads.prepare();
 for (let round = 0; round < Number(rounds); round += 1) {
   const place = `acme/app-${random.below(5)}`;
   await (random.below(2) === 0 ? uploadOne(place) : receiveOne(place));

@@ -1,0 +1,43 @@
+/**
+ * Where the servers of tests keep blobs and site: below their data directories, or, with `CAIRN_TEST_STORE=versitygw`, in a
+ * bucket of a real S3 server, so that every test of clients can run once more over it.
+ */
+import { existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { storagePath } from '../../bin/storage.ts';
+import { openVersitygw, type Versitygw } from './versitygw.ts';
+
+const isInBucket = process.env['CAIRN_TEST_STORE'] === 'versitygw';
+let opened: Promise<Versitygw> | undefined;
+
+/** One for all tests of this process, whichever asks first: hooks of the runner would end it with that one. */
+function store(): Promise<Versitygw> {
+  return (opened ??= (async () => {
+    const running = await openVersitygw({ after: (close) => void process.once('exit', close as () => void) });
+    running.unref();
+    return running;
+  })());
+}
+
+/** What a server's first start over this directory is told. It remembers that by itself. */
+export async function storeEnvironment(data: string): Promise<Record<string, string>> {
+  if (!isInBucket || existsSync(join(data, 'log.git')) || existsSync(storagePath(data))) return {};
+  const { bucket, endpoint } = await store();
+  return {
+    CAIRN_BUCKET: `s3://${bucket}/${prefixOf(data)}`,
+    CAIRN_S3_ENDPOINT: endpoint,
+    CAIRN_S3_PATH_STYLE: 'true',
+  };
+}
+
+/** The files of the site of such a server, for a static host: versitygw keeps each object as a file. */
+export async function siteFolder(data: string): Promise<string> {
+  if (!isInBucket) return join(data, 'site');
+  const { folder, bucket } = await store();
+  return join(folder, bucket, prefixOf(data), 'site');
+}
+
+function prefixOf(data: string): string {
+  return createHash('sha256').update(data).digest('hex').slice(0, 12);
+}
