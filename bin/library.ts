@@ -41,6 +41,7 @@ export {
   type PantryRegistryConfig,
   type PantrySearchResult,
 } from './pantry-registry.ts';
+export type { StorageProvider } from '../surfaces/pantry/storage-providers.ts';
 export type * from '../schema/types.ts';
 export type {
   Deprecation,

@@ -33,6 +33,8 @@ export interface SiteFile {
   readonly cache: CachePolicy;
   /** What names others ranks above them: it comes after them and goes before them. 0 where nothing else is said. */
   readonly rank?: number;
+  /** Nothing is known to be there: to be written without a look first, which costs a request where a site is elsewhere. */
+  readonly isNew?: boolean;
   /** Of its own beside type and policy, for hosts that keep them with the file. Names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
 }

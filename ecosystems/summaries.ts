@@ -1,6 +1,7 @@
 /**
  * What each package contributes to the roots and to search, one line per package in ascending order of its key, kept
- * as one file per surface. The first line says how far in the log it is. A new root is a merge of that file with the
+ * as one file per surface. The first line says how far in the log it is: up to the last event that everybody can read and that
+ * concerns the surface, so that the file changes only when something of it does. A new root is a merge of that file with the
  * packages that changed: memory holds only those. A search starts from it, and follows the log from there.
  */
 import type { Package } from '../core/package.ts';

@@ -7,17 +7,17 @@ import { ClaimLost, LogDamage } from '../core/errors.ts';
 import { subjectOf, type RegistryEvent } from '../core/event.ts';
 import type { Package } from '../core/package.ts';
 import { RecentPackages } from '../core/recent-packages.ts';
-import type { BlobStore, Doubt, EventLog, SiteBuild, SiteProgress, SiteTarget } from '../core/ports.ts';
-import { asRoot, type SiteFile } from '../core/site.ts';
+import type { BlobStore, Doubt, RegistryLog, SiteBuild, SiteProgress, SiteTarget } from '../core/ports.ts';
+import { asRoot } from '../core/site.ts';
 import type { RegistryState } from '../core/state.ts';
-import { siteContext, type Summary, type Surface } from '../ecosystems/ecosystem.ts';
+import { siteContext, type Surface } from '../ecosystems/ecosystem.ts';
 import { namedBlobsOf } from '../ecosystems/index.ts';
 import { hydrate, isHydrated } from '../core/hydrate.ts';
 import { allFiles, isShown, planPackage, removalsInOrder, type Mounted, type Plan } from './plan.ts';
 import { membersOf, planKeys, type Change } from './plan-keys.ts';
 import { isOurs, rootsFollow, SITE_REVISION } from './records.ts';
+import { isOpen, renderRoots, summariesSeq, textFile, touchedOf } from './roots.ts';
 import {
-  mergeSummaries,
   summariesHeader,
   summariesIn,
   summariesPath,
@@ -26,7 +26,7 @@ import {
 } from '../ecosystems/summaries.ts';
 
 export interface GeneratorDeps {
-  readonly log: EventLog<RegistryEvent>;
+  readonly log: RegistryLog;
   readonly state: RegistryState;
   readonly target: SiteTarget;
   readonly blobs: BlobStore;
@@ -313,13 +313,13 @@ export class Generator {
   }
 
   /** The events of [from, to), by the key of the package they are about. */
-  #touched(from: number, to: number): Map<string, RegistryEvent[]> {
+  #touched(from: number, to: number, concerns = (_seq: number) => true): Map<string, RegistryEvent[]> {
     const { log, state } = this.#deps;
     const touched = new Map<string, RegistryEvent[]>();
     for (let seq = from; seq < to; seq += 1) {
       const event = log.read(seq);
       const subject = subjectOf(event);
-      if (subject?.of !== 'package') continue;
+      if (subject?.of !== 'package' || !concerns(seq)) continue;
       const key = state.keyOf(subject);
       const events = touched.get(key);
       if (events) events.push(event);
@@ -385,7 +385,7 @@ export class Generator {
   }
 
   async #updateRoots(): Promise<boolean> {
-    const { target } = this.#deps;
+    const { target, log } = this.#deps;
     const release = await target.hold('roots');
     try {
       const [progress, roots] = [await target.load('progress'), await target.load('roots')];
@@ -395,36 +395,24 @@ export class Generator {
       if (progress.seq > this.#deps.state.length) return false;
       // New settings mean a rebuild, which brings the roots along: until then they would name a site that is not there.
       if (this.#settingsChangeAfter(progress.seq)) return false;
-      const surfaces = this.#mounted;
-      const touched = this.#touched(Math.min(roots.seq, lost ?? roots.seq), progress.seq);
+      const from = Math.min(roots.seq, lost ?? roots.seq);
+      const touched = this.#touched(from, progress.seq, (seq) => isOpen(log, seq));
       await target.claim('roots');
-      this.#lostRoots = Math.min(roots.seq, lost ?? roots.seq);
+      this.#lostRoots = from;
       // Stopping between these leaves summaries that are newer than the record: merging them again changes nothing.
-      // Also where no package was touched: they say how far they are, and that must not tell who could open what.
-      for (const mounted of surfaces) await this.#renderRoots(mounted, touched, progress.seq);
+      for (const mounted of this.#mounted) {
+        const ofSurface = touchedOf(touched, mounted);
+        if (ofSurface.size > 0)
+          await renderRoots(mounted, ofSurface, target, (key, events) =>
+            this.#packageAt(key, events, progress.seq),
+          );
+      }
       await target.save('roots', { revision: SITE_REVISION, seq: progress.seq });
       this.#lostRoots = undefined;
       return true;
     } finally {
       await release();
     }
-  }
-
-  async #renderRoots(
-    { surface, site }: Mounted,
-    touched: ReadonlyMap<string, readonly RegistryEvent[]>,
-    seq: number,
-  ): Promise<void> {
-    const { target } = this.#deps;
-    const path = summariesPath(surface.id);
-    const changed = new Map<string, Summary | undefined>();
-    for (const [key, events] of touched) {
-      const found = await this.#packageAt(key, events, seq);
-      if (found && surface.reads.includes(found.ecosystem)) changed.set(key, summaryOf(found, surface, site));
-    }
-    await target.put([textFile(path, () => mergeSummaries(target.read(path), changed, seq))]);
-    const summaries = summariesIn(() => target.read(path));
-    await target.put(Array.from(surface.filesForRoot(summaries, site), asRoot));
   }
 
   async #rebuildHeld(): Promise<void> {
@@ -478,7 +466,7 @@ export class Generator {
   /** Adds every file of every package to a build and, on the way, yields their summaries: one pass over the log. */
   async *#renderAll(mounted: Mounted, seq: number, build: SiteBuild): AsyncGenerator<string> {
     const { state } = this.#deps;
-    let lines = summariesHeader(seq);
+    let lines = summariesHeader(summariesSeq(this.#deps.log, mounted, seq));
     for (const key of state.packageKeys(mounted.surface.reads)) {
       const found = state.packageAt(key, seq);
       if (!found) continue;
@@ -506,8 +494,4 @@ async function untilClaimed<T>(work: () => Promise<T>): Promise<T> {
 
 function isAtHand(of: Package): boolean {
   return !isShown(of) || isHydrated(of);
-}
-
-function textFile(path: string, stream: () => AsyncIterable<string>): SiteFile {
-  return { path, body: { stream }, contentType: 'text/plain', cache: 'document' };
 }

@@ -97,7 +97,8 @@ export function planPackage(before: Package | undefined, after: Package, mounted
       const known = old.get(file.path);
       old.delete(file.path);
       if (known && sameBody(known.body, file.body)) continue;
-      (file.cache === 'artifact' ? artifacts : documents).push(file);
+      if (file.cache === 'artifact') artifacts.push(file);
+      else documents.push(known ? file : { ...file, isNew: true });
     }
   }
   if (mounted.surface.releasesShareFiles && isShown(after)) keepShared(old, after, mounted);

@@ -1,10 +1,14 @@
 /** What a store means by its errors. */
 
 /** The condition of a write does not hold: another wrote, or removed, what is there. Nothing of ours is there. */
-export class ConditionFailed extends Error {}
+export class ConditionFailed<Found = unknown> extends Error {
+  /** What was there when it was looked for then; undefined when nothing was, or nobody looked. */
+  readonly found: Found | undefined;
 
-export function failed(key: string, cause: unknown): ConditionFailed {
-  return new ConditionFailed(`${key} is not what it was`, { cause });
+  constructor(key: string, cause: unknown, found?: Found) {
+    super(`${key} is not what it was`, { cause });
+    this.found = found;
+  }
 }
 
 export function statusOf(error: unknown): number | undefined {

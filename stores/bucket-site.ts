@@ -139,7 +139,8 @@ export class BucketSite implements SiteTarget {
   ): Promise<void> {
     const { path } = file;
     // Mostly nothing is there, or it is this very artifact: no look is needed before.
-    let known = file.cache === 'artifact' ? this.#known.get(path) : await this.#lookAt(path);
+    const isSurelyNew = file.cache === 'artifact' || file.isNew;
+    let known = this.#known.get(path) ?? (isSurelyNew ? undefined : await this.bucket.head(path));
     for (let tries = 1; known?.digest !== digest; tries += 1) {
       const condition: Condition = known ? { etag: known.etag } : 'absent';
       try {
@@ -150,7 +151,7 @@ export class BucketSite implements SiteTarget {
       } catch (error) {
         if (!(error instanceof ConditionFailed) || tries === MOST_TRIES) throw error;
         // A late write of whoever had the claim before; or ours is lost, which shows in the next turn.
-        known = await this.#lookAt(path, true);
+        known = (error as ConditionFailed<Known>).found;
       }
     }
     this.#remember(path, known);
@@ -167,11 +168,6 @@ export class BucketSite implements SiteTarget {
         throw new ClaimLost(`another process may write ${this.bucket.name}`, { cause: error });
       throw error;
     }
-  }
-
-  async #lookAt(path: string, isAgain = false): Promise<Known | undefined> {
-    const known = isAgain ? undefined : this.#known.get(path);
-    return known ?? (await this.bucket.head(path));
   }
 
   #remember(path: string, { etag, digest }: Known): void {
@@ -193,12 +189,12 @@ export class BucketSite implements SiteTarget {
   }
 
   async *read(path: string): AsyncGenerator<string> {
-    const found = await this.bucket.head(path);
-    if (!found) return;
+    const found = await this.bucket.get(path);
+    if (typeof found !== 'object') return;
+    // What is read is often replaced next.
+    this.#remember(path, found);
     const decoder = new TextDecoder();
-    const range = { start: 0, end: found.size - 1 };
-    for await (const piece of this.bucket.read(path, range, found.etag))
-      yield decoder.decode(piece, { stream: true });
+    for await (const piece of found.pieces()) yield decoder.decode(piece, { stream: true });
     yield decoder.decode();
   }
 

@@ -24,7 +24,7 @@ import {
   type BucketAddress,
   type BucketPatience,
 } from './bucket-client.ts';
-import { absentAs, failed, isAbsent, isUploadGone, statusOf } from './bucket-errors.ts';
+import { absentAs, ConditionFailed, isAbsent, isUploadGone, statusOf } from './bucket-errors.ts';
 import { COPY_PART_BYTES, copyInParts, endUploads, type Written } from './bucket-parts.ts';
 import { piecesOf, rangeHeader } from './bucket-pieces.ts';
 import { sendFile } from './bucket-send.ts';
@@ -63,7 +63,9 @@ export interface ListedObject {
 export interface FoundObject extends ObjectFacts {
   /** All that was asked for; for what is known to be short. */
   bytes(): Promise<Buffer>;
-  /** Ends the request, unless `bytes` is asked for. */
+  /** The same in pieces. */
+  pieces(): AsyncIterable<Uint8Array>;
+  /** Ends the request, unless one of these is asked for. */
   discard(): void;
 }
 
@@ -117,7 +119,7 @@ export class Bucket {
     this.#client.destroy();
   }
 
-  /** Undefined when it is not there; `unchanged` when it still has the ETag `unless`. Only what is short is read whole. */
+  /** Undefined when it is not there; `unchanged` when it still has the ETag `unless`. */
   async get(
     key: string,
     { unless, range }: { readonly unless?: string | undefined; readonly range?: ByteRange | undefined } = {},
@@ -128,10 +130,13 @@ export class Bucket {
       this.#isThere = true;
       const [facts, body] = [factsOf(answer), answer.Body as Readable];
       const asked = range ?? { start: 0, end: facts.size - 1 };
-      const end = Math.min(asked.end, facts.size - 1);
+      const whole = { ...asked, end: Math.min(asked.end, facts.size - 1) };
+      const pieces = (): AsyncGenerator<Uint8Array> =>
+        piecesOf(this.#client, this.#at(key), whole, facts.etag, body);
       return {
         ...facts,
-        bytes: () => this.#collected(key, { ...asked, end }, facts.etag, body),
+        bytes: () => collect(pieces()),
+        pieces,
         discard: () => void body.destroy(),
       };
     } catch (error) {
@@ -150,12 +155,6 @@ export class Bucket {
     if (range.end >= range.start) yield* piecesOf(this.#client, this.#at(key), range, etag);
   }
 
-  async #collected(key: string, range: ByteRange, etag: string, first: Readable): Promise<Buffer> {
-    const pieces: Uint8Array[] = [];
-    for await (const piece of piecesOf(this.#client, this.#at(key), range, etag, first)) pieces.push(piece);
-    return Buffer.concat(pieces);
-  }
-
   /** Undefined when it is not there. */
   async head(key: string): Promise<ObjectFacts | undefined> {
     try {
@@ -168,7 +167,7 @@ export class Bucket {
       const found = await this.get(key);
       if (typeof found !== 'object') return undefined;
       found.discard();
-      const { bytes: _, discard: __, ...facts } = found;
+      const { bytes: _, pieces: __, discard: ___, ...facts } = found;
       return facts;
     }
   }
@@ -336,7 +335,7 @@ export class Bucket {
           // It may be an earlier attempt of ours that the store did and then did not say so.
           const found = await this.head(key);
           if (found?.digest === digest && found.size === size) return found.etag;
-          throw isRefused ? failed(key, error) : error;
+          throw isRefused ? new ConditionFailed(key, error, found) : error;
         }
         if (statusOf(error) !== 409 || conflicts >= CONFLICTS_AT_MOST) {
           this.#repeatedWrites += 1;
@@ -348,6 +347,12 @@ export class Bucket {
       }
     }
   }
+}
+
+async function collect(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all: Uint8Array[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return Buffer.concat(all);
 }
 
 function headersOf({

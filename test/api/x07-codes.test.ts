@@ -180,8 +180,9 @@ async function sources(): Promise<[file: string, source: string][]> {
 test('no code is named in the source that the contract does not know', async () => {
   // A code on its own line of a table or in an argument: capitals, at least one underscore, or one of the short ones.
   const codeLike = /(?:code: |surfaceCode: |, )'([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z]{5,})'/g;
-  const named = (await sources()).flatMap(([, source]) =>
-    [...source.matchAll(codeLike)].map(([, code = '']) => code),
+  const named = (await sources()).flatMap(([file, source]) =>
+    // Of variables, whose names look alike.
+    file === 'environment.ts' ? [] : [...source.matchAll(codeLike)].map(([, code = '']) => code),
   );
   assert.ok(named.length > 20, `${named.length} were found`);
   assert.deepEqual(
