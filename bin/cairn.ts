@@ -105,6 +105,7 @@ withData(storage.command('move'))
   .description('copy them elsewhere, and go by that from then on; no server may run meanwhile')
   .option('--blobs <place>', 's3://BUCKET/PREFIX, or directory')
   .option('--site <place>', 's3://BUCKET/PREFIX, or directory')
+  .option('--artifacts <layout>', 'by itself: make the site anew, of copies of all artifacts or of pointers')
   .action(async (flags: Flags & MoveFlags) => (await import('./move.ts')).moveStorage(dataOf(flags), flags));
 
 withData(program.command('log'))

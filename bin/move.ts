@@ -14,9 +14,12 @@ import { endProgress, progressShown } from './regen-progress.ts';
 import {
   addressOf,
   isBucket,
+  layoutOf,
+  parseLayout,
   readStorage,
   recordStorage,
   refuseOverlap,
+  refusePointersToFiles,
   storageIn,
   withConnection,
   type Storage,
@@ -25,6 +28,7 @@ import {
 export interface MoveFlags {
   readonly blobs?: string;
   readonly site?: string;
+  readonly artifacts?: string;
 }
 
 /** The word for a place below the data directory. */
@@ -39,6 +43,8 @@ export function showStorage(dataDirectory: string, { json = false }: { readonly 
   };
   if (json) console.log(JSON.stringify({ ...storage, ...places }));
   else for (const [what, place] of Object.entries(places)) console.log(`${what.padEnd(6)} ${place}`);
+  if (!json && layoutOf(storage) === 'pointers')
+    console.log('artifacts are pointers to the blobs: this site needs an edge that follows them');
 }
 
 /**
@@ -52,8 +58,12 @@ export async function moveStorage(dataDirectory: string, flags: MoveFlags): Prom
   const writer = await openLogWriter({ repository: layout(dataDirectory).log, lines: registryLines });
   try {
     if (wanted.blobs !== before.blobs) await moveBlobs(dataDirectory, before, wanted);
-    await recordStorage(dataDirectory, { ...wanted, site: before.site });
-    if (wanted.site !== before.site) await moveSite(dataDirectory, wanted);
+    const between = { ...wanted, site: before.site, artifacts: before.artifacts };
+    await recordStorage(dataDirectory, between);
+    // Of two sites in one: stopping in between leaves some artifacts of each layout, which every reader of pointers understands,
+    // and a second run goes on with the others.
+    const isAnew = layoutOf(wanted) !== layoutOf(before);
+    if (isAnew || wanted.site !== before.site) await moveSite(dataDirectory, wanted, isAnew);
     await recordStorage(dataDirectory, wanted);
   } finally {
     await writer.close();
@@ -61,12 +71,20 @@ export async function moveStorage(dataDirectory: string, flags: MoveFlags): Prom
   showStorage(dataDirectory, {});
 }
 
-function wantedStorage(before: Storage, { blobs, site }: MoveFlags): Storage {
-  if (blobs === undefined && site === undefined)
+function wantedStorage(before: Storage, { blobs, site, artifacts }: MoveFlags): Storage {
+  if ((blobs ?? site ?? artifacts) === undefined)
     throw new RegistryError(
       'bad-request',
-      `say what moves where: --blobs PLACE, --site PLACE; a place is s3://BUCKET/PREFIX or ${DIRECTORY}`,
+      `say what moves where: --blobs PLACE, --site PLACE; a place is s3://BUCKET/PREFIX or ${DIRECTORY}. Or --artifacts copies, or pointers`,
     );
+  if (artifacts !== undefined) {
+    if ((blobs ?? site) === undefined) return wantedLayout(before, artifacts);
+    // What leaves pointers must have copies before its blobs are elsewhere, and the other way round.
+    throw new RegistryError(
+      'bad-request',
+      'say --artifacts by itself, and --blobs and --site in another run',
+    );
+  }
   const placeOf = (said: string | undefined, was: string | undefined): string | undefined => {
     if (said === undefined) return was;
     if (said === DIRECTORY) return undefined;
@@ -75,11 +93,22 @@ function wantedStorage(before: Storage, { blobs, site }: MoveFlags): Storage {
   };
   const wanted = { ...before, blobs: placeOf(blobs, before.blobs), site: placeOf(site, before.site) };
   refuseOverlap(wanted);
+  if (layoutOf(before) === 'pointers' && (wanted.blobs === undefined || wanted.site === undefined))
+    throw new RegistryError(
+      'bad-request',
+      'the site has pointers to blobs in a bucket: make it one of copies first, with cairn storage move --artifacts copies',
+    );
   if (wanted.blobs !== undefined && wanted.site === undefined)
     throw new RegistryError(
       'bad-request',
       'a site in a directory is made of links to the blobs: blobs in a bucket need a site in one, --site s3://BUCKET/PREFIX',
     );
+  return wanted;
+}
+
+function wantedLayout(before: Storage, artifacts: string): Storage {
+  const wanted = { ...before, artifacts: parseLayout('--artifacts', artifacts) };
+  refusePointersToFiles(wanted);
   return wanted;
 }
 
@@ -95,12 +124,12 @@ async function moveBlobs(dataDirectory: string, before: Storage, wanted: Storage
   console.log(`copied ${copied} blobs (${bytesInWords(bytes)}); ${skipped} were there`);
 }
 
-/** The whole of it, made from the log. */
-async function moveSite(dataDirectory: string, wanted: Storage): Promise<void> {
-  const registry = await readRegistry(dataDirectory);
+/** The whole of it, made from the log. `isAnew`: also where it stands for the log already. */
+async function moveSite(dataDirectory: string, wanted: Storage, isAnew: boolean): Promise<void> {
+  const registry = await readRegistry(dataDirectory, { storage: wanted });
   try {
     const { generator } = await registry.generatorFor(sitePlace(dataDirectory, wanted), progressShown({}));
-    const events = await bringUp(generator, {});
+    const events = await bringUp(generator, { full: isAnew });
     endProgress();
     console.log(
       `the site stands for ${events} events${isBucket(wanted.site ?? '') ? '' : ' in its directory'}`,

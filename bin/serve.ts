@@ -34,7 +34,15 @@ import { layout } from './layout.ts';
 import { createRegistry, openRegistry, randomIds, systemClock, type Registry } from './open-registry.ts';
 import { registryOfThisMachine } from './npm-registry.ts';
 import { mountsOf, pairsOf, type Options, type Said } from './options.ts';
-import { agreedStorage, readStorage, recordStorage, storagePath, type Storage } from './storage.ts';
+import {
+  agreedStorage,
+  layoutOf,
+  readStorage,
+  recordStorage,
+  refusePointersToFiles,
+  storagePath,
+  type Storage,
+} from './storage.ts';
 import { version } from './version.ts';
 
 /** A slow line may take this long for one upload. */
@@ -131,6 +139,7 @@ export async function serve(options: Options, say: (line: string) => void): Prom
 /** At first start it is recorded before anything is stored. */
 async function storageFor({ dataDirectory, storage: said }: Options): Promise<Storage> {
   const isFirst = !existsSync(layout(dataDirectory).log) && !existsSync(storagePath(dataDirectory));
+  if (isFirst) refusePointersToFiles(said);
   if (isFirst && (said.blobs ?? said.site) !== undefined) await recordStorage(dataDirectory, said);
   return agreedStorage(readStorage(dataDirectory), said);
 }
@@ -363,6 +372,7 @@ async function introduce(registry: Registry, options: Options, say: (line: strin
   const storage = readStorage(options.dataDirectory);
   for (const part of ['blobs', 'site'] as const)
     if (storage[part] !== undefined) say(`${part.padEnd(10)} ${storage[part]}`);
+  if (layoutOf(storage) === 'pointers') say('artifacts  pointers to the blobs');
   say(`public URL ${settings.publicUrl}`);
   for (const [surface, mount] of Object.entries(settings.mounts))
     say(`${surface.padEnd(10)} ${settings.publicUrl}${mount === '/' ? '/' : `${mount}/`}`);

@@ -1,7 +1,8 @@
 /**
  * A site in a bucket, for any CDN to serve. Each file is one object, with its type and its cache policy; artifacts are copied
- * from the bucket of the blobs, without passing through here, or sent from their directory. What is replaced is replaced
- * under the condition that it is still what we know (docs/decisions/0021-buckets.md).
+ * from the bucket of the blobs, without passing through here, or sent from their directory; or there is a pointer in their
+ * place, for an edge that follows it (docs/decisions/0024-artifacts-in-a-bucket.md). What is replaced is replaced under the
+ * condition that it is still what we know (docs/decisions/0021-buckets.md).
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import { ClaimLost, RegistryError } from '../core/errors.ts';
 import type { Doubt, SiteBuild, SiteProgress, SiteRecords, SiteTarget } from '../core/ports.ts';
 import { byRank, cacheControl, type SiteFile } from '../core/site.ts';
 import { startBucketBuild } from './bucket-build.ts';
+import { checkedPointer, type PointedBlobs } from './bucket-pointers.ts';
 import { ConditionFailed, type Bucket, type Condition, type WriteOptions } from './bucket.ts';
 import { BucketRecords, type ClaimTimes } from './bucket-records.ts';
 import { sideBySide } from './side-by-side.ts';
@@ -29,6 +31,8 @@ export interface BuildProgress {
 export interface BucketSiteOptions {
   readonly bucket: Bucket;
   readonly placeOf: (digest: Digest) => BlobPlace;
+  /** Where artifacts are pointers, and not copies: the blobs that they point to. */
+  readonly pointers?: PointedBlobs | undefined;
   /** A local directory for what is too long for memory; made when it is needed. */
   readonly scratch: string;
   /** Whether a path is no function of the log, and so not for a rebuild to remove; none unless told. */
@@ -121,6 +125,10 @@ export class BucketSite implements SiteTarget {
   /** What is there already is copied again: that costs what a look at it would. */
   async #putBlob(file: SiteFile, blob: Digest, size: number): Promise<void> {
     const { path } = file;
+    if (this.#options.pointers) {
+      const { bytes, ...named } = await checkedPointer(blob, this.#options.pointers);
+      return this.#replace(file, blob, (options) => this.bucket.put(path, bytes, { ...options, ...named }));
+    }
     const place = this.#options.placeOf(blob);
     if ('path' in place)
       return this.#replace(file, blob, (options) => this.bucket.putFile(path, place.path, size, options));
@@ -139,7 +147,7 @@ export class BucketSite implements SiteTarget {
   ): Promise<void> {
     const { path } = file;
     // Mostly nothing is there, or it is this very artifact: no look is needed before.
-    let known = file.cache === 'artifact' ? this.#known.get(path) : await this.#lookAt(path);
+    let known = file.cache === 'artifact' ? this.#known.get(path) : await this.#lookAt(file);
     for (let tries = 1; known?.digest !== digest; tries += 1) {
       const condition: Condition = known ? { etag: known.etag } : 'absent';
       try {
@@ -150,7 +158,7 @@ export class BucketSite implements SiteTarget {
       } catch (error) {
         if (!(error instanceof ConditionFailed) || tries === MOST_TRIES) throw error;
         // A late write of whoever had the claim before; or ours is lost, which shows in the next turn.
-        known = await this.#lookAt(path, true);
+        known = await this.#lookAt(file, true);
       }
     }
     this.#remember(path, known);
@@ -169,9 +177,13 @@ export class BucketSite implements SiteTarget {
     }
   }
 
-  async #lookAt(path: string, isAgain = false): Promise<Known | undefined> {
+  async #lookAt({ path, body }: SiteFile, isAgain = false): Promise<Known | undefined> {
     const known = isAgain ? undefined : this.#known.get(path);
-    return known ?? (await this.bucket.head(path));
+    if (known) return known;
+    const facts = await this.bucket.head(path);
+    const isPointer = 'blob' in body && this.#options.pointers !== undefined;
+    // Of the other layout: these are other bytes, though they stand for the same.
+    return facts && (facts.blob !== undefined) !== isPointer ? { ...facts, digest: undefined } : facts;
   }
 
   #remember(path: string, { etag, digest }: Known): void {
@@ -205,10 +217,17 @@ export class BucketSite implements SiteTarget {
   async rebuild(): Promise<SiteBuild> {
     if (!(await this.load('progress'))) await this.#refuseOthers();
     for (const part of ['progress', 'roots'] as const) await this.#records.claim(part);
-    const { bucket, placeOf, isOutsideLog = () => false, onProgress = () => undefined } = this.#options;
+    const {
+      bucket,
+      placeOf,
+      pointers,
+      isOutsideLog = () => false,
+      onProgress = () => undefined,
+    } = this.#options;
     return startBucketBuild({
       bucket,
       placeOf,
+      pointers,
       isOutsideLog,
       onProgress,
       directory: await this.#scratchDirectory(),

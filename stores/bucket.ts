@@ -50,6 +50,8 @@ export interface ObjectFacts {
   readonly isImmutable: boolean;
   /** 0 where nothing was said. */
   readonly rank: number;
+  /** The key of the blob that it stands for, where it has not its bytes itself (`bucket-pointers.ts`). */
+  readonly blob: string | undefined;
 }
 
 export interface ListedObject {
@@ -78,6 +80,8 @@ export interface WriteOptions {
   readonly digest: string;
   /** As that of a `SiteFile`; recorded, so that whoever removes it knows what goes before. */
   readonly rank?: number | undefined;
+  /** The key of the blob that it stands for. */
+  readonly blob?: string | undefined;
   readonly condition?: Condition | undefined;
   /** Ends it where it stands: nobody knows then whether it was done. */
   readonly signal?: AbortSignal | undefined;
@@ -317,7 +321,7 @@ export class Bucket {
 
   async #write(
     key: string,
-    { digest, condition }: WriteOptions,
+    { digest, blob, condition }: WriteOptions,
     size: number,
     send: () => Promise<Written>,
   ): Promise<string> {
@@ -335,7 +339,7 @@ export class Bucket {
         if (isRefused || isUploadGone(error)) {
           // It may be an earlier attempt of ours that the store did and then did not say so.
           const found = await this.head(key);
-          if (found?.digest === digest && found.size === size) return found.etag;
+          if (found?.digest === digest && found.size === size && found.blob === blob) return found.etag;
           throw isRefused ? failed(key, error) : error;
         }
         if (statusOf(error) !== 409 || conflicts >= CONFLICTS_AT_MOST) {
@@ -356,13 +360,14 @@ function headersOf({
   contentDisposition,
   digest,
   rank,
+  blob,
   condition,
 }: WriteOptions): object {
   return {
     ContentType: contentType,
     CacheControl: cacheControl,
     ContentDisposition: contentDisposition,
-    Metadata: { digest, ...(rank ? { rank: String(rank) } : {}) },
+    Metadata: { digest, ...(rank ? { rank: String(rank) } : {}), ...(blob === undefined ? {} : { blob }) },
     ...(condition === undefined
       ? {}
       : condition === 'absent'
@@ -388,5 +393,6 @@ function factsOf(answer: {
     digest: answer.Metadata?.['digest'],
     isImmutable: answer.CacheControl?.includes('immutable') === true,
     rank: Number(answer.Metadata?.['rank'] ?? 0) || 0,
+    blob: answer.Metadata?.['blob'],
   };
 }
