@@ -25,6 +25,8 @@ export interface Versitygw extends Pick<S3Server, 'endpoint' | 'bucket' | 'envir
   unref(): void;
   /** Anybody may read what is below, signed or not. Of one bucket only the last that was said counts. */
   publicRead(prefix?: string, bucket?: string): Promise<void>;
+  /** Whoever comes from this machine may read what these match, signed or not: the policy that `nginx-bucket.conf` asks for. */
+  readByEdge(...matching: readonly string[]): Promise<void>;
 }
 
 const FIRST_BUCKET = 'cairn';
@@ -96,6 +98,22 @@ export async function openVersitygw(
       const Statement = [{ Effect: 'Allow', Principal: '*', Action: 's3:GetObject', Resource }];
       const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
       await client.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy }));
+    },
+    async readByEdge(...matching) {
+      const Condition = { IpAddress: { 'aws:SourceIp': '127.0.0.1/32' } };
+      const allow = (Action: string, Resource: readonly string[]) => ({
+        ...{ Effect: 'Allow', Principal: '*', Action, Resource, Condition },
+      });
+      const arn = `arn:aws:s3:::${FIRST_BUCKET}`;
+      const Statement = [
+        allow(
+          's3:GetObject',
+          matching.map((one) => `${arn}/${one}`),
+        ),
+        allow('s3:ListBucket', [arn]),
+      ];
+      const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
+      await client.send(new PutBucketPolicyCommand({ Bucket: FIRST_BUCKET, Policy }));
     },
     close,
   };
