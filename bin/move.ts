@@ -2,6 +2,7 @@
 import { openLogWriter } from '../stores/git-log.ts';
 import { registryLines } from '../core/event.ts';
 import { RegistryError } from '../core/errors.ts';
+import { nextLedger, switchLedger } from '../stores/bucket-ledger.ts';
 import { copyBlobs } from '../stores/copy-blobs.ts';
 import { requireRegistry } from './control.ts';
 import { bytesInWords } from './duration.ts';
@@ -10,6 +11,7 @@ import { openBlobs } from './open-blobs.ts';
 import { readRegistry } from './open-registry.ts';
 import { sitePlace } from './open-site.ts';
 import { bringUp } from './regen-from-log.ts';
+import { refuseSitePlace } from './first-storage.ts';
 import { endProgress, progressShown } from './regen-progress.ts';
 import {
   addressOf,
@@ -55,20 +57,26 @@ export async function moveStorage(dataDirectory: string, flags: MoveFlags): Prom
   requireRegistry(dataDirectory);
   const before = withConnection(readStorage(dataDirectory), storageIn(process.env));
   const wanted = wantedStorage(before, flags);
-  const writer = await openLogWriter({ repository: layout(dataDirectory).log, lines: registryLines });
+  const { log, blobsInBucket } = layout(dataDirectory);
+  const writer = await openLogWriter({ repository: log, lines: registryLines });
   try {
-    if (wanted.blobs !== before.blobs) await moveBlobs(dataDirectory, before, wanted);
-    const between = { ...wanted, site: before.site, artifacts: before.artifacts };
-    await recordStorage(dataDirectory, between);
-    // Of two sites in one: stopping in between leaves some artifacts of each layout, which every reader of pointers understands,
+    const [movesBlobs, movesSite] = [wanted.blobs !== before.blobs, wanted.site !== before.site];
+    // Blobs may take hours: what the site would be refused for is found out before.
+    if (movesSite) await refuseSitePlace(wanted);
+    if (movesBlobs) await moveBlobs(dataDirectory, before, wanted);
+    // Of two layouts in one site: stopping in between leaves some artifacts of each, which every reader of pointers understands,
     // and a second run goes on with the others.
     const isAnew = layoutOf(wanted) !== layoutOf(before);
-    if (isAnew || wanted.site !== before.site) await moveSite(dataDirectory, wanted, isAnew);
-    await recordStorage(dataDirectory, wanted);
+    if (isAnew || movesSite) await moveSite(dataDirectory, wanted, isAnew);
+    const record = (): Promise<void> => recordStorage(dataDirectory, wanted);
+    await (movesBlobs ? switchLedger(blobsInBucket, record) : record());
+    showStorage(dataDirectory, {});
+    if (movesBlobs || movesSite)
+      console.log('what was copied from is still there; remove it once cairn doctor finds no problem');
+    else if (!isAnew) console.log('they were there already: nothing was moved');
   } finally {
     await writer.close();
   }
-  showStorage(dataDirectory, {});
 }
 
 function wantedStorage(before: Storage, { blobs, site, artifacts }: MoveFlags): Storage {
@@ -113,7 +121,8 @@ function wantedLayout(before: Storage, artifacts: string): Storage {
 }
 
 async function moveBlobs(dataDirectory: string, before: Storage, wanted: Storage): Promise<void> {
-  const [from, to] = [await openBlobs(dataDirectory, before), await openBlobs(dataDirectory, wanted)];
+  const next = await nextLedger(layout(dataDirectory).blobsInBucket);
+  const [from, to] = [await openBlobs(dataDirectory, before), await openBlobs(dataDirectory, wanted, next)];
   const show = process.stderr.isTTY;
   const { copied, bytes, skipped } = await copyBlobs(from, to, {
     onProgress: ({ copied, skipped, bytes }) => {

@@ -119,7 +119,7 @@ export function addressOf(
   if (bucket === undefined || !isPrefix)
     throw new RegistryError(
       'bad-request',
-      `${place} is no place in a bucket: use s3://BUCKET or s3://BUCKET/PREFIX`,
+      `${place} is no place in a bucket: use s3://BUCKET or s3://BUCKET/PREFIX, where parts of a prefix are letters, digits and !_.*'()-, and none is . or ..`,
     );
   const address = { bucket, prefix: prefix.replace(/\/$/, ''), endpoint, region, pathStyle };
   return credentials ? { ...address, credentials } : address;
@@ -152,7 +152,7 @@ export function parseStorage(env: (name: string) => string | undefined): Storage
   if (storage.blobs !== undefined && storage.site === undefined)
     throw new RegistryError(
       'bad-request',
-      'CAIRN_BLOBS without CAIRN_SITE: a site in a directory is made of links to the blobs, and needs them there',
+      'CAIRN_BLOBS without CAIRN_SITE: a site in a directory is made of links to the blobs, and needs them there. Say CAIRN_SITE=s3://BUCKET/PREFIX as well, or CAIRN_BUCKET for both',
     );
   return storage;
 }

@@ -13,6 +13,7 @@ import { byRank, cacheControl, type SiteFile } from '../core/site.ts';
 import { startBucketBuild } from './bucket-build.ts';
 import { checkedPointer, type PointedBlobs } from './bucket-pointers.ts';
 import { ConditionFailed, type Bucket, type Condition, type WriteOptions } from './bucket.ts';
+import { PROBE } from './bucket-probe.ts';
 import { BucketRecords, type ClaimTimes } from './bucket-records.ts';
 import { sideBySide } from './side-by-side.ts';
 import { recordNames } from './site-files.ts';
@@ -215,7 +216,7 @@ export class BucketSite implements SiteTarget {
   }
 
   async rebuild(): Promise<SiteBuild> {
-    if (!(await this.load('progress'))) await this.#refuseOthers();
+    if (!(await this.load('progress'))) await refuseOthers(this.bucket);
     for (const part of ['progress', 'roots'] as const) await this.#records.claim(part);
     const {
       bucket,
@@ -244,18 +245,6 @@ export class BucketSite implements SiteTarget {
     });
   }
 
-  /** A site removes what does not belong to it: where none was before, nothing else may be. */
-  async #refuseOthers(): Promise<void> {
-    for await (const { key } of this.bucket.list()) {
-      // Looked for after the list: another process may have begun one meanwhile.
-      if (await this.bucket.head(recordNames.progress)) return;
-      throw new RegistryError(
-        'conflict',
-        `${this.bucket.name} holds ${key}, and no site of a registry: choose an empty bucket or another prefix, since a site removes what is not its own`,
-      );
-    }
-  }
-
   async #scratchDirectory(): Promise<string> {
     return mkdtemp(this.#options.scratch);
   }
@@ -272,4 +261,20 @@ export function writeOptions(
     digest,
     rank,
   };
+}
+
+/**
+ * A site removes what does not belong to it: where none was before, nothing else may be. What a doctor tries a store with is
+ * nothing. @throws RegistryError `conflict`
+ */
+export async function refuseOthers(bucket: Bucket): Promise<void> {
+  for await (const { key } of bucket.list()) {
+    if (key.startsWith(PROBE)) continue;
+    // Looked for after the list: another process may have begun one meanwhile.
+    if (await bucket.head(recordNames.progress)) return;
+    throw new RegistryError(
+      'conflict',
+      `${bucket.name} holds ${key}, and no site of a registry: choose an empty bucket or another prefix, since a site removes what is not its own`,
+    );
+  }
 }
