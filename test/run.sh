@@ -13,6 +13,7 @@ case "$suite" in
   clients-in-bucket)
     mapfile -t files < <(grep -L 'openVersitygw\|openRedirecting' $(find test/clients -name '*.test.ts' | sort))
     export CAIRN_TEST_STORE=versitygw
+    command -v go >/dev/null || { echo "suite $suite is skipped: its store is compiled by go, which is not on this machine"; exit 0; }
     ;;
   golden) mapfile -t files < <(grep -rl 'CAIRN_GOLDEN' --include='*.test.ts' test | sort) ;;
   *) files=("$@") ;;
