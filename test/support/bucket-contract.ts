@@ -41,18 +41,19 @@ export function bucketContract(kind: string, open: (t: TestContext) => Promise<B
     return { bucket: openAt(t, at('own')), at };
   };
 
-  test(`${kind}: what is written is read with its type, its digest and its size`, async (t) => {
+  test(`${kind}: what is written is read with its type, its digest, its size and its rank`, async (t) => {
     const { bucket } = await openBucket(t);
     assert.equal(await bucket.get('a/b'), undefined);
     assert.equal(await bucket.head('a/b'), undefined);
     const [bytes, options] = written('one');
-    const etag = await bucket.put('a/b', bytes, { ...options, contentType: 'application/json' });
+    const etag = await bucket.put('a/b', bytes, { ...options, contentType: 'application/json', rank: 2 });
     const facts = {
       etag,
       size: 3,
       contentType: 'application/json',
       digest: options.digest,
       isImmutable: false,
+      rank: 2,
     };
     assert.deepEqual(await bucket.head('a/b'), facts);
     const found = await bucket.get('a/b');
@@ -134,7 +135,7 @@ export function bucketContract(kind: string, open: (t: TestContext) => Promise<B
     const { path, digest } = await aLargeFile(t, size);
     const options: WriteOptions = { contentType: 'application/gzip', digest, condition: 'absent' };
     const etag = await bucket.putFile('large', path, size, options);
-    const facts = { etag, size, contentType: 'application/gzip', digest, isImmutable: false };
+    const facts = { etag, size, contentType: 'application/gzip', digest, isImmutable: false, rank: 0 };
     assert.deepEqual(await bucket.head('large'), facts);
     assert.equal(await digestOfPieces(bucket.read('large', { start: 0, end: size - 1 }, etag)), digest);
     assert.equal(await bucket.putFile('large', path, size, options), etag, 'the same content is no failure');
@@ -177,6 +178,7 @@ export function bucketContract(kind: string, open: (t: TestContext) => Promise<B
       contentType: 'application/gzip',
       digest: options.digest,
       isImmutable: true,
+      rank: 0,
     });
     const { headers } = await fetch(await target.signedUrl('p/p-1.tgz', 60));
     assert.equal(headers.get('cache-control'), 'max-age=31536000, immutable');
@@ -195,7 +197,7 @@ export function bucketContract(kind: string, open: (t: TestContext) => Promise<B
     const options: WriteOptions = { contentType: 'application/gzip', digest };
     await source.putFile('large', path, size, options);
     const etag = await target.copy(source, 'large', size, 'copy', { ...options, cacheControl: 'no-store' });
-    const facts = { etag, size, contentType: 'application/gzip', digest, isImmutable: false };
+    const facts = { etag, size, contentType: 'application/gzip', digest, isImmutable: false, rank: 0 };
     assert.deepEqual(await target.head('copy'), facts);
     assert.match(etag, /-3"$/);
     assert.equal(await digestOfPieces(target.read('copy', { start: 0, end: size - 1 }, etag)), digest);

@@ -3,7 +3,7 @@
  * bucket of a real S3 server, so that every test of clients can run once more over it; with `CAIRN_TEST_ARTIFACTS=pointers`, of
  * the other layout.
  */
-import { existsSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { storagePath } from '../../bin/storage.ts';
@@ -27,10 +27,17 @@ function store(): Promise<Versitygw> {
   })());
 }
 
+/** The suite asks which files have used a bucket: one whose servers start some other way would pass, and show nothing. */
+function tell(): void {
+  const file = process.env['CAIRN_TEST_STORE_SEEN'];
+  if (file !== undefined) appendFileSync(file, `${process.argv[1] ?? ''}\n`);
+}
+
 /** What a server's first start over this directory is told. It remembers that by itself. */
 export async function storeEnvironment(data: string): Promise<Record<string, string>> {
   if (!isInBucket || existsSync(join(data, 'log.git')) || existsSync(storagePath(data))) return {};
   const { bucket, endpoint } = await store();
+  tell();
   return {
     CAIRN_BUCKET: `s3://${bucket}/${prefixOf(data)}`,
     CAIRN_S3_ENDPOINT: endpoint,

@@ -7,8 +7,8 @@ import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { CreateBucketCommand, PutBucketPolicyCommand, S3Client } from '@aws-sdk/client-s3';
-import type { BucketAddress } from '../../stores/bucket.ts';
+import { CreateBucketCommand, PutBucketPolicyCommand } from '@aws-sdk/client-s3';
+import { DEFAULT_PATIENCE, openClient, type BucketAddress } from '../../stores/bucket-client.ts';
 import { eventually } from './eventually.ts';
 import { goProgram } from './go-programs.ts';
 import { freePort } from './redis-server.ts';
@@ -64,7 +64,14 @@ export async function openVersitygw(
   let said = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (piece: Buffer) => (said += piece.toString()));
-  const client = new S3Client({ region: REGION, endpoint, forcePathStyle: true });
+  const address = (prefix = '', bucket = FIRST_BUCKET): BucketAddress => ({
+    bucket,
+    prefix,
+    endpoint,
+    region: REGION,
+    pathStyle: true,
+  });
+  const client = openClient(address(), DEFAULT_PATIENCE);
   async function close(): Promise<void> {
     client.destroy();
     child.kill('SIGKILL');
@@ -85,13 +92,7 @@ export async function openVersitygw(
     },
     bucket: FIRST_BUCKET,
     environment: s3Credentials,
-    address: (prefix = '', bucket = FIRST_BUCKET) => ({
-      bucket,
-      prefix,
-      endpoint,
-      region: REGION,
-      pathStyle: true,
-    }),
+    address,
     addBucket,
     async publicRead(prefix = '', bucket = FIRST_BUCKET) {
       const Resource = `arn:aws:s3:::${bucket}/${prefix}*`;
