@@ -77,7 +77,7 @@ export function agreedStorage(recorded: Storage, said: Storage): Storage {
       throw new RegistryError(
         'conflict',
         `this registry has its ${field} ${placeInWords(recorded[field])}, not in ${said[field]}. ` +
-          `Leave it out, or move them: cairn storage move --${field} ${said[field]}`,
+          `Leave CAIRN_${field.toUpperCase()} and CAIRN_BUCKET out, or move: cairn storage move --${field} ${said[field]}`,
       );
   if (said.artifacts !== undefined && said.artifacts !== layoutOf(recorded))
     throw new RegistryError(

@@ -52,7 +52,6 @@ test('a registry moves to buckets, to other buckets, and back to its directories
   const { s3, data, move } = place;
   const first = ['--blobs', 's3://cairn/blobs', '--site', 's3://cairn/site'];
   assert.match(await move(...first), /^copied 1 blobs .*; 0 were there$/m);
-  await assertWhole(place);
   assert.match(await move(...first), /^they were there already: nothing was moved$/m);
   // The shelf of the bucket before says that all is there, of another bucket.
   s3.addBucket('other');
@@ -92,7 +91,6 @@ test('a move that was stopped before its site was whole has changed nothing, and
   assert.match(stopped.stderr, /create it first, or correct its name/);
   assert.doesNotMatch(stopped.stderr, /^\s+at /m);
   assert.deepEqual(readStorage(data), {});
-  await assertWhole(place);
   s3.faults.clear();
   assert.match(await move(...to), /^copied 0 blobs .*; 1 were there$/m);
   await assertWhole(place);
