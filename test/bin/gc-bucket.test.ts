@@ -326,14 +326,16 @@ describe('the commands', () => {
     await world.registry.publisher.visible(world.registry.log.length);
     await world.close();
     const examine = async (...flags: readonly string[]): Promise<readonly string[]> =>
-      (await run('doctor', ...flags)).split('\n').filter((line) => / (?:bucket of )?blobs: /.test(line));
+      (await run('doctor', ...flags)).split('\n').filter((line) => /^\w+ +(?:bucket of )?blobs: /.test(line));
     s3.requests.length = 0;
     assert.deepEqual(await examine(), [
       'ok       bucket of blobs: has exactly what is known here',
       'ok       blobs: all 2 that packages name are there; --deep compares their hashes',
     ]);
     const ofBlobs = s3.requests.filter(
-      ({ key, query }) => key.startsWith('blobs/') || query.get('prefix') === 'blobs/',
+      ({ key, query }) =>
+        // What the store can do is tried with an object of its own.
+        (key.startsWith('blobs/') && !key.startsWith('blobs/=probe.')) || query.get('prefix') === 'blobs/',
     );
     assert.deepEqual(
       ofBlobs.map(({ operation }) => operation),
