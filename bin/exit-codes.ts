@@ -28,12 +28,13 @@ export function explain(error: unknown): string {
   if (error instanceof LockHeld)
     return `process ${error.owner.pid} on ${error.owner.host} already writes to this registry; stop it first, or use its API`;
   if (error instanceof RegistryError || error instanceof LogDamage || error instanceof Unreachable) {
-    const because = error.cause instanceof Error ? ` (${error.cause.message})` : '';
+    const because = error.cause instanceof Error ? ` (${asPhrase(error.cause.message)})` : '';
     const advice = adviceOn(error.cause);
     return error.message + because + (advice === undefined ? '' : `. ${capitalized(advice)}`);
   }
   const advice = adviceOn(error);
-  if (advice !== undefined) return `the object store: ${(error as Error).message}. ${capitalized(advice)}`;
+  if (advice !== undefined)
+    return `the object store: ${asPhrase((error as Error).message)}. ${capitalized(advice)}`;
   if (error instanceof SchemaViolation || isOfTheSystem(error)) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
@@ -41,6 +42,11 @@ export function explain(error: unknown): string {
 /** Such as a file that may not be read: its message names the call and the path, the stack only our code. */
 function isOfTheSystem(error: unknown): error is Error {
   return error instanceof Error && 'syscall' in error && 'code' in error;
+}
+
+/** Stores end their sentences, the system does not. */
+function asPhrase(text: string): string {
+  return text.replace(/\.$/, '');
 }
 
 function capitalized(text: string): string {

@@ -96,6 +96,11 @@ function wantedStorage(before: Storage, { blobs, site, artifacts }: MoveFlags): 
   const placeOf = (said: string | undefined, was: string | undefined): string | undefined => {
     if (said === undefined) return was;
     if (said === DIRECTORY) return undefined;
+    if (!isBucket(said))
+      throw new RegistryError(
+        'bad-request',
+        `${said} is no place to move to: use s3://BUCKET/PREFIX, or the word ${DIRECTORY} for the data directory`,
+      );
     addressOf(said, before);
     return said.replace(/\/$/, '');
   };
@@ -109,7 +114,7 @@ function wantedStorage(before: Storage, { blobs, site, artifacts }: MoveFlags): 
   if (wanted.blobs !== undefined && wanted.site === undefined)
     throw new RegistryError(
       'bad-request',
-      'a site in a directory is made of links to the blobs: blobs in a bucket need a site in one, --site s3://BUCKET/PREFIX',
+      'a site in a directory is made of links to the blobs: blobs in a bucket need a site in one, --site s3://BUCKET/PREFIX; or move both back, --blobs directory --site directory',
     );
   return wanted;
 }
