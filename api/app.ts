@@ -18,7 +18,7 @@ import {
   type Visibility,
 } from '../core/route.ts';
 import { cacheOf, sitePath, type RouteParams, type SiteRoute } from '../core/site.ts';
-import type { RegistryState } from '../core/state.ts';
+import type { RegistryState, StateView } from '../core/state.ts';
 import type { Writer } from '../core/writer.ts';
 import type { Surface } from '../ecosystems/ecosystem.ts';
 import { openCall, type CallDeps } from './call.ts';
@@ -231,7 +231,7 @@ export function createApp(deps: AppDeps): RequestListener {
       const { surface, mount, route } = match.route;
       context.surface = surface;
       if (route.from === 'site') {
-        const paths = pathsOf(mount, route, match.params);
+        const paths = pathsOf(mount, route, match.params, deps.state);
         const headers = route.headers?.(match.params);
         const cache = cacheOf(route, match.params);
         const etag = route.etag?.(match.params, deps.state);
@@ -285,14 +285,18 @@ interface ForSettings {
 }
 
 /** Where the file may be stored: once for each type it may have. */
-function pathsOf(mount: string, route: SiteRoute, params: RouteParams): readonly StoredPath[] {
-  if (route.types)
-    return Object.entries(route.types).flatMap(([suffix, type]) => {
-      const path = sitePath(mount, route, params, suffix);
-      return path === undefined ? [] : [{ path, type }];
-    });
-  const path = sitePath(mount, route, params);
-  return path === undefined ? [] : [{ path, type: route }];
+function pathsOf(
+  mount: string,
+  route: SiteRoute,
+  params: RouteParams,
+  view: StateView,
+): readonly StoredPath[] {
+  const types = route.types ? Object.entries(route.types) : [[undefined, route] as const];
+  return types.flatMap(([suffix, type]) => {
+    if (route.mayBeThere && !route.mayBeThere(params, view, suffix)) return [];
+    const path = sitePath(mount, route, params, suffix);
+    return path === undefined ? [] : [{ path, type }];
+  });
 }
 
 function openContext(request: IncomingMessage, routing: Routing): Context {

@@ -27,7 +27,9 @@ const program = new Command('cairn')
   .addHelpText(
     'after',
     '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by the registry, 4 the site differs (regen --check, doctor),\n' +
-      "5 the log is damaged or is not the site's, 6 the process that holds the log does not answer.",
+      "5 the log is damaged or is not the site's, 6 the process that holds the log does not answer.\n" +
+      'Buckets: CAIRN_BUCKET at first start, CAIRN_S3_ENDPOINT and CAIRN_S3_REGION, credentials as the AWS SDK finds them\n' +
+      '(docs/buckets.md); every other setting: docs/operating.md.',
   );
 
 function withData(command: Command): Command {
@@ -102,9 +104,12 @@ withData(storage.command('show'))
     (await import('./move.ts')).showStorage(dataOf(flags), flags),
   );
 withData(storage.command('move'))
-  .description('copy them elsewhere, and go by that from then on; no server may run meanwhile')
+  .description(
+    'copy them elsewhere, and go by that from then on; may be stopped and run again; no server may run meanwhile',
+  )
   .option('--blobs <place>', 's3://BUCKET/PREFIX, or directory')
   .option('--site <place>', 's3://BUCKET/PREFIX, or directory')
+  .option('--artifacts <layout>', 'by itself: make the site anew, of copies of all artifacts or of pointers')
   .action(async (flags: Flags & MoveFlags) => (await import('./move.ts')).moveStorage(dataOf(flags), flags));
 
 withData(program.command('log'))
@@ -367,7 +372,7 @@ withData(program.command('gc'))
   );
 
 withData(program.command('doctor'))
-  .description('look for damage and explain it; changes nothing')
+  .description('look for damage and explain it; changes nothing (of a bucket it tries an object of its own)')
   .option('--deep', 'read every blob and compare its hash')
   .option('--json', 'print one JSON object per finding')
   .action(async (flags: Flags & Parameters<typeof doctor>[1]) =>

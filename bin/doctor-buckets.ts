@@ -1,5 +1,6 @@
 /** What `cairn doctor` tells of the stores that blobs and site are in. It writes an object of its own there, and removes it. */
 import type { ReadOnlyRegistry } from './open-registry.ts';
+import { adviceOn } from '../stores/bucket-failure.ts';
 import type { Finding } from './doctor-files.ts';
 import { addressOf } from './storage.ts';
 
@@ -33,7 +34,7 @@ export async function* checkBuckets({ storage }: ReadOnlyRegistry): AsyncGenerat
       yield {
         severity: 'problem',
         about,
-        message: `${place} cannot be written to: ${(error as Error).message}. Look at the endpoint, the credentials and the name of the bucket`,
+        message: `${place} cannot be written to (${(error as Error).message}): ${adviceOn(error) ?? 'look at the endpoint, the credentials and the name of the bucket'}`,
       };
     } finally {
       bucket.close();

@@ -5,11 +5,12 @@ import { LogDamage } from '../core/errors.ts';
 import { privateLines } from '../core/event.ts';
 import { allEcosystems, ecosystems, namedBlobsOf } from '../ecosystems/index.ts';
 import type { ShelvedBlobs } from '../stores/blob-shelf.ts';
+import { adviceOn } from '../stores/bucket-failure.ts';
 import { openLogReader } from '../stores/git-log.ts';
 import { KeyDirectory } from '../stores/key-directory.ts';
 import { checkBuckets } from './doctor-buckets.ts';
 import { checkFiles, type Finding } from './doctor-files.ts';
-import { ExitCode } from './exit-codes.ts';
+import { ExitCode, explain } from './exit-codes.ts';
 import { layout } from './layout.ts';
 import { sitePlace } from './open-site.ts';
 import { readRegistry, systemClock, type ReadOnlyRegistry } from './open-registry.ts';
@@ -63,12 +64,27 @@ async function* findings(dataDirectory: string, isDeep: boolean): AsyncGenerator
     yield checkClock(registry);
     yield checkKeys(registry, paths.keys);
     yield* checkBuckets(registry);
+    yield* checkContents(dataDirectory, registry, isDeep);
+  } finally {
+    await registry.close();
+  }
+}
+
+async function* checkContents(
+  dataDirectory: string,
+  registry: ReadOnlyRegistry,
+  isDeep: boolean,
+): AsyncGenerator<Finding> {
+  try {
     const lost = new Set<Digest>();
     yield* checkStock(registry, lost);
     yield await checkBlobs(registry, isDeep, lost);
     yield await checkSite(registry, sitePlace(dataDirectory, registry.storage));
-  } finally {
-    await registry.close();
+  } catch (error) {
+    // A store that does not answer has been named: all else that was found is to be read all the same.
+    const isOfTheStore = [error, (error as Error).cause].some((one) => adviceOn(one) !== undefined);
+    if (!isOfTheStore) throw error;
+    yield { severity: 'problem', about: 'blobs and site', message: `not looked at: ${explain(error)}` };
   }
 }
 

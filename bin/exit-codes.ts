@@ -1,5 +1,6 @@
 import { LogDamage, RegistryError, Unreachable } from '../core/errors.ts';
 import { SchemaViolation } from '../schema/validate.ts';
+import { adviceOn } from '../stores/bucket-failure.ts';
 import { LockHeld } from '../stores/writer-lock.ts';
 
 /** What a script can tell from how a command ended. They never change meaning. */
@@ -27,9 +28,13 @@ export function explain(error: unknown): string {
   if (error instanceof LockHeld)
     return `process ${error.owner.pid} on ${error.owner.host} already writes to this registry; stop it first, or use its API`;
   if (error instanceof RegistryError || error instanceof LogDamage || error instanceof Unreachable) {
-    const because = error.cause instanceof Error ? ` (${error.cause.message})` : '';
-    return error.message + because;
+    const because = error.cause instanceof Error ? ` (${asPhrase(error.cause.message)})` : '';
+    const advice = adviceOn(error.cause);
+    return error.message + because + (advice === undefined ? '' : `. ${capitalized(advice)}`);
   }
+  const advice = adviceOn(error);
+  if (advice !== undefined)
+    return `the object store: ${asPhrase((error as Error).message)}. ${capitalized(advice)}`;
   if (error instanceof SchemaViolation || isOfTheSystem(error)) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
@@ -37,4 +42,13 @@ export function explain(error: unknown): string {
 /** Such as a file that may not be read: its message names the call and the path, the stack only our code. */
 function isOfTheSystem(error: unknown): error is Error {
   return error instanceof Error && 'syscall' in error && 'code' in error;
+}
+
+/** Stores end their sentences, the system does not. */
+function asPhrase(text: string): string {
+  return text.replace(/\.$/, '');
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -5,11 +5,16 @@ import type { BucketBlobsOptions } from '../stores/bucket-blobs.ts';
 import { layout } from './layout.ts';
 import { addressOf, type Storage } from './storage.ts';
 
-/** For the one process that writes. @throws RegistryError `storage-failed` */
-export async function openBlobs(dataDirectory: string, storage: Storage): Promise<ShelvedBlobs> {
+/** For the one process that writes. `shelf` is that of another bucket than the recorded one. @throws RegistryError `storage-failed` */
+export async function openBlobs(
+  dataDirectory: string,
+  storage: Storage,
+  shelf?: string,
+): Promise<ShelvedBlobs> {
   if (storage.blobs === undefined) return new BlobDirectory(layout(dataDirectory).blobs);
   const { BucketBlobs } = await import('../stores/bucket-blobs.ts');
-  return BucketBlobs.open(await bucketOf(storage.blobs, dataDirectory, storage));
+  const options = await bucketOf(storage.blobs, dataDirectory, storage);
+  return BucketBlobs.open(shelf === undefined ? options : { ...options, ledger: shelf });
 }
 
 /** Beside whoever writes. */

@@ -227,15 +227,19 @@ export interface ReadOnlyRegistry {
 export interface ReadOptions {
   /** As somebody reads it who has a copy of the public log and no more. */
   readonly onlyPublic?: boolean;
+  /** Where something else counts than what is recorded, and how the store is reached; that unless told. */
+  readonly storage?: Storage;
 }
 
 /** Opens a registry to read it, beside whoever writes. @throws LogDamage */
 export async function readRegistry(
   dataDirectory: string,
-  { onlyPublic = false }: ReadOptions = {},
+  {
+    onlyPublic = false,
+    storage = withConnection(readStorage(dataDirectory), storageIn(process.env)),
+  }: ReadOptions = {},
 ): Promise<ReadOnlyRegistry> {
   const paths = layout(dataDirectory);
-  const storage = withConnection(readStorage(dataDirectory), storageIn(process.env));
   const publicLog = await openLogReader<RegistryEvent>({ repository: paths.log, lines: registryLines });
   let privateLog: EventLog<PrivateEvent> | undefined;
   const close = async (): Promise<void> => {

@@ -6,11 +6,12 @@ import type { SiteReader, SiteRecords, SiteTarget } from '../core/ports.ts';
 import { BlobDirectory } from '../stores/blob-directory.ts';
 import type { ShelvedBlobs } from '../stores/blob-shelf.ts';
 import type { BlobPlace, BuildProgress } from '../stores/bucket-site.ts';
+import type { Bucket } from '../stores/bucket.ts';
 import { SiteDirectory } from '../stores/site-directory.ts';
 import { loadRecord } from '../stores/site-files.ts';
 import { siteReader } from '../stores/site-reader.ts';
 import { layout } from './layout.ts';
-import { addressOf, isBucket, type Storage } from './storage.ts';
+import { addressOf, isBucket, layoutOf, type Storage } from './storage.ts';
 
 /** How the names of directories for what is too long for memory begin; the number of the process follows. */
 export const SCRATCH = '.scratch.';
@@ -40,7 +41,8 @@ export async function openSite(options: SiteOptions): Promise<SiteTarget> {
     ]);
     const bucket = new Bucket(addressOf(place, storage));
     const scratch = join(dataDirectory, `${SCRATCH}${process.pid}.`);
-    return new BucketSite({ bucket, placeOf, scratch, isOutsideLog, onProgress });
+    const pointers = layoutOf(storage) === 'pointers' ? blobs : undefined;
+    return new BucketSite({ bucket, placeOf, pointers, scratch, isOutsideLog, onProgress });
   }
   return new SiteDirectory({
     root: place,
@@ -69,11 +71,13 @@ async function placesOf(blobs: ShelvedBlobs): Promise<(digest: Digest) => BlobPl
 /** For whoever answers requests. */
 export async function openSiteReader(place: string, storage: Storage): Promise<SiteReader> {
   if (!isBucket(place)) return siteReader(place);
-  const [{ Bucket }, { bucketReader, READER_PATIENCE }] = await Promise.all([
+  const [store, { bucketReader, READER_PATIENCE }] = await Promise.all([
     import('../stores/bucket.ts'),
     import('../stores/bucket-reader.ts'),
   ]);
-  return bucketReader(new Bucket(addressOf(place, storage), READER_PATIENCE));
+  const open = (of: string): Bucket => new store.Bucket(addressOf(of, storage), READER_PATIENCE);
+  // Whatever layout is recorded: a site that is on its way to the other one has some of both.
+  return bucketReader(open(place), storage.blobs === undefined ? undefined : open(storage.blobs));
 }
 
 /** A record of a site, without opening it. */

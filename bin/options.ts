@@ -105,6 +105,7 @@ interface ConfigFile {
     readonly bucket?: string;
     readonly blobs?: string;
     readonly site?: string;
+    readonly artifacts?: string;
     readonly endpoint?: string;
     readonly region?: string;
     readonly pathStyle?: boolean;
@@ -185,6 +186,7 @@ const storageWords: Readonly<Record<string, keyof NonNullable<ConfigFile['storag
   CAIRN_BUCKET: 'bucket',
   CAIRN_BLOBS: 'blobs',
   CAIRN_SITE: 'site',
+  CAIRN_SITE_ARTIFACTS: 'artifacts',
   CAIRN_S3_ENDPOINT: 'endpoint',
   CAIRN_S3_REGION: 'region',
   CAIRN_S3_PATH_STYLE: 'pathStyle',

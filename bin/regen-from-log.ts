@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Digest } from '../core/digest.ts';
 import type { SiteTarget } from '../core/ports.ts';
 import { isOutsideLog, updateCounted } from '../generator/counted-site.ts';
 import { Generator } from '../generator/generator.ts';
@@ -168,11 +169,12 @@ async function compareInBucket(registry: ReadOnlyRegistry, place: string, aside:
     import('../stores/bucket-check.ts'),
   ]);
   const { log, state, blobs, storage } = registry;
-  const target = new SiteOnPaper(aside);
+  const target = new SiteOnPaper(aside, storage.artifacts);
   await new Generator({ log, state, target, blobs, surfaces: allSurfaces }).rebuild();
   const bucket = new Bucket(addressOf(place, storage));
+  const openBlob = (digest: Digest): AsyncIterable<Uint8Array> => blobs.open(digest);
   try {
-    return { events: state.length, ...(await compareBucket({ site: target.site, bucket })) };
+    return { events: state.length, ...(await compareBucket({ site: target.site, bucket, openBlob })) };
   } finally {
     bucket.close();
   }

@@ -1,7 +1,7 @@
 /** `cairn serve`: one process, one port, API and site. */
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -29,12 +29,12 @@ import { MemoryLimiter } from '../stores/request-limiter.ts';
 import { HttpUpstream } from '../stores/upstream-http.ts';
 import { startChores } from './chores.ts';
 import { localControl } from './control.ts';
+import { storageFor } from './first-storage.ts';
 import { newKeys } from './keys.ts';
-import { layout } from './layout.ts';
 import { createRegistry, openRegistry, randomIds, systemClock, type Registry } from './open-registry.ts';
 import { registryOfThisMachine } from './npm-registry.ts';
 import { mountsOf, pairsOf, type Options, type Said } from './options.ts';
-import { agreedStorage, readStorage, recordStorage, storagePath, type Storage } from './storage.ts';
+import { layoutOf, readStorage } from './storage.ts';
 import { version } from './version.ts';
 
 /** A slow line may take this long for one upload. */
@@ -82,7 +82,7 @@ export async function serve(options: Options, say: (line: string) => void): Prom
       },
       version,
     );
-    const storage = await storageFor(options);
+    const storage = await storageFor(options, say);
     registry = await openRegistry({
       storage,
       onBatch: (batch) => metrics.batch(batch),
@@ -126,13 +126,6 @@ export async function serve(options: Options, say: (line: string) => void): Prom
     server.closeAllConnections();
     throw error;
   }
-}
-
-/** At first start it is recorded before anything is stored. */
-async function storageFor({ dataDirectory, storage: said }: Options): Promise<Storage> {
-  const isFirst = !existsSync(layout(dataDirectory).log) && !existsSync(storagePath(dataDirectory));
-  if (isFirst && (said.blobs ?? said.site) !== undefined) await recordStorage(dataDirectory, said);
-  return agreedStorage(readStorage(dataDirectory), said);
 }
 
 /** Clients would take their credentials along to a host below ours, which a store refuses; and would miss one that is not there. */
@@ -363,6 +356,7 @@ async function introduce(registry: Registry, options: Options, say: (line: strin
   const storage = readStorage(options.dataDirectory);
   for (const part of ['blobs', 'site'] as const)
     if (storage[part] !== undefined) say(`${part.padEnd(10)} ${storage[part]}`);
+  if (layoutOf(storage) === 'pointers') say('artifacts  pointers to the blobs');
   say(`public URL ${settings.publicUrl}`);
   for (const [surface, mount] of Object.entries(settings.mounts))
     say(`${surface.padEnd(10)} ${settings.publicUrl}${mount === '/' ? '/' : `${mount}/`}`);

@@ -7,12 +7,15 @@ import { join } from 'node:path';
 import { RegistryError } from '../core/errors.ts';
 import { isErrno, nextNumber, replaceFile } from '../stores/durable-files.ts';
 import type { BucketAddress, Credentials } from '../stores/bucket-client.ts';
+import type { ArtifactLayout } from '../stores/bucket-pointers.ts';
 import { aliasesIn } from './aliases.ts';
 
 export interface Storage {
   /** `s3://bucket/prefix`; below the data directory when undefined. */
   readonly blobs?: string | undefined;
   readonly site?: string | undefined;
+  /** What a site in a bucket has at the paths of artifacts; copies when undefined. */
+  readonly artifacts?: ArtifactLayout | undefined;
   /** Origin of the store that the buckets are of; that of the region at AWS when undefined. */
   readonly endpoint?: string | undefined;
   readonly region?: string | undefined;
@@ -27,6 +30,7 @@ export interface Storage {
 const fields = [
   'blobs',
   'site',
+  'artifacts',
   'endpoint',
   'region',
   'pathStyle',
@@ -73,14 +77,24 @@ export function agreedStorage(recorded: Storage, said: Storage): Storage {
       throw new RegistryError(
         'conflict',
         `this registry has its ${field} ${placeInWords(recorded[field])}, not in ${said[field]}. ` +
-          `Leave it out, or move them: cairn storage move --${field} ${said[field]}`,
+          `Leave CAIRN_${field.toUpperCase()} and CAIRN_BUCKET out, or move: cairn storage move --${field} ${said[field]}`,
       );
+  if (said.artifacts !== undefined && said.artifacts !== layoutOf(recorded))
+    throw new RegistryError(
+      'conflict',
+      `the site of this registry has ${layoutOf(recorded)} of its artifacts, not ${said.artifacts}. ` +
+        `Leave it out, or make the site anew: cairn storage move --artifacts ${said.artifacts}`,
+    );
   return withConnection(recorded, said);
+}
+
+export function layoutOf({ artifacts = 'copies' }: Storage): ArtifactLayout {
+  return artifacts;
 }
 
 /** How the store is reached may be said anew at every start. */
 export function withConnection(recorded: Storage, said: Storage): Storage {
-  const { blobs: _, site: __, ...connection } = said;
+  const { blobs: _, site: __, artifacts: ___, ...connection } = said;
   const isSaid = Object.entries(connection).filter(([, value]) => value !== undefined);
   return { ...recorded, ...Object.fromEntries(isSaid) };
 }
@@ -105,7 +119,7 @@ export function addressOf(
   if (bucket === undefined || !isPrefix)
     throw new RegistryError(
       'bad-request',
-      `${place} is no place in a bucket: use s3://BUCKET or s3://BUCKET/PREFIX`,
+      `${place} is no place in a bucket: use s3://BUCKET or s3://BUCKET/PREFIX, where parts of a prefix are letters, digits and !_.*'()-, and none is . or ..`,
     );
   const address = { bucket, prefix: prefix.replace(/\/$/, ''), endpoint, region, pathStyle };
   return credentials ? { ...address, credentials } : address;
@@ -127,6 +141,7 @@ export function parseStorage(env: (name: string) => string | undefined): Storage
   const storage: Storage = {
     blobs: env('CAIRN_BLOBS') ?? below('blobs'),
     site: env('CAIRN_SITE') ?? below('site'),
+    artifacts: parseLayout('CAIRN_SITE_ARTIFACTS', env('CAIRN_SITE_ARTIFACTS')),
     endpoint: parseEndpoint('CAIRN_S3_ENDPOINT', env('CAIRN_S3_ENDPOINT')),
     publicEndpoint: parseEndpoint('CAIRN_S3_PUBLIC_ENDPOINT', env('CAIRN_S3_PUBLIC_ENDPOINT')),
     region: env('CAIRN_S3_REGION'),
@@ -137,9 +152,24 @@ export function parseStorage(env: (name: string) => string | undefined): Storage
   if (storage.blobs !== undefined && storage.site === undefined)
     throw new RegistryError(
       'bad-request',
-      'CAIRN_BLOBS without CAIRN_SITE: a site in a directory is made of links to the blobs, and needs them there',
+      'CAIRN_BLOBS without CAIRN_SITE: a site in a directory is made of links to the blobs, and needs them there. Say CAIRN_SITE=s3://BUCKET/PREFIX as well, or CAIRN_BUCKET for both',
     );
   return storage;
+}
+
+/** A pointer leads to an object of the same store. @throws RegistryError `bad-request` */
+export function refusePointersToFiles(storage: Storage): void {
+  if (layoutOf(storage) === 'pointers' && (storage.blobs === undefined || storage.site === undefined))
+    throw new RegistryError(
+      'bad-request',
+      'artifacts can be pointers only where blobs and site are both in a bucket: keep CAIRN_SITE_ARTIFACTS=copies, or move them there, with cairn storage move --blobs s3://BUCKET/PREFIX --site s3://BUCKET/PREFIX',
+    );
+}
+
+/** @throws RegistryError `bad-request` */
+export function parseLayout(name: string, text: string | undefined): ArtifactLayout | undefined {
+  if (text === undefined || text === 'copies' || text === 'pointers') return text;
+  throw new RegistryError('bad-request', `${name} ${text}: use copies or pointers`);
 }
 
 /** @throws RegistryError `bad-request` */

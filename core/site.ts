@@ -90,6 +90,11 @@ export interface SiteRoute {
   readonly digestHeader?: string;
   /** Whether a query, as it was sent, asks for more than the file can say: then the API answers. Without it no query matters. */
   readonly asksApi?: (query: string) => boolean;
+  /**
+   * Whether such a file may be there, by what is known without a look: where the site is in a bucket, each look is a question
+   * to its store. Yes unless told. `type` is one of `types`, where the route has them.
+   */
+  readonly mayBeThere?: (params: RouteParams, view: StateView, type: string | undefined) => boolean;
   /** `index` when other routes lie below this path: it is stored as `<path>/=index`. */
   readonly stored: 'file' | 'index';
   /** Headers of its own beside type and policy, such as the name to save it under. Names in lower case. */

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Digest } from '../core/digest.ts';
 import type { SiteBuild, SiteRecords } from '../core/ports.ts';
+import { blobNamedBy, checkedPointer, isAsLongAsPointer, type PointedBlobs } from './bucket-pointers.ts';
 import { PROBE } from './bucket-probe.ts';
 import type { Bucket, ListedObject } from './bucket.ts';
 import { writeOptions, type BlobPlace, type BuildProgress } from './bucket-site.ts';
@@ -19,6 +20,7 @@ import { SpooledSite, type SpooledFile } from './spooled-site.ts';
 interface BuildOptions {
   readonly bucket: Bucket;
   readonly placeOf: (digest: Digest) => BlobPlace;
+  readonly pointers: PointedBlobs | undefined;
   readonly isOutsideLog: (path: string) => boolean;
   readonly onProgress: (progress: BuildProgress) => void;
   /** An empty one; it is gone in the end. */
@@ -35,7 +37,7 @@ interface BuildOptions {
 const PROGRESS_FILES = 1_000;
 
 export function startBucketBuild(options: BuildOptions): SiteBuild {
-  const site = new SpooledSite(join(options.directory, 'site'));
+  const site = new SpooledSite(join(options.directory, 'site'), options.pointers ? 'pointers' : 'copies');
   const { onProgress } = options;
   let files = 0;
   const count = (): void => {
@@ -110,9 +112,10 @@ async function isSame(file: SpooledFile, { etag, size }: Listed, bucket: Bucket)
   if (size !== file.size) return false;
   if (file.md5 !== undefined && etag === `"${file.md5}"`) return true;
   // An artifact never changes: what is at its path, and as long, is it. `regen --check` looks closer.
-  if (file.cache === 'artifact') return true;
+  if (file.cache === 'artifact' && file.from === 'blob' && !isAsLongAsPointer(file)) return true;
   // Not every store makes ETags of the bytes, and none does of what came in parts.
-  return (await bucket.head(file.path))?.digest === file.digest;
+  const facts = await bucket.head(file.path);
+  return facts?.digest === file.digest && facts.blob === blobNamedBy(file);
 }
 
 interface Wish {
@@ -122,12 +125,14 @@ interface Wish {
 }
 
 async function send({ file, etag }: Wish, site: SpooledSite, options: BuildOptions): Promise<void> {
-  const { bucket, placeOf, claimed } = options;
+  const { bucket, placeOf, pointers, claimed } = options;
   const { path, size, from, digest } = file;
   const condition = etag === undefined ? ('absent' as const) : { etag };
+  const pointer = from === 'pointer' && pointers && (await checkedPointer(digest, pointers));
   await claimed((signal) => {
     const write = { ...writeOptions(file, digest), condition, signal };
-    if (from !== 'blob')
+    if (pointer) return bucket.put(path, pointer.bytes, { ...write, blob: pointer.blob });
+    if (typeof from === 'object')
       return 'file' in from
         ? bucket.putFile(path, from.file, size, write)
         : bucket.put(path, site.bytesOf(file), write);

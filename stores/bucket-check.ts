@@ -1,9 +1,11 @@
 /** Whether a site in a bucket is what it should be: by the bucket's own list, and by a look at some of the bytes. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { splitDigest } from '../core/digest.ts';
+import { splitDigest, type Digest } from '../core/digest.ts';
+import { RegistryError } from '../core/errors.ts';
 import type { SiteBuild, SiteTarget } from '../core/ports.ts';
 import { isBeside } from './bucket-build.ts';
+import { blobNamedBy, pointerTo, type ArtifactLayout } from './bucket-pointers.ts';
 import type { Bucket, ListedObject } from './bucket.ts';
 import type { TreeDifferences } from './compare-trees.ts';
 import { sideBySide } from './side-by-side.ts';
@@ -13,8 +15,8 @@ import { SpooledSite, type SpooledFile } from './spooled-site.ts';
 export class SiteOnPaper implements SiteTarget {
   readonly site: SpooledSite;
 
-  constructor(directory: string) {
-    this.site = new SpooledSite(join(directory, 'site'));
+  constructor(directory: string, artifacts?: ArtifactLayout) {
+    this.site = new SpooledSite(join(directory, 'site'), artifacts);
   }
 
   async hold(): Promise<() => Promise<void>> {
@@ -56,17 +58,20 @@ const SAMPLE = 200;
 export interface BucketCheckOptions {
   readonly site: SpooledSite;
   readonly bucket: Bucket;
+  /** Of what pointers stand for. */
+  readonly openBlob: (digest: Digest) => AsyncIterable<Uint8Array>;
   /** How many files are read, chosen by chance. */
   readonly sample?: number;
 }
 
 /**
  * Every path, every length, and every ETag that stands for the bytes is compared; of all others the digest that is recorded
- * with the object; and the bytes themselves of some. Paths in no order.
+ * with the object; and the bytes themselves of some, which are those of the blob where a pointer stands for it. Paths in no order.
  */
 export async function compareBucket({
   site,
   bucket,
+  openBlob,
   sample = SAMPLE,
 }: BucketCheckOptions): Promise<TreeDifferences> {
   const there = await listedByPart(site, bucket);
@@ -84,14 +89,18 @@ export async function compareBucket({
         chosen.offer(file);
       }
     }
-    await sideBySide(toAsk, async ({ path, digest }) => {
-      if ((await bucket.head(path))?.digest !== digest) differences.different.push(path);
+    await sideBySide(toAsk, async (file) => {
+      const facts = await bucket.head(file.path);
+      const isSame = facts?.digest === file.digest && facts.blob === blobNamedBy(file);
+      if (!isSame) differences.different.push(file.path);
     });
     differences.extra.push(...objects.keys());
   }
   const known = new Set(differences.different);
   await sideBySide(chosen.items, async (file) => {
-    if (!known.has(file.path) && !(await hasItsBytes(bucket, file))) differences.different.push(file.path);
+    if (known.has(file.path)) return;
+    const isRight = file.from === 'pointer' ? pointsToItsBlob : hasItsBytes;
+    if (!(await isRight(file, bucket, openBlob))) differences.different.push(file.path);
   });
   return differences;
 }
@@ -103,10 +112,32 @@ async function listedByPart(site: SpooledSite, bucket: Bucket): Promise<Map<stri
   return parts;
 }
 
-async function hasItsBytes(bucket: Bucket, { path, size, digest }: SpooledFile): Promise<boolean> {
+function hasItsBytes({ path, size, digest }: SpooledFile, bucket: Bucket): Promise<boolean> {
+  return hashesTo(digest, bucket.read(path, { start: 0, end: size - 1 }));
+}
+
+/** An edge goes by what is recorded with the object; by its text go those who look at it. */
+async function pointsToItsBlob(
+  { path, digest }: SpooledFile,
+  bucket: Bucket,
+  openBlob: BucketCheckOptions['openBlob'],
+): Promise<boolean> {
+  const found = await bucket.get(path);
+  if (typeof found !== 'object') return false;
+  const { bytes, blob } = pointerTo(digest);
+  if (found.blob !== blob || !(await found.bytes()).equals(bytes)) return false;
+  try {
+    return await hashesTo(digest, openBlob(digest));
+  } catch (error) {
+    if (error instanceof RegistryError && error.code === 'not-found') return false;
+    throw error;
+  }
+}
+
+async function hashesTo(digest: Digest, pieces: AsyncIterable<Uint8Array>): Promise<boolean> {
   const { algorithm, hex } = splitDigest(digest);
   const hash = createHash(algorithm);
-  for await (const piece of bucket.read(path, { start: 0, end: size - 1 })) hash.update(piece);
+  for await (const piece of pieces) hash.update(piece);
   return hash.digest('hex') === hex;
 }
 

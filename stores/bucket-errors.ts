@@ -5,10 +5,14 @@ export class ConditionFailed<Found = unknown> extends Error {
   /** What was there when it was looked for then; undefined when nothing was, or nobody looked. */
   readonly found: Found | undefined;
 
-  constructor(key: string, cause: unknown, found?: Found) {
-    super(`${key} is not what it was`, { cause });
+  constructor(message: string, cause?: unknown, found?: Found) {
+    super(message, { cause });
     this.found = found;
   }
+}
+
+export function failed<Found>(key: string, cause: unknown, found?: Found): ConditionFailed<Found> {
+  return new ConditionFailed(`${key} is not what it was`, cause, found);
 }
 
 export function statusOf(error: unknown): number | undefined {

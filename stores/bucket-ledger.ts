@@ -59,3 +59,26 @@ export async function ensureLedger(root: string, bucket: Bucket): Promise<void> 
   renameSync(temporary, root);
   await syncPath(dirname(root));
 }
+
+/**
+ * The shelf of another bucket, which a registry moves to. What an earlier run has left is removed: the list of that bucket says
+ * what is there by now.
+ */
+export async function nextLedger(root: string): Promise<string> {
+  for (const path of [`${root}.next`, `${root}.old`]) await rm(path, { recursive: true, force: true });
+  return `${root}.next`;
+}
+
+/**
+ * Blobs are elsewhere from now on, which `record` says durably: the shelf of the bucket where they were would tell of what is not
+ * there. Stopping anywhere in between leaves no shelf, or the right one: whoever writes next makes one of a list.
+ */
+export async function switchLedger(root: string, record: () => Promise<void>): Promise<void> {
+  const [next, old] = [`${root}.next`, `${root}.old`];
+  if (existsSync(root)) renameSync(root, old);
+  await syncPath(dirname(root));
+  await record();
+  if (existsSync(next)) renameSync(next, root);
+  await syncPath(dirname(root));
+  await rm(old, { recursive: true, force: true });
+}

@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import { GetObjectCommand, type GetObjectCommandOutput, type S3Client } from '@aws-sdk/client-s3';
 import type { ByteRange } from '../core/ports.ts';
-import { ConditionFailed, statusOf } from './bucket-errors.ts';
+import { failed, statusOf } from './bucket-errors.ts';
 
 /** Bodies that end too early without a byte more than before. */
 const CUTS_AT_MOST = 5;
@@ -54,7 +54,7 @@ async function openAt(
 ): Promise<GetObjectCommandOutput> {
   const request = { ...object, IfMatch: etag, Range: rangeHeader(range) };
   const answer = await client.send(new GetObjectCommand(request)).catch((error: unknown) => {
-    throw statusOf(error) === 412 && etag !== undefined ? new ConditionFailed(object.Key, error) : error;
+    throw statusOf(error) === 412 && etag !== undefined ? failed(object.Key, error) : error;
   });
   const isWhole = range.start === 0 && answer.ContentLength === range.end + 1;
   if (isWhole || answer.ContentRange?.startsWith(`bytes ${range.start}-`)) return answer;

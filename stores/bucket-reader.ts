@@ -4,7 +4,15 @@
  */
 import { RegistryError } from '../core/errors.ts';
 import { READ_AT_ONCE_BYTES, type ByteRange, type FoundFile, type SiteReader } from '../core/ports.ts';
-import { ConditionFailed, isAbsent, type Bucket, type BucketPatience, type ObjectFacts } from './bucket.ts';
+import { blobBehind } from './bucket-pointers.ts';
+import {
+  ConditionFailed,
+  isAbsent,
+  type Bucket,
+  type BucketPatience,
+  type FoundObject,
+  type ObjectFacts,
+} from './bucket.ts';
 
 /** A client waits for the answer: what takes longer is better told to come back. */
 export const READER_PATIENCE: BucketPatience = { attempts: 3, idleMs: 5_000 };
@@ -17,8 +25,11 @@ const LOOKS_AT_MOST = 5;
 /** How many paths of long objects are remembered. */
 const LONG_PATHS_AT_MOST = 10_000;
 
-/** Paths come from `sitePath`. Keys below the prefix of the bucket are those paths. */
-export function bucketReader(bucket: Bucket): SiteReader {
+/**
+ * Paths come from `sitePath`. Keys below the prefix of the bucket are those paths. `blobs` is where pointers lead, where the site
+ * may have some.
+ */
+export function bucketReader(bucket: Bucket, blobs?: Bucket): SiteReader {
   const { prefix } = bucket.address;
   const maxPathBytes = MAX_KEY_BYTES - (prefix === '' ? 0 : Buffer.byteLength(prefix) + 1);
   const looks = new SharedTurns<FoundFile | undefined>();
@@ -27,13 +38,14 @@ export function bucketReader(bucket: Bucket): SiteReader {
     find(path, known): FoundFile | undefined | Promise<FoundFile | undefined> {
       if (Buffer.byteLength(path) > maxPathBytes) return undefined;
       const seen = known instanceof FoundInBucket ? known : undefined;
-      return looks.join(`${seen?.etag ?? ''} ${path}`, () => look({ bucket, longPaths, path, seen }));
+      return looks.join(`${seen?.etag ?? ''} ${path}`, () => look({ bucket, blobs, longPaths, path, seen }));
     },
   };
 }
 
 interface Look {
   readonly bucket: Bucket;
+  readonly blobs: Bucket | undefined;
   readonly longPaths: LongPaths;
   readonly path: string;
   readonly seen: FoundInBucket | undefined;
@@ -60,7 +72,8 @@ function unavailable(cause: unknown): RegistryError {
   });
 }
 
-async function lookOnce({ bucket, longPaths, path, seen }: Look): Promise<FoundFile | undefined> {
+async function lookOnce(of: Look): Promise<FoundInBucket | undefined> {
+  const { bucket, longPaths, path, seen } = of;
   if (longPaths.has(path)) {
     const facts = await bucket.head(path);
     if (facts && facts.etag === seen?.etag) return seen;
@@ -70,6 +83,8 @@ async function lookOnce({ bucket, longPaths, path, seen }: Look): Promise<FoundF
   const found = await bucket.get(path, { unless: seen?.etag });
   if (found === 'unchanged') return seen;
   if (!found) return undefined;
+  const key = blobBehind(path, found);
+  if (key !== undefined) return lookBehind(of, found, key);
   if (found.size <= READ_AT_ONCE_BYTES) return new FoundInBucket(bucket, path, found, await found.bytes());
   // That costs a connection, which is closed with bytes on their way: the next look asks for the head.
   found.discard();
@@ -77,19 +92,44 @@ async function lookOnce({ bucket, longPaths, path, seen }: Look): Promise<FoundF
   return new FoundInBucket(bucket, path, found);
 }
 
+/** The blob that a pointer names. While the pointer stands nobody asks for the blob again: it never changes. */
+async function lookBehind(
+  { blobs, longPaths, path }: Look,
+  pointer: FoundObject,
+  key: string,
+): Promise<FoundInBucket> {
+  // Read, though nothing in it is new: a connection that is given up would cost more.
+  await pointer.bytes();
+  if (!blobs) throw new Error(`${path} points to ${key}, and this registry has no blobs in a bucket`);
+  const blob = await lookOnce({ bucket: blobs, blobs: undefined, longPaths, path: key, seen: undefined });
+  // Its pointer went first, and is looked at again; or the blob is lost, and that is no 404.
+  if (!blob) throw new ConditionFailed(`${path} points to ${key}, which is not there`);
+  return blob.behind(pointer);
+}
+
 class FoundInBucket implements FoundFile {
   readonly size: number;
   readonly digest: string | undefined;
   readonly inMemory: boolean;
+  /** Of the object at the path, by which it is known to stand. */
   readonly etag: string;
+  /** Of that which has the bytes. */
+  readonly #facts: ObjectFacts;
   readonly #bucket: Bucket;
   readonly #path: string;
   readonly #bytes: Uint8Array | undefined;
 
-  constructor(bucket: Bucket, path: string, { size, etag, digest }: ObjectFacts, bytes?: Uint8Array) {
-    this.size = size;
+  constructor(
+    bucket: Bucket,
+    path: string,
+    facts: ObjectFacts,
+    bytes?: Uint8Array,
+    { digest, etag }: Pick<ObjectFacts, 'digest' | 'etag'> = facts,
+  ) {
+    this.size = facts.size;
     this.digest = digest;
     this.etag = etag;
+    this.#facts = facts;
     this.inMemory = bytes !== undefined;
     this.#bucket = bucket;
     this.#path = path;
@@ -97,7 +137,12 @@ class FoundInBucket implements FoundFile {
   }
 
   get version(): string {
-    return this.etag.replaceAll('"', '');
+    return this.#facts.etag.replaceAll('"', '');
+  }
+
+  /** The same bytes, found by a pointer. */
+  behind(pointer: ObjectFacts): FoundInBucket {
+    return new FoundInBucket(this.#bucket, this.#path, this.#facts, this.#bytes, pointer);
   }
 
   read(): Uint8Array {
@@ -109,7 +154,7 @@ class FoundInBucket implements FoundFile {
   async *lend(range: ByteRange): AsyncIterable<Uint8Array> {
     try {
       if (this.#bytes) yield this.#bytes.subarray(range.start, range.end + 1);
-      else yield* this.#bucket.read(this.#path, range, this.etag);
+      else yield* this.#bucket.read(this.#path, range, this.#facts.etag);
     } catch (error) {
       throw unavailable(error);
     }

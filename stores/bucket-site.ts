@@ -1,7 +1,8 @@
 /**
  * A site in a bucket, for any CDN to serve. Each file is one object, with its type and its cache policy; artifacts are copied
- * from the bucket of the blobs, without passing through here, or sent from their directory. What is replaced is replaced
- * under the condition that it is still what we know (docs/decisions/0021-buckets.md).
+ * from the bucket of the blobs, without passing through here, or sent from their directory; or there is a pointer in their
+ * place, for an edge that follows it (docs/decisions/0024-artifacts-in-a-bucket.md). What is replaced is replaced under the
+ * condition that it is still what we know (docs/decisions/0021-buckets.md).
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,7 +11,15 @@ import { ClaimLost, RegistryError } from '../core/errors.ts';
 import type { Doubt, SiteBuild, SiteProgress, SiteRecords, SiteTarget } from '../core/ports.ts';
 import { byRank, cacheControl, type SiteFile } from '../core/site.ts';
 import { startBucketBuild } from './bucket-build.ts';
-import { ConditionFailed, type Bucket, type Condition, type WriteOptions } from './bucket.ts';
+import { checkedPointer, type PointedBlobs } from './bucket-pointers.ts';
+import {
+  ConditionFailed,
+  type Bucket,
+  type Condition,
+  type ObjectFacts,
+  type WriteOptions,
+} from './bucket.ts';
+import { PROBE } from './bucket-probe.ts';
 import { BucketRecords, type ClaimTimes } from './bucket-records.ts';
 import { sideBySide } from './side-by-side.ts';
 import { recordNames } from './site-files.ts';
@@ -29,6 +38,8 @@ export interface BuildProgress {
 export interface BucketSiteOptions {
   readonly bucket: Bucket;
   readonly placeOf: (digest: Digest) => BlobPlace;
+  /** Where artifacts are pointers, and not copies: the blobs that they point to. */
+  readonly pointers?: PointedBlobs | undefined;
   /** A local directory for what is too long for memory; made when it is needed. */
   readonly scratch: string;
   /** Whether a path is no function of the log, and so not for a rebuild to remove; none unless told. */
@@ -121,6 +132,10 @@ export class BucketSite implements SiteTarget {
   /** What is there already is copied again: that costs what a look at it would. */
   async #putBlob(file: SiteFile, blob: Digest, size: number): Promise<void> {
     const { path } = file;
+    if (this.#options.pointers) {
+      const { bytes, ...named } = await checkedPointer(blob, this.#options.pointers);
+      return this.#replace(file, blob, (options) => this.bucket.put(path, bytes, { ...options, ...named }));
+    }
     const place = this.#options.placeOf(blob);
     if ('path' in place)
       return this.#replace(file, blob, (options) => this.bucket.putFile(path, place.path, size, options));
@@ -140,7 +155,8 @@ export class BucketSite implements SiteTarget {
     const { path } = file;
     // Mostly nothing is there, or it is this very artifact: no look is needed before.
     const isSurelyNew = file.cache === 'artifact' || file.isNew;
-    let known = this.#known.get(path) ?? (isSurelyNew ? undefined : await this.bucket.head(path));
+    const remembered = this.#known.get(path);
+    let known = remembered ?? (isSurelyNew ? undefined : this.#seen(file, await this.bucket.head(path)));
     for (let tries = 1; known?.digest !== digest; tries += 1) {
       const condition: Condition = known ? { etag: known.etag } : 'absent';
       try {
@@ -151,7 +167,7 @@ export class BucketSite implements SiteTarget {
       } catch (error) {
         if (!(error instanceof ConditionFailed) || tries === MOST_TRIES) throw error;
         // A late write of whoever had the claim before; or ours is lost, which shows in the next turn.
-        known = (error as ConditionFailed<Known>).found;
+        known = this.#seen(file, (error as ConditionFailed<ObjectFacts>).found);
       }
     }
     this.#remember(path, known);
@@ -168,6 +184,12 @@ export class BucketSite implements SiteTarget {
         throw new ClaimLost(`another process may write ${this.bucket.name}`, { cause: error });
       throw error;
     }
+  }
+
+  #seen({ body }: SiteFile, facts: ObjectFacts | undefined): Known | undefined {
+    const isPointer = 'blob' in body && this.#options.pointers !== undefined;
+    // Of the other layout: these are other bytes, though they stand for the same.
+    return facts && (facts.blob !== undefined) !== isPointer ? { ...facts, digest: undefined } : facts;
   }
 
   #remember(path: string, { etag, digest }: Known): void {
@@ -199,12 +221,19 @@ export class BucketSite implements SiteTarget {
   }
 
   async rebuild(): Promise<SiteBuild> {
-    if (!(await this.load('progress'))) await this.#refuseOthers();
+    if (!(await this.load('progress'))) await refuseOthers(this.bucket);
     for (const part of ['progress', 'roots'] as const) await this.#records.claim(part);
-    const { bucket, placeOf, isOutsideLog = () => false, onProgress = () => undefined } = this.#options;
+    const {
+      bucket,
+      placeOf,
+      pointers,
+      isOutsideLog = () => false,
+      onProgress = () => undefined,
+    } = this.#options;
     return startBucketBuild({
       bucket,
       placeOf,
+      pointers,
       isOutsideLog,
       onProgress,
       directory: await this.#scratchDirectory(),
@@ -219,18 +248,6 @@ export class BucketSite implements SiteTarget {
         await this.#records.save('progress', progress);
       },
     });
-  }
-
-  /** A site removes what does not belong to it: where none was before, nothing else may be. */
-  async #refuseOthers(): Promise<void> {
-    for await (const { key } of this.bucket.list()) {
-      // Looked for after the list: another process may have begun one meanwhile.
-      if (await this.bucket.head(recordNames.progress)) return;
-      throw new RegistryError(
-        'conflict',
-        `${this.bucket.name} holds ${key}, and no site of a registry: choose an empty bucket or another prefix, since a site removes what is not its own`,
-      );
-    }
   }
 
   async #scratchDirectory(): Promise<string> {
@@ -249,4 +266,20 @@ export function writeOptions(
     digest,
     rank,
   };
+}
+
+/**
+ * A site removes what does not belong to it: where none was before, nothing else may be. What a doctor tries a store with is
+ * nothing. @throws RegistryError `conflict`
+ */
+export async function refuseOthers(bucket: Bucket): Promise<void> {
+  for await (const { key } of bucket.list()) {
+    if (key.startsWith(PROBE)) continue;
+    // Looked for after the list: another process may have begun one meanwhile.
+    if (await bucket.head(recordNames.progress)) return;
+    throw new RegistryError(
+      'conflict',
+      `${bucket.name} holds ${key}, and no site of a registry: choose an empty bucket or another prefix, since a site removes what is not its own`,
+    );
+  }
 }

@@ -24,7 +24,7 @@ import {
   type BucketAddress,
   type BucketPatience,
 } from './bucket-client.ts';
-import { absentAs, ConditionFailed, isAbsent, isUploadGone, statusOf } from './bucket-errors.ts';
+import { absentAs, failed, isAbsent, isUploadGone, statusOf } from './bucket-errors.ts';
 import { COPY_PART_BYTES, copyInParts, endUploads, type Written } from './bucket-parts.ts';
 import { piecesOf, rangeHeader } from './bucket-pieces.ts';
 import { sendFile } from './bucket-send.ts';
@@ -50,6 +50,8 @@ export interface ObjectFacts {
   readonly isImmutable: boolean;
   /** 0 where nothing was said. */
   readonly rank: number;
+  /** The key of the blob that it stands for, where it has not its bytes itself (`bucket-pointers.ts`). */
+  readonly blob: string | undefined;
 }
 
 export interface ListedObject {
@@ -80,6 +82,8 @@ export interface WriteOptions {
   readonly digest: string;
   /** As that of a `SiteFile`; recorded, so that whoever removes it knows what goes before. */
   readonly rank?: number | undefined;
+  /** The key of the blob that it stands for. */
+  readonly blob?: string | undefined;
   readonly condition?: Condition | undefined;
   /** Ends it where it stands: nobody knows then whether it was done. */
   readonly signal?: AbortSignal | undefined;
@@ -316,7 +320,7 @@ export class Bucket {
 
   async #write(
     key: string,
-    { digest, condition }: WriteOptions,
+    { digest, blob, condition }: WriteOptions,
     size: number,
     send: () => Promise<Written>,
   ): Promise<string> {
@@ -334,8 +338,8 @@ export class Bucket {
         if (isRefused || isUploadGone(error)) {
           // It may be an earlier attempt of ours that the store did and then did not say so.
           const found = await this.head(key);
-          if (found?.digest === digest && found.size === size) return found.etag;
-          throw isRefused ? new ConditionFailed(key, error, found) : error;
+          if (found?.digest === digest && found.size === size && found.blob === blob) return found.etag;
+          throw isRefused ? failed(key, error, found) : error;
         }
         if (statusOf(error) !== 409 || conflicts >= CONFLICTS_AT_MOST) {
           this.#repeatedWrites += 1;
@@ -361,13 +365,14 @@ function headersOf({
   contentDisposition,
   digest,
   rank,
+  blob,
   condition,
 }: WriteOptions): object {
   return {
     ContentType: contentType,
     CacheControl: cacheControl,
     ContentDisposition: contentDisposition,
-    Metadata: { digest, ...(rank ? { rank: String(rank) } : {}) },
+    Metadata: { digest, ...(rank ? { rank: String(rank) } : {}), ...(blob === undefined ? {} : { blob }) },
     ...(condition === undefined
       ? {}
       : condition === 'absent'
@@ -393,5 +398,6 @@ function factsOf(answer: {
     digest: answer.Metadata?.['digest'],
     isImmutable: answer.CacheControl?.includes('immutable') === true,
     rank: Number(answer.Metadata?.['rank'] ?? 0) || 0,
+    blob: answer.Metadata?.['blob'],
   };
 }

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { asDigest, digestOf, type Digest } from '../core/digest.ts';
 import type { SiteFile } from '../core/site.ts';
+import { pointerTo, type ArtifactLayout } from './bucket-pointers.ts';
 import { isErrno, writeWhole } from './durable-files.ts';
 import { readText } from './site-files.ts';
 
@@ -18,21 +19,25 @@ const BUFFER_BYTES = 64 * 1024;
 
 /** What a file is to be, without its bytes. */
 export interface SpooledFile extends Pick<SiteFile, 'path' | 'contentType' | 'cache' | 'rank' | 'headers'> {
+  /** Of a pointer: that of its blob. */
   readonly digest: Digest;
+  /** Of what is there to be: of a pointer, its own. */
   readonly size: number;
   /** Lower-case hex, where the bytes have passed through here: what most stores make ETags of. */
   readonly md5?: string;
-  /** Its bytes are those of a blob; where they lie otherwise. */
-  readonly from: 'blob' | { readonly at: number } | { readonly file: string };
+  /** Its bytes are those of a blob, or of a pointer to it; where they lie otherwise. */
+  readonly from: 'blob' | 'pointer' | { readonly at: number } | { readonly file: string };
 }
 
 export class SpooledSite {
   readonly #directory: string;
   readonly #parts: Part[];
+  readonly #artifacts: ArtifactLayout;
   #streams = 0;
 
   /** Makes the directory; nothing may be there yet. */
-  constructor(directory: string) {
+  constructor(directory: string, artifacts: ArtifactLayout = 'copies') {
+    this.#artifacts = artifacts;
     mkdirSync(directory, { recursive: true });
     this.#directory = directory;
     this.#parts = Array.from({ length: PARTS }, (_, number) => new Part(join(directory, String(number))));
@@ -51,7 +56,8 @@ export class SpooledSite {
   /** @throws Error when it was added before */
   add({ body, ...file }: SiteFile): void {
     const part = this.#partFor(file.path);
-    if ('blob' in body) part.add({ ...file, digest: body.blob, size: body.size, from: 'blob' });
+    if ('blob' in body && this.#artifacts === 'pointers') part.addPointer(file, body.blob);
+    else if ('blob' in body) part.add({ ...file, digest: body.blob, size: body.size, from: 'blob' });
     else if ('bytes' in body) part.addBytes(file, body.bytes);
     else throw new TypeError(`${file.path} is a stream: add it as a root`);
   }
@@ -119,6 +125,13 @@ class Part {
     const at = this.#bodies.length;
     this.add({ ...file, digest: digestOf(bytes), md5, size: bytes.byteLength, from: { at } });
     this.#bodies.append(bytes);
+  }
+
+  /** Its bytes are made of its digest once more when they are sent. */
+  addPointer(file: Omit<SpooledFile, 'digest' | 'size' | 'from'>, digest: Digest): void {
+    const { bytes } = pointerTo(digest);
+    const md5 = createHash('md5').update(bytes).digest('hex');
+    this.add({ ...file, digest, md5, size: bytes.byteLength, from: 'pointer' });
   }
 
   async find(path: string): Promise<SpooledFile | undefined> {

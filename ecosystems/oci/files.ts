@@ -3,8 +3,7 @@ import { asDigest } from '../../core/digest.ts';
 import type { Package, Ref, Release } from '../../core/package.ts';
 import { siteFile, type SiteFile } from '../../core/site.ts';
 import type { SiteContext, Summary } from '../ecosystem.ts';
-import { suffixOf, type ManifestType } from '../oci-media-types.ts';
-import { manifestArtifact, metaOf } from './manifest.ts';
+import { manifestArtifact, metaOf, suffixOfManifest } from './manifest.ts';
 import { paths } from './paths.ts';
 import { referrersDocument, MAX_REFERRERS_BYTES } from './referrers.ts';
 import { tagsOf } from './tags.ts';
@@ -33,9 +32,9 @@ function manifestFile(
   params: { readonly name: string; readonly reference: string },
   mount: string,
 ): SiteFile {
-  const { digest, size, mediaType } = manifestArtifact(release);
-  const suffix = suffixOf(mediaType as ManifestType, asDigest(release.version));
-  return siteFile(mount, paths.manifest, params, { blob: asDigest(digest), size }, suffix);
+  const { digest, size } = manifestArtifact(release);
+  const body = { blob: asDigest(digest), size };
+  return siteFile(mount, paths.manifest, params, body, suffixOfManifest(release));
 }
 
 export function groupOf(release: Release): string | undefined {

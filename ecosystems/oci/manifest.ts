@@ -1,5 +1,5 @@
 /** A manifest as it was pushed: what it names, and nothing changed (contract, sections 1 and 5). */
-import type { Digest } from '../../core/digest.ts';
+import { asDigest, type Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import type { Artifact, Release } from '../../core/package.ts';
 import {
@@ -7,6 +7,7 @@ import {
   isForeign,
   isManifestType,
   kindOf,
+  suffixOf,
   type ManifestType,
 } from '../oci-media-types.ts';
 import { digestIn, quoted } from './names.ts';
@@ -40,6 +41,11 @@ export function manifestArtifact({ artifacts }: Pick<Release, 'artifacts'>): Art
   const manifest = artifacts.find(({ role }) => role === 'manifest');
   if (!manifest) throw new TypeError('a manifest without its bytes');
   return manifest;
+}
+
+/** What the files of it are stored with: that tells type and digest, also by a tag. */
+export function suffixOfManifest(release: Pick<Release, 'artifacts' | 'version'>): string {
+  return suffixOf(manifestArtifact(release).mediaType as ManifestType, asDigest(release.version));
 }
 
 /**

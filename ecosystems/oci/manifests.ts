@@ -5,6 +5,7 @@ import type { Package, Release } from '../../core/package.ts';
 import type { Actor } from '../../core/permission.ts';
 import type { StagedBlob } from '../../core/ports.ts';
 import type { Call, HttpAnswer, Intent } from '../../core/route.ts';
+import type { RouteParams } from '../../core/site.ts';
 import type { StateView } from '../../core/state.ts';
 import { DIGEST_HEADER, isDigestLike } from '../oci-files.ts';
 import {
@@ -19,7 +20,14 @@ import {
 import { bytesOf, empty, locationOf } from './answers.ts';
 import { blobSizeIn } from './blobs.ts';
 import { loadContents, noteContents } from './contents.ts';
-import { manifestArtifact, metaOf, parseManifest, type OciMeta, type ParsedManifest } from './manifest.ts';
+import {
+  manifestArtifact,
+  metaOf,
+  parseManifest,
+  suffixOfManifest,
+  type OciMeta,
+  type ParsedManifest,
+} from './manifest.ts';
 import { checkDigest, isTag, quoted } from './names.ts';
 
 /** That of the reference registry; clients read no longer ones. */
@@ -118,6 +126,13 @@ export async function deleteManifest(call: Call, view: StateView): Promise<Inten
     },
     answer: () => empty(202),
   };
+}
+
+/** What its file is stored with; undefined where there is no such manifest. */
+export function suffixAt({ name = '', reference = '' }: RouteParams, view: StateView): string | undefined {
+  const of = view.package('oci', name);
+  const release = of && releaseAt(of, reference);
+  return release && suffixOfManifest(release);
 }
 
 function releaseAt(of: Package, reference: string): Release | undefined {

@@ -1,18 +1,31 @@
 /** Every path that the OCI surface publishes, and nowhere else (contract, sections 2 and 13.3). */
 import type { ReadRoute } from '../../core/route.ts';
+import type { RouteParams } from '../../core/site.ts';
+import type { StateView } from '../../core/state.ts';
 import { jsonFile, ociFiles } from '../oci-files.ts';
 import { INDEX_TYPE } from '../oci-media-types.ts';
 import { readMissingBlob } from './blobs.ts';
 import { listRepositories } from './catalog.ts';
-import { readMissingManifest } from './manifests.ts';
+import { readMissingManifest, suffixAt } from './manifests.ts';
 import { readReferrers } from './referrers.ts';
 import { readTags } from './tags.ts';
 
+/** Of a private repository there is no file, and clients ask for much that is nowhere before they push it. */
+function isPublic({ name = '' }: RouteParams, view: StateView): boolean {
+  return view.package('oci', name)?.visibility === 'public';
+}
+
 export const paths = {
-  manifest: { ...ociFiles.manifest, missFromApi: readMissingManifest },
-  blob: { ...ociFiles.blob, missFromApi: readMissingBlob },
+  manifest: {
+    ...ociFiles.manifest,
+    // One question instead of one for each type, until the right one is found.
+    mayBeThere: (params, view, type) => isPublic(params, view) && type === suffixAt(params, view),
+    missFromApi: readMissingManifest,
+  },
+  blob: { ...ociFiles.blob, mayBeThere: isPublic, missFromApi: readMissingBlob },
   tags: {
     ...ociFiles.tags,
+    mayBeThere: isPublic,
     asksApi: (query) => isAsked(query, 'n', 'last'),
     missFromApi: readTags,
   },
@@ -20,6 +33,7 @@ export const paths = {
     ...jsonFile,
     pattern: '{+name}/referrers/{digest}',
     contentType: INDEX_TYPE,
+    mayBeThere: isPublic,
     asksApi: (query) => isAsked(query, 'artifactType', 'n', 'last'),
     missFromApi: readReferrers,
   },

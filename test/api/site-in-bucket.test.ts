@@ -8,7 +8,7 @@ import { openBucketServer, putText } from '../support/bucket-site.ts';
 import { eventually } from '../support/eventually.ts';
 import { assertX07Error, bearer, send, type Answer } from '../support/http.ts';
 import { assertNpmError, npmApi } from '../support/npm-api.ts';
-import { assertOciError, basic, ociApi } from '../support/oci-api.ts';
+import { anIndex, assertOciError, basic, ociApi } from '../support/oci-api.ts';
 import { requestsOf } from '../support/s3-faults.ts';
 import { ADMIN_TOKEN } from '../support/server-process.ts';
 import { wholeFile } from '../support/whole-file.ts';
@@ -47,6 +47,28 @@ test('an answer says of a file what it says of one in a directory', async () => 
   assert.equal(layer.headers.etag, `"${image.layer.digest}"`);
   assert.equal(digestOf(layer.body), image.layer.digest);
   assert.equal((await send(url, '/npm/left')).headers['content-type'], 'application/json');
+});
+
+test('the store is asked once for what a public image is made of, and never for what it cannot have', async () => {
+  const index = await oci.pushManifest('ann/app', 'all', anIndex([image.manifest]), ann);
+  await oci.pushImage('ann/secret', '1', ann);
+  asked();
+  const reads: readonly (readonly [path: string, status: number, questions: number])[] = [
+    [`ann/app/manifests/all`, 200, 1],
+    [`ann/app/manifests/${index.digest}`, 200, 1],
+    [`ann/app/blobs/${image.layer.digest}`, 200, 1],
+    ['ann/app/tags/list', 200, 1],
+    ['ann/app/manifests/none', 404, 0],
+    ['ann/secret/manifests/1', 200, 0],
+    [`ann/secret/blobs/${image.layer.digest}`, 200, 0],
+    ['ann/secret/tags/list', 200, 0],
+    ['ann/none/manifests/1', 404, 0],
+  ];
+  for (const [path, status, questions] of reads) {
+    const answer = await oci.as(ann, { path: `v2/${path}` });
+    assert.equal(answer.status, status, `${path}: ${answer.text}`);
+    assert.equal(asked().length, questions, path);
+  }
 });
 
 test('a document costs one question, also where it has changed meanwhile, and so does a short archive', async () => {

@@ -10,7 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { closing } from '../support/closing.ts';
 import { cairnOk } from '../support/command-line.ts';
 import { bearer, send } from '../support/http.ts';
-import { freePort, noNginx, startNginx } from '../support/nginx.ts';
+import { freePort, noNginx } from '../support/nginx.ts';
 import { openOciDesk } from '../support/oci-clients.ts';
 import { record } from '../support/recorder.ts';
 import { publishOf, runApi, type RunRelease } from '../support/run-api.ts';
@@ -20,7 +20,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { sha256 } from '../support/traffic.ts';
 import { componentWith } from '../support/wasm-binary.ts';
 import { realComponent, realModules, type RealComponent } from '../support/wasm-component.ts';
-import { siteFolder } from '../support/test-store.ts';
+import { startStaticHost } from '../support/test-store.ts';
 
 const token = { RUN_AUTH_TOKEN: ADMIN_TOKEN };
 
@@ -220,7 +220,7 @@ describe('Run’s client', { skip: noRunProgram ?? noNginx }, () => {
     const { digest } = await runApi({ url: server.url, data }).metadata('real:hello', '1.0.0');
     const fromServer = await pulled(new URL(server.url).host);
     await server.stop();
-    const nginx = await startNginx(t, await siteFolder(data), port);
+    const nginx = await startStaticHost(t, data, port);
     const fromFiles = await pulled(new URL(nginx.url).host);
     for (const one of [fromServer, fromFiles]) {
       assert.equal(one.digest, digest);

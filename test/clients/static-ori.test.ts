@@ -6,11 +6,11 @@ import { remoteControl } from '../../api/control.ts';
 import { closing } from '../support/closing.ts';
 import { eventually } from '../support/eventually.ts';
 import { send } from '../support/http.ts';
-import { freePort, noNginx, startNginx } from '../support/nginx.ts';
+import { freePort, noNginx } from '../support/nginx.ts';
 import { serveRegistry, type Served } from '../support/npm-registries.ts';
 import { oriApi, oriToken, pathOf } from '../support/ori-api.ts';
 import { checksumOf, packOri } from '../support/ori-package.ts';
-import { siteFolder } from '../support/test-store.ts';
+import { startStaticHost } from '../support/test-store.ts';
 
 const name = '@acme/json';
 const parser = '@orilib/parser';
@@ -44,7 +44,7 @@ describe('Ori by nginx', { skip: noNginx }, () => {
       },
     ]);
     assert.equal(events.length, 1);
-    nginx = (await startNginx(opened, await siteFolder(served.data), port)).url;
+    nginx = (await startStaticHost(opened, served.data, port)).url;
   });
   after(() => opened.close());
 

@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { closing } from '../support/closing.ts';
 import { cairn } from '../support/command-line.ts';
 import { bearer, send } from '../support/http.ts';
-import { freePort, noNginx, startNginx } from '../support/nginx.ts';
+import { freePort, noNginx } from '../support/nginx.ts';
 import { clientNamed } from '../support/npm-clients.ts';
 import { packNpm, type NpmPackage } from '../support/npm-package.ts';
 import { openProject } from '../support/npm-project.ts';
@@ -12,7 +12,7 @@ import { serveRegistry, type Served } from '../support/npm-registries.ts';
 import { zigApi, type Published } from '../support/zig-api.ts';
 import { packAs } from '../support/zig-archive.ts';
 import { inFolder, libraryFiles } from '../support/zig-library.ts';
-import { siteFolder } from '../support/test-store.ts';
+import { startStaticHost } from '../support/test-store.ts';
 
 const sha = '0123456789abcdef0123456789abcdef01234567';
 const short = sha.slice(0, 7);
@@ -31,7 +31,7 @@ describe('Pantry and Zig by nginx', { skip: noNginx }, () => {
     const library = { name: 'my_zig_lib', version: '1.0.0-a+b' };
     const tarball = packAs('tar.gz', inFolder(libraryFiles(library), 'x'));
     zig = await zigApi({ url: served.server.url, data: served.data }).publish({ tarball }, served.token);
-    nginx = (await startNginx(opened, await siteFolder(served.data), port)).url;
+    nginx = (await startStaticHost(opened, served.data, port)).url;
   });
   after(() => opened.close());
 

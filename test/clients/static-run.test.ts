@@ -5,12 +5,12 @@ import { closing } from '../support/closing.ts';
 import { cairnOk } from '../support/command-line.ts';
 import { eventually } from '../support/eventually.ts';
 import { send } from '../support/http.ts';
-import { freePort, noNginx, startNginx } from '../support/nginx.ts';
+import { freePort, noNginx } from '../support/nginx.ts';
 import { runApi } from '../support/run-api.ts';
 import { ADMIN_TOKEN, startServer, type ServerProcess } from '../support/server-process.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { componentWith } from '../support/wasm-binary.ts';
-import { siteFolder } from '../support/test-store.ts';
+import { startStaticHost } from '../support/test-store.ts';
 
 describe('Run by nginx', { skip: noNginx }, () => {
   let server: ServerProcess;
@@ -35,7 +35,7 @@ describe('Run by nginx', { skip: noNginx }, () => {
     await run.publish({ name: 'run:example', version: '1.0.0' }, ADMIN_TOKEN);
     await cairnOk(['yank', 'run/run:example/hello@1.1.0', '--data', data]);
     ({ digest } = await run.metadata('run:example/hello', '1.1.0'));
-    nginx = (await startNginx(opened, await siteFolder(data), port)).url;
+    nginx = (await startStaticHost(opened, data, port)).url;
     // The roots may be late; at rest they say all.
     await eventually(async () =>
       assert.match((await send(nginx, '/run/api/v1/stats')).text, /"package_count":2,"version_count":3/),

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { closing } from '../support/closing.ts';
 import { send } from '../support/http.ts';
-import { freePort, noNginx, startNginx } from '../support/nginx.ts';
+import { freePort, noNginx } from '../support/nginx.ts';
 import { serveRegistry, type Served } from '../support/npm-registries.ts';
 import { packX07 } from '../support/x07-package.ts';
-import { siteFolder } from '../support/test-store.ts';
+import { siteFolder, startStaticHost } from '../support/test-store.ts';
 
 describe('the site by nginx', { skip: noNginx }, () => {
   let served: Served;
@@ -27,7 +27,7 @@ describe('the site by nginx', { skip: noNginx }, () => {
       body: packX07({ name: 'acme-hello', version: '1.0.0' }),
     });
     assert.equal(answer.status, 200, await answer.text());
-    nginx = (await startNginx(opened, await siteFolder(served.data), await freePort())).url;
+    nginx = (await startStaticHost(opened, served.data, await freePort())).url;
   });
   after(() => opened.close());
 

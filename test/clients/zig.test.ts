@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { ArchiveType } from '../../ecosystems/zig/archive.ts';
 import { closing } from '../support/closing.ts';
-import { freePort, noNginx, startNginx } from '../support/nginx.ts';
+import { freePort, noNginx } from '../support/nginx.ts';
 import { ADMIN_TOKEN, startServer } from '../support/server-process.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { zigApi, type Published, type ZigApi, type ZigMetadata } from '../support/zig-api.ts';
 import { archiveTypes, file, folder, link, packAs, type Packed } from '../support/zig-archive.ts';
 import { inFolder, libraryFiles, programFiles, type ZigLibrary } from '../support/zig-library.ts';
 import { newestZig, noOlderZig, olderZigs, openZigProject } from '../support/zig-program.ts';
-import { siteFolder } from '../support/test-store.ts';
+import { startStaticHost } from '../support/test-store.ts';
 
 /** An archive as it was uploaded, and what the registry said. */
 interface Upload {
@@ -84,7 +84,7 @@ const forms: Forms = {
     const { server, zig, data } = await serve(t, ['--public-url', `http://127.0.0.1:${port}`]);
     const all = await publishAll(zig);
     await server.stop();
-    const { url } = await startNginx(t, await siteFolder(data), port);
+    const { url } = await startStaticHost(t, data, port);
     return { url, ...all };
   },
 };

@@ -15,6 +15,9 @@ import {
 siteTargetContract('BucketSite over blobs in a bucket', async (t) =>
   openBucketSite(t, await openS3Server(t)),
 );
+siteTargetContract('BucketSite of pointers to blobs', async (t) =>
+  openBucketSite(t, await openS3Server(t), { artifacts: 'pointers' }),
+);
 siteTargetContract('BucketSite over blobs in a directory', async (t) =>
   openBucketSite(t, await openS3Server(t), { blobs: 'directory' }),
 );

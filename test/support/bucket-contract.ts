@@ -41,19 +41,19 @@ export function bucketContract(kind: string, open: (t: TestContext) => Promise<B
     return { bucket: openAt(t, at('own')), at };
   };
 
-  test(`${kind}: what is written is read with its type, its digest and its size`, async (t) => {
+  test(`${kind}: what is written is read with its type, its digest, its size and its rank`, async (t) => {
     const { bucket } = await openBucket(t);
     assert.equal(await bucket.get('a/b'), undefined);
     assert.equal(await bucket.head('a/b'), undefined);
     const [bytes, options] = written('one');
-    const etag = await bucket.put('a/b', bytes, { ...options, contentType: 'application/json' });
+    const etag = await bucket.put('a/b', bytes, { ...options, contentType: 'application/json', rank: 2 });
     const facts = {
       etag,
       size: 3,
       contentType: 'application/json',
       digest: options.digest,
       isImmutable: false,
-      rank: 0,
+      rank: 2,
     };
     assert.deepEqual(await bucket.head('a/b'), facts);
     const found = await bucket.get('a/b');

@@ -3,6 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { digestOf } from '../../core/digest.ts';
+import { blobKey } from '../../stores/blob-keys.ts';
+import type { ArtifactLayout } from '../../stores/bucket-pointers.ts';
 import { Bucket, type BucketAddress } from '../../stores/bucket.ts';
 import type { ClaimTimes } from '../../stores/bucket-records.ts';
 import { BucketSite, type BlobPlace, type BucketSiteOptions } from '../../stores/bucket-site.ts';
@@ -20,17 +22,22 @@ export interface BucketSiteHarness extends SiteHarness {
   another(options?: Partial<BucketSiteOptions>): BucketSite;
   /** Where the site is. */
   readonly bucket: Bucket;
+  /** Where blobs are, unless that is a directory. */
+  readonly blobBucket: Bucket;
 }
 
 export interface Store {
   address(prefix?: string): BucketAddress;
 }
 
-/** Blobs are in the bucket as well, or in a directory. */
+/** Blobs are in the bucket as well, or in a directory. Readers follow pointers. */
 export async function openBucketSite(
   t: TestContext,
   store: Store,
-  { blobs = 'bucket' }: { readonly blobs?: 'bucket' | 'directory' } = {},
+  {
+    blobs = 'bucket',
+    artifacts = 'copies',
+  }: { readonly blobs?: 'bucket' | 'directory'; readonly artifacts?: ArtifactLayout } = {},
 ): Promise<BucketSiteHarness> {
   const directory = await temporaryDirectory(t);
   const bucketOf = (prefix: string): Bucket => {
@@ -51,16 +58,18 @@ export async function openBucketSite(
       },
       scratch: join(directory, 'scratch.'),
       times: shortTimes,
+      ...(artifacts === 'pointers' ? { pointers: { has: async (digest) => places.has(digest) } } : {}),
       ...options,
     });
   return {
     target: open(),
     another: open,
     bucket,
+    blobBucket,
     async keep(text) {
       const digest = digestOf(text);
       if (blobs === 'bucket') {
-        const key = digest.replace(':', '/');
+        const key = blobKey(digest);
         await blobBucket.put(key, Buffer.from(text), { contentType: 'application/octet-stream', digest });
         places.set(digest, { bucket: blobBucket, key });
       } else {
@@ -71,18 +80,24 @@ export async function openBucketSite(
       }
       return digest;
     },
-    content: () => contentOf(bucket),
+    content: () => contentOf(bucket, blobBucket),
   };
 }
 
 /** Every path that a reader could ask for, and what is there. */
-async function contentOf(bucket: Bucket): Promise<Record<string, string>> {
+async function contentOf(bucket: Bucket, blobBucket: Bucket): Promise<Record<string, string>> {
   const content: Record<string, string> = {};
   const records: readonly string[] = Object.values(recordNames);
   for await (const { key } of bucket.list()) {
     if (records.includes(key)) continue;
-    const found = await bucket.get(key);
-    if (found && found !== 'unchanged') content[key] = (await found.bytes()).toString('utf8');
+    const text = await textAt(bucket, key);
+    const pointed = text && (await bucket.head(key))?.blob;
+    if (text !== undefined) content[key] = (pointed ? await textAt(blobBucket, pointed) : undefined) ?? text;
   }
   return content;
+}
+
+async function textAt(bucket: Bucket, key: string): Promise<string | undefined> {
+  const found = await bucket.get(key);
+  return found && found !== 'unchanged' ? (await found.bytes()).toString('utf8') : undefined;
 }

@@ -7,6 +7,7 @@ import { Generator } from '../../generator/generator.ts';
 import { Bucket, type BucketPatience } from '../../stores/bucket.ts';
 import type { ClaimTimes } from '../../stores/bucket-records.ts';
 import { BucketSite, type BlobPlace } from '../../stores/bucket-site.ts';
+import type { ArtifactLayout } from '../../stores/bucket-pointers.ts';
 import type { MemorySite } from '../../stores/memory.ts';
 import { recordNames } from '../../stores/site-files.ts';
 import { shortTimes } from './bucket-site-harness.ts';
@@ -32,7 +33,7 @@ const patience: BucketPatience = { attempts: 3, idleMs: 60_000 };
 
 export async function openBucketWorld(
   t: Pick<TestContext, 'after'>,
-  options: WorldOptions = {},
+  { artifacts, ...options }: WorldOptions & { readonly artifacts?: ArtifactLayout } = {},
 ): Promise<BucketWorld> {
   const [world, s3, directory] = [
     await openWorld(options),
@@ -55,8 +56,15 @@ export async function openBucketWorld(
     process(times = shortTimes, ofProcess = patience) {
       const bucket = new Bucket(s3.address('site'), ofProcess);
       t.after(() => bucket.close());
-      const target = new BucketSite({ bucket, placeOf, scratch: join(directory, 'scratch.'), times });
       const { log, blobs, surfaces, rulesOf } = world;
+      const pointers = artifacts === 'pointers' ? blobs : undefined;
+      const target = new BucketSite({
+        bucket,
+        placeOf,
+        pointers,
+        scratch: join(directory, 'scratch.'),
+        times,
+      });
       return new Generator({ log, state: new RegistryState(log, rulesOf), target, blobs, surfaces });
     },
     files: () => filesIn(s3, world),

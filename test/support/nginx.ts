@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import type { ArtifactLayout } from '../../stores/bucket-pointers.ts';
 import { eventually } from './eventually.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -24,6 +25,30 @@ export interface Nginx {
 /** Serves a site at a port of loopback; ends with the test. */
 export function startNginx(t: Pick<TestContext, 'after'>, site: string, port: number): Promise<Nginx> {
   return start(t, serverBlock('nginx.conf', site, port), port);
+}
+
+export interface BucketEdge {
+  readonly port: number;
+  /** Origin of the store. */
+  readonly store: string;
+  /** `/bucket/prefix`. */
+  readonly site: string;
+  readonly blobs: string;
+  readonly artifacts: ArtifactLayout;
+}
+
+/** Serves a site that is in a bucket; ends with the test. */
+export function startNginxAtBucket(
+  t: Pick<TestContext, 'after'>,
+  { port, store, site, blobs, artifacts }: BucketEdge,
+): Promise<Nginx> {
+  const said = { store_host: new URL(store).host, site, blobs, artifacts };
+  let text = readFileSync(join(deploy, 'nginx-bucket.conf'), 'utf8');
+  text = replaceOnce(text, /^( *listen) .*;$/m, `$1 127.0.0.1:${port};`);
+  text = replaceOnce(text, /^( *server) [\d.]+:\d+;$/m, `$1 ${new URL(store).host};`);
+  for (const [name, value] of Object.entries(said))
+    text = replaceOnce(text, new RegExp(`^( *set \\$${name}) .*;$`, 'm'), `$1 ${value};`);
+  return start(t, text, port);
 }
 
 export interface InFront {

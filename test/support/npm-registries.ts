@@ -1,13 +1,13 @@
 /** Registries for clients: `cairn serve` with npm at its mount, alone at the root, and a site with nothing behind it. */
 import type { TestContext } from 'node:test';
-import { freePort, startNginx } from './nginx.ts';
+import { freePort } from './nginx.ts';
 import type { Registry } from './npm-project.ts';
 import { bearer } from './http.ts';
 import { escaped } from './npm-api.ts';
 import { publishDocument, type NpmPackage } from './npm-package.ts';
 import { ADMIN_TOKEN, startServer, type ServerProcess } from './server-process.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
-import { siteFolder } from './test-store.ts';
+import { startStaticHost } from './test-store.ts';
 
 export interface Tagged extends NpmPackage {
   readonly tag?: string;
@@ -54,7 +54,7 @@ export async function serveSiteAlone(
     mount,
   });
   await server.stop();
-  const { url } = await startNginx(t, await siteFolder(data), port);
+  const { url } = await startStaticHost(t, data, port);
   return { registry: url + (mount === '/' ? '' : mount), token: ADMIN_TOKEN };
 }
 

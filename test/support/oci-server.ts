@@ -7,11 +7,11 @@ import type { TestContext } from 'node:test';
 import { remoteControl } from '../../api/control.ts';
 import { ecosystems } from '../../ecosystems/index.ts';
 import { startDockerRegistry } from './docker-registry.ts';
-import { freePort, startNginx } from './nginx.ts';
+import { freePort } from './nginx.ts';
 import type { Login } from './oci-clients.ts';
 import { startServer } from './server-process.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
-import { siteFolder } from './test-store.ts';
+import { startStaticHost } from './test-store.ts';
 
 type Ability = 'tag deletion' | 'referrers' | 'namespaces' | 'reading without a login';
 
@@ -57,7 +57,7 @@ async function cairn(
     can: () => true,
     async siteAlone(during) {
       await server.stop();
-      return (await startNginx(during, await siteFolder(data), await freePort())).url;
+      return (await startStaticHost(during, data, await freePort())).url;
     },
   };
 }

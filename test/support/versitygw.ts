@@ -7,8 +7,8 @@ import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { CreateBucketCommand, PutBucketPolicyCommand, S3Client } from '@aws-sdk/client-s3';
-import type { BucketAddress } from '../../stores/bucket.ts';
+import { CreateBucketCommand, PutBucketPolicyCommand } from '@aws-sdk/client-s3';
+import { DEFAULT_PATIENCE, openClient, type BucketAddress } from '../../stores/bucket-client.ts';
 import { eventually } from './eventually.ts';
 import { goProgram } from './go-programs.ts';
 import { freePort } from './redis-server.ts';
@@ -25,6 +25,8 @@ export interface Versitygw extends Pick<S3Server, 'endpoint' | 'bucket' | 'envir
   unref(): void;
   /** Anybody may read what is below, signed or not. Of one bucket only the last that was said counts. */
   publicRead(prefix?: string, bucket?: string): Promise<void>;
+  /** Whoever comes from this machine may read what these match, signed or not: the policy that `nginx-bucket.conf` asks for. */
+  readByEdge(...matching: readonly string[]): Promise<void>;
 }
 
 const FIRST_BUCKET = 'cairn';
@@ -62,7 +64,14 @@ export async function openVersitygw(
   let said = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (piece: Buffer) => (said += piece.toString()));
-  const client = new S3Client({ region: REGION, endpoint, forcePathStyle: true });
+  const address = (prefix = '', bucket = FIRST_BUCKET): BucketAddress => ({
+    bucket,
+    prefix,
+    endpoint,
+    region: REGION,
+    pathStyle: true,
+  });
+  const client = openClient(address(), DEFAULT_PATIENCE);
   async function close(): Promise<void> {
     client.destroy();
     child.kill('SIGKILL');
@@ -83,19 +92,29 @@ export async function openVersitygw(
     },
     bucket: FIRST_BUCKET,
     environment: s3Credentials,
-    address: (prefix = '', bucket = FIRST_BUCKET) => ({
-      bucket,
-      prefix,
-      endpoint,
-      region: REGION,
-      pathStyle: true,
-    }),
+    address,
     addBucket,
     async publicRead(prefix = '', bucket = FIRST_BUCKET) {
       const Resource = `arn:aws:s3:::${bucket}/${prefix}*`;
       const Statement = [{ Effect: 'Allow', Principal: '*', Action: 's3:GetObject', Resource }];
       const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
       await client.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy }));
+    },
+    async readByEdge(...matching) {
+      const Condition = { IpAddress: { 'aws:SourceIp': '127.0.0.1/32' } };
+      const allow = (Action: string, Resource: readonly string[]) => ({
+        ...{ Effect: 'Allow', Principal: '*', Action, Resource, Condition },
+      });
+      const arn = `arn:aws:s3:::${FIRST_BUCKET}`;
+      const Statement = [
+        allow(
+          's3:GetObject',
+          matching.map((one) => `${arn}/${one}`),
+        ),
+        allow('s3:ListBucket', [arn]),
+      ];
+      const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
+      await client.send(new PutBucketPolicyCommand({ Bucket: FIRST_BUCKET, Policy }));
     },
     close,
   };
