@@ -171,6 +171,43 @@ for (const artifacts of ['copies', 'pointers'] as const)
       assert.equal((await ask(tarball)).status, 200);
     });
 
+    test('an answer costs few questions: one, and one more for what may be a pointer or is no index', async () => {
+      const { image } = registry;
+      const follow = (key: string): string[] =>
+        artifacts === 'copies' ? [`GetObject site/${key}`] : [`HeadObject site/${key}`];
+      const blobOf = (digest: string): string[] =>
+        artifacts === 'copies' ? [] : [`GetObject blobs/${blobKey(digest as never)}`];
+      const layer = `v2/acme/app/blobs/${image.layer.digest}`;
+      const zig = 'zig/packages/my-lib/1.0.0-a+b/tarball';
+      const archive = (await registry.site.head(zig))?.digest ?? '';
+      const asTyped = zig.replace('+', '%2B');
+      const expected: Record<string, readonly string[]> = {
+        'npm/lib': ['GetObject site/npm/lib/=index'],
+        [layer]: [...follow(layer), ...blobOf(image.layer.digest)],
+        [zig]: [...follow(asTyped), ...blobOf(archive)],
+        'v2/acme/app/manifests/1': [
+          ...follow('v2/acme/app/manifests/1.oci-image'),
+          ...blobOf(image.manifest.digest),
+        ],
+        'npm/lib/1.0.0': [
+          'GetObject site/npm/lib/1.0.0/=index',
+          ...(artifacts === 'pointers' ? ['HeadObject site/npm/lib/1.0.0'] : []),
+          'GetObject site/npm/lib/1.0.0',
+        ],
+        'npm/none/-/none-1.0.0.tgz': follow('npm/none/-/none-1.0.0.tgz'),
+        'v2/acme/app/manifests/none': ['', '-sha512'].flatMap((algorithm) =>
+          ['oci-image', 'oci-index', 'docker-image', 'docker-index'].flatMap((type) =>
+            follow(`v2/acme/app/manifests/none.${type}${algorithm}`),
+          ),
+        ),
+      };
+      for (const [path, wanted] of Object.entries(expected)) {
+        const before = registry.askedByEdge().length;
+        await ask(`/${path}`);
+        await eventually(async () => assert.deepEqual(registry.askedByEdge().slice(before), wanted, path));
+      }
+    });
+
     test('a range that is none is refused without the words of the store', async () => {
       const answer = await ask(tarball, { headers: { range: 'bytes=99999999-' } });
       assert.deepEqual([answer.status, answer.text], [416, '']);

@@ -1,4 +1,5 @@
 /** A registry whose blobs and site are in a bucket of versitygw, and nginx in front of that bucket. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { remoteControl } from '../../api/control.ts';
@@ -23,6 +24,8 @@ export interface EdgeRegistry {
   readonly gateway: Versitygw;
   /** Of nginx. */
   readonly edge: string;
+  /** All that the store was asked for without a signature: operations and keys as they were sent. */
+  askedByEdge(): string[];
   /** What readers see, and what they do not. */
   readonly site: Bucket;
   readonly blobs: Bucket;
@@ -36,7 +39,8 @@ export async function openEdgeRegistry(
   t: Pick<TestContext, 'after'>,
   artifacts: ArtifactLayout,
 ): Promise<EdgeRegistry> {
-  const gateway = await openVersitygw(t);
+  const accessLog = join(await temporaryDirectory(t), 'access.log');
+  const gateway = await openVersitygw(t, { accessLog });
   await gateway.readByEdge(...(artifacts === 'pointers' ? ['a/site/*', 'a/blobs/*'] : ['a/site/*']));
   const [data, port] = [await temporaryDirectory(t), await freePort()];
   const server = await startServer({
@@ -63,7 +67,11 @@ export async function openEdgeRegistry(
   const [site, blobs] = ['a/site', 'a/blobs'].map((prefix) => new Bucket(gateway.address(prefix)));
   if (!site || !blobs) throw new RangeError('there are two of them');
   t.after(() => [site, blobs].map((bucket) => bucket.close()));
-  return { data, server, gateway, edge, site, blobs, ...images };
+  const askedByEdge = (): string[] =>
+    [...readFileSync(accessLog, 'utf8').matchAll(/ 127\.0\.0\.1 - \S+ s3_(\S+) \S+ \/[^/]+\/a\/(\S+) /g)].map(
+      ([, operation, key]) => `${operation} ${key}`,
+    );
+  return { data, server, gateway, edge, site, blobs, askedByEdge, ...images };
 }
 
 async function publishAll(to: {
