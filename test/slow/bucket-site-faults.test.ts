@@ -40,7 +40,9 @@ const kinds: readonly FaultKind[] = [
 ];
 
 /** Once, so that what fails is seen to fail; and with repetitions, as a server has them. */
-const patiences = { 'at once': { attempts: 1, idleMs: 250 }, 'in the end': { attempts: 2, idleMs: 250 } };
+const attempts = { 'at once': 1, 'in the end': 2 };
+/** Only silence is waited for: a busy machine is no fault. */
+const idleMsOf = (does: FaultKind): number => (does === 'silent' ? 250 : 30_000);
 
 async function follow(generator: Generator): Promise<void> {
   await generator.update();
@@ -59,16 +61,17 @@ for (const artifacts of ['copies', 'pointers'] as const)
       test(`${title} survives ${does} at every request, with ${artifacts}`, async (t) => {
         let failures = 0;
         for (const persisted of [false, true])
-          for (const [when, patience] of Object.entries(patiences))
+          for (const [when, most] of Object.entries(attempts))
             for (let nth = 1, isOver = false; !isOver; nth += 1) {
               const of = await openBucketWorld(t, { surfaces: allSurfaces, artifacts });
               const { world, s3 } = of;
               await world.publish('foo', '1.0.0');
               await world.publish('bar', '1.0.0');
-              const writer = of.process(undefined, patience);
+              const writer = of.process(undefined, { attempts: most, idleMs: idleMsOf(does) });
               await follow(writer);
               await work(of);
               let seen = 0;
+              let isRecovering = false;
               const dangling: unknown[] = [];
               s3.faults.onRequest = () => {
                 try {
@@ -80,7 +83,7 @@ for (const artifacts of ['copies', 'pointers'] as const)
                   dangling.push(error);
                 }
                 seen += 1;
-                return seen === nth ? { does, persisted } : undefined;
+                return seen === nth && !isRecovering ? { does, persisted } : undefined;
               };
               const failed = await follow(writer).then(
                 () => false,
@@ -88,6 +91,7 @@ for (const artifacts of ['copies', 'pointers'] as const)
               );
               if (failed) failures += 1;
               isOver = seen < nth;
+              isRecovering = true;
               // The same process tries again, or another one that finds what a crash has left.
               await follow(nth % 2 === 0 ? writer : of.process());
               await of.process().settleDoubts(Infinity);
