@@ -15,6 +15,11 @@ case "$suite" in
     export CAIRN_TEST_STORE=versitygw
     command -v go >/dev/null || { echo "suite $suite is skipped: its store is compiled by go, which is not on this machine"; exit 0; }
     ;;
+  # And those that read a site with nothing behind it once more, where its artifacts are pointers.
+  clients-of-pointers)
+    mapfile -t files < <(grep -l 'startStaticHost\|serveSiteAlone\|siteAlone' $(find test/clients -name '*.test.ts' | sort))
+    export CAIRN_TEST_STORE=versitygw CAIRN_TEST_ARTIFACTS=pointers
+    ;;
   golden) mapfile -t files < <(grep -rl 'CAIRN_GOLDEN' --include='*.test.ts' test | sort) ;;
   *) files=("$@") ;;
 esac
@@ -24,7 +29,7 @@ seen=
 stores=
 trap 'rm -f "$output" "$seen" "$stores"' EXIT
 status=0
-case "$suite" in unit | slow | clients | clients-in-bucket) [ -n "${CAIRN_TEST_PROGRAM:-}" ] || compiles=1 ;; esac
+case "$suite" in unit | slow | clients | clients-in-bucket | clients-of-pointers) [ -n "${CAIRN_TEST_PROGRAM:-}" ] || compiles=1 ;; esac
 if [ -n "${compiles:-}" ]; then
   npm run --silent test:compile
   export CAIRN_TEST_PROGRAM="$PWD/.cache/program/bin/cairn.js"

@@ -32,6 +32,9 @@ const difficultKeys = [
   '[square]{curly}|pipe^',
 ];
 
+/** What nobody has said of an object. */
+const plain = { rank: 0, blob: undefined } as const;
+
 export function bucketContract(kind: string, open: (t: TestContext) => Promise<BucketHarness>): void {
   let prefixes = 0;
   const openBucket = async (t: TestContext): Promise<{ bucket: Bucket; at: BucketHarness['address'] }> => {
@@ -53,6 +56,7 @@ export function bucketContract(kind: string, open: (t: TestContext) => Promise<B
       contentType: 'application/json',
       digest: options.digest,
       isImmutable: false,
+      ...plain,
       rank: 2,
     };
     assert.deepEqual(await bucket.head('a/b'), facts);
@@ -135,7 +139,7 @@ export function bucketContract(kind: string, open: (t: TestContext) => Promise<B
     const { path, digest } = await aLargeFile(t, size);
     const options: WriteOptions = { contentType: 'application/gzip', digest, condition: 'absent' };
     const etag = await bucket.putFile('large', path, size, options);
-    const facts = { etag, size, contentType: 'application/gzip', digest, isImmutable: false, rank: 0 };
+    const facts = { etag, size, contentType: 'application/gzip', digest, isImmutable: false, ...plain };
     assert.deepEqual(await bucket.head('large'), facts);
     assert.equal(await digestOfPieces(bucket.read('large', { start: 0, end: size - 1 }, etag)), digest);
     assert.equal(await bucket.putFile('large', path, size, options), etag, 'the same content is no failure');
@@ -178,7 +182,7 @@ export function bucketContract(kind: string, open: (t: TestContext) => Promise<B
       contentType: 'application/gzip',
       digest: options.digest,
       isImmutable: true,
-      rank: 0,
+      ...plain,
     });
     const { headers } = await fetch(await target.signedUrl('p/p-1.tgz', 60));
     assert.equal(headers.get('cache-control'), 'max-age=31536000, immutable');
@@ -189,6 +193,17 @@ export function bucketContract(kind: string, open: (t: TestContext) => Promise<B
     assert.equal(await target.head('p/none'), undefined);
   });
 
+  test(`${kind}: what an object stands for and its rank are recorded, and tell it from others`, async (t) => {
+    const { bucket } = await openBucket(t);
+    const [bytes, options] = written('key', { rank: 2, blob: 'sha256/ab/x', condition: 'absent' });
+    const etag = await bucket.put('a', bytes, options);
+    const { rank, blob } = (await bucket.head('a')) ?? {};
+    assert.deepEqual({ rank, blob }, { rank: 2, blob: 'sha256/ab/x' });
+    assert.equal(await bucket.put('a', bytes, options), etag, 'the same is no failure');
+    for (const other of [undefined, 'sha256/ab/y'])
+      await assert.rejects(bucket.put('a', bytes, { ...options, blob: other }), ConditionFailed);
+  });
+
   test(`${kind}: a large copy goes in parts`, async (t) => {
     const { bucket: source, at } = await openBucket(t);
     const target = openAt(t, at('other'), { attempts: 2, idleMs: 20_000, partBytes: 5 * MIB });
@@ -197,7 +212,7 @@ export function bucketContract(kind: string, open: (t: TestContext) => Promise<B
     const options: WriteOptions = { contentType: 'application/gzip', digest };
     await source.putFile('large', path, size, options);
     const etag = await target.copy(source, 'large', size, 'copy', { ...options, cacheControl: 'no-store' });
-    const facts = { etag, size, contentType: 'application/gzip', digest, isImmutable: false, rank: 0 };
+    const facts = { etag, size, contentType: 'application/gzip', digest, isImmutable: false, ...plain };
     assert.deepEqual(await target.head('copy'), facts);
     assert.match(etag, /-3"$/);
     assert.equal(await digestOfPieces(target.read('copy', { start: 0, end: size - 1 }, etag)), digest);
