@@ -29,6 +29,8 @@ export interface BucketPatience {
   readonly idleMs: number;
   /** What is longer is sent and copied in parts of that length; a store takes no less than 5 MiB. */
   readonly partBytes?: number;
+  /** Of what is waited before a request is sent again; 1 unless told. */
+  readonly delayFactor?: number;
 }
 
 export const DEFAULT_PATIENCE: BucketPatience = { attempts: 6, idleMs: 20_000 };
@@ -41,7 +43,10 @@ const DELAY_MS = 200;
 const DELAY_WHEN_BUSY_MS = 1000;
 const LONGEST_DELAY_MS = 10_000;
 
-export function openClient(address: BucketAddress, { attempts, idleMs }: BucketPatience): S3Client {
+export function openClient(
+  address: BucketAddress,
+  { attempts, idleMs, delayFactor = 1 }: BucketPatience,
+): S3Client {
   // The SDK says at each command that its next versions need a newer Node. Ours to silence: the version that is locked runs on
   // every Node that we say we support (a test holds that), and which comes next is for whoever updates it, not for operators.
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
@@ -51,7 +56,7 @@ export function openClient(address: BucketAddress, { attempts, idleMs }: BucketP
     ...(address.credentials === undefined ? {} : { credentials: address.credentials }),
     forcePathStyle: address.pathStyle ?? false,
     maxAttempts: attempts,
-    retryStrategy: repeated(attempts),
+    retryStrategy: repeated(attempts, delayFactor),
     // Stores other than AWS know fewer of these; every request carries the SHA-256 of what it sends.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
@@ -70,7 +75,7 @@ export function openClient(address: BucketAddress, { attempts, idleMs }: BucketP
  * What failed for a reason that passes is sent again, each with its attempts. The SDK's own way has a budget for the whole
  * client: the first moment of an outage, with all connections in use, takes it, and what fails next is not sent again.
  */
-function repeated(attempts: number): NonNullable<S3ClientConfig['retryStrategy']> {
+function repeated(attempts: number, factor: number): NonNullable<S3ClientConfig['retryStrategy']> {
   const token = (count: number, delayMs: number) => ({
     getRetryCount: () => count,
     getRetryDelay: () => delayMs,
@@ -84,7 +89,7 @@ function repeated(attempts: number): NonNullable<S3ClientConfig['retryStrategy']
       if (!passes || count >= attempts) return Promise.reject(new Error('not sent again'));
       const first = errorType === 'THROTTLING' ? DELAY_WHEN_BUSY_MS : DELAY_MS;
       const longest = Math.min(first * 2 ** (count - 1), LONGEST_DELAY_MS);
-      return Promise.resolve(token(count, longest * (0.5 + Math.random() / 2)));
+      return Promise.resolve(token(count, longest * factor * (0.5 + Math.random() / 2)));
     },
     recordSuccess: () => undefined,
   };

@@ -22,6 +22,8 @@ export interface BucketWorld {
   readonly s3: S3Server;
   /** Of a process of its own, which remembers nothing. */
   process(times?: ClaimTimes, patience?: BucketPatience): Generator;
+  /** Ends the connections of all processes so far. */
+  endProcesses(): void;
   /** What readers find, as `MemorySite` has it: blobs by their digests. */
   files(): MemorySite['files'];
   /** What the log gives, made from nothing. */
@@ -42,6 +44,11 @@ export async function openBucketWorld(
   ];
   const blobBucket = new Bucket(s3.address('blobs'), patience);
   t.after(() => blobBucket.close());
+  const open: Bucket[] = [];
+  const endProcesses = (): void => {
+    for (const bucket of open.splice(0)) bucket.close();
+  };
+  t.after(endProcesses);
   const placeOf = (digest: Digest): BlobPlace => {
     const bytes = world.blobs.blobs.get(digest);
     if (!bytes) throw new Error(`blob ${digest} is missing`);
@@ -55,7 +62,7 @@ export async function openBucketWorld(
     s3,
     process(times = shortTimes, ofProcess = patience) {
       const bucket = new Bucket(s3.address('site'), ofProcess);
-      t.after(() => bucket.close());
+      open.push(bucket);
       const { log, blobs, surfaces, rulesOf } = world;
       const pointers = artifacts === 'pointers' ? blobs : undefined;
       const target = new BucketSite({
@@ -67,6 +74,7 @@ export async function openBucketWorld(
       });
       return new Generator({ log, state: new RegistryState(log, rulesOf), target, blobs, surfaces });
     },
+    endProcesses,
     files: () => filesIn(s3, world),
     expected: async () => sorted((await siteFromNothing(world)).files),
   };
