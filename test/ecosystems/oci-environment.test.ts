@@ -164,6 +164,7 @@ test('with storage in S3, by variables or by options, blobs and site lie in its 
     assert.deepEqual(storage, {
       blobs: 's3://images/blobs',
       site: 's3://images/site',
+      artifacts: undefined,
       endpoint: 'http://127.0.0.1:9000',
       publicEndpoint: undefined,
       region: 'eu-west-1',
