@@ -16,7 +16,7 @@ import { hydrate, isHydrated } from '../core/hydrate.ts';
 import { allFiles, isShown, planPackage, removalsInOrder, type Mounted, type Plan } from './plan.ts';
 import { membersOf, planKeys, type Change } from './plan-keys.ts';
 import { isOurs, rootsFollow, SITE_REVISION } from './records.ts';
-import { isOpen, renderRoots, summariesSeq, textFile, touchedOf } from './roots.ts';
+import { isOpen, renderRoots, summariesSeqs, textFile, touchedOf } from './roots.ts';
 import {
   summariesHeader,
   summariesIn,
@@ -434,10 +434,13 @@ export class Generator {
     // The log may grow meanwhile. What is rendered ends here, so that the next step knows what is on the site.
     const seq = state.length;
     const { head, length: headSeq } = log;
-    for (const mounted of this.#mounted) {
+    const all = this.#mounted;
+    const seqs = summariesSeqs(log, all, seq);
+    for (const mounted of all) {
       const { surface, site } = mounted;
       const path = summariesPath(surface.id);
-      await build.addRoot(textFile(path, () => this.#renderAll(mounted, seq, build)));
+      const header = summariesHeader(seqs.get(mounted) ?? 0);
+      await build.addRoot(textFile(path, () => this.#renderAll(mounted, header, seq, build)));
       await this.#renderKeys(mounted, seq, build);
       const summaries = summariesIn(() => build.read(path));
       for (const file of surface.filesForRoot(summaries, site)) await build.addRoot(asRoot(file));
@@ -464,9 +467,9 @@ export class Generator {
   }
 
   /** Adds every file of every package to a build and, on the way, yields their summaries: one pass over the log. */
-  async *#renderAll(mounted: Mounted, seq: number, build: SiteBuild): AsyncGenerator<string> {
+  async *#renderAll(mounted: Mounted, header: string, seq: number, build: SiteBuild): AsyncGenerator<string> {
     const { state } = this.#deps;
-    let lines = summariesHeader(summariesSeq(this.#deps.log, mounted, seq));
+    let lines = header;
     for (const key of state.packageKeys(mounted.surface.reads)) {
       const found = state.packageAt(key, seq);
       if (!found) continue;

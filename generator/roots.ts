@@ -18,29 +18,37 @@ export function isOpen(log: RegistryLog, seq: number): boolean {
   return log.openingOf(seq) === undefined;
 }
 
-/** How far in the log a surface's summaries say they are: the same whoever makes them, and whatever he can open. */
-export function summariesSeq(log: RegistryLog, { surface }: Mounted, length: number): number {
-  for (let seq = length - 1; seq >= 0; seq -= 1) {
+/**
+ * How far in the log the summaries of each surface say they are: the same whoever makes them, and whatever he can open. Reads the log
+ * backwards until all are found: for a whole site only.
+ */
+export function summariesSeqs(
+  log: RegistryLog,
+  mounted: readonly Mounted[],
+  length: number,
+): ReadonlyMap<Mounted, number> {
+  const seqs = new Map<Mounted, number>();
+  for (let seq = length - 1; seq >= 0 && seqs.size < mounted.length; seq -= 1) {
     const event = log.read(seq);
-    if (event.kind === 'settings-changed') return seq + 1;
-    const subject = subjectOf(event);
-    if (subject?.of === 'package' && surface.reads.includes(subject.ecosystem) && isOpen(log, seq))
-      return seq + 1;
+    const isOfAll = event.kind === 'settings-changed';
+    if (!isOfAll && (subjectOf(event)?.of !== 'package' || !isOpen(log, seq))) continue;
+    for (const one of mounted)
+      if (!seqs.has(one) && (isOfAll || isShownBy(one, event))) seqs.set(one, seq + 1);
   }
-  return 0;
+  return seqs;
+}
+
+function isShownBy({ surface }: Mounted, event: RegistryEvent | undefined): boolean {
+  const subject = event && subjectOf(event);
+  return subject !== undefined && surface.reads.includes(subject.ecosystem);
 }
 
 /** Packages by their keys, with what everybody can read that happened to them, in order. */
 export type Touched = ReadonlyMap<string, readonly RegistryEvent[]>;
 
 /** Those that this surface shows. */
-export function touchedOf(touched: Touched, { surface }: Mounted): Touched {
-  const ofSurface = new Map<string, readonly RegistryEvent[]>();
-  for (const [key, events] of touched) {
-    const subject = events[0] && subjectOf(events[0]);
-    if (subject && surface.reads.includes(subject.ecosystem)) ofSurface.set(key, events);
-  }
-  return ofSurface;
+export function touchedOf(touched: Touched, mounted: Mounted): Touched {
+  return new Map([...touched].filter(([, [first]]) => isShownBy(mounted, first)));
 }
 
 /** Brings a surface's roots up to what happened. Safe to repeat: merging the same once more changes nothing. */

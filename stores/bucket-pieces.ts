@@ -24,6 +24,8 @@ export async function* piecesOf(
   first?: Readable,
 ): AsyncGenerator<Uint8Array> {
   let [body, tag, at] = [first, etag, start];
+  // Of what is empty nothing is read, and its connection would never be free.
+  if (at > end) first?.resume();
   for (let cuts = 0; at <= end;) {
     if (!body) {
       const answer = await openAt(client, object, { start: at, end }, tag);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { digestOf, type Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
-import { READ_AT_ONCE_BYTES, type FoundFile, type SiteReader } from '../../core/ports.ts';
+import { READ_AT_ONCE_BYTES, type SiteReader } from '../../core/ports.ts';
 import type { SiteFile } from '../../core/site.ts';
 import { blobKey } from '../../stores/blob-keys.ts';
 import { compareBucket, SiteOnPaper } from '../../stores/bucket-check.ts';
@@ -16,6 +16,7 @@ import { readText, written } from '../support/bucket-objects.ts';
 import { openS3Server, type S3Server } from '../support/s3-server.ts';
 import { aDocument, anArtifactFile, someRecords } from '../support/site-target-contract.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { bytesOf, found } from '../support/found-files.ts';
 
 interface Opened extends BucketSiteHarness {
   readonly s3: S3Server;
@@ -48,18 +49,6 @@ async function rebuild(
   await build.finish(someRecords(1));
   await releaseRoots();
   await release();
-}
-
-async function found(reader: SiteReader, path: string, known?: FoundFile): Promise<FoundFile> {
-  const file = await reader.find(path, known);
-  assert.ok(file, path);
-  return file;
-}
-
-async function bytesOf(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const all: Uint8Array[] = [];
-  for await (const piece of pieces) all.push(Buffer.from(piece));
-  return Buffer.concat(all);
 }
 
 /** As long as the pointer to it: only what is recorded beside the bytes tells them apart. */

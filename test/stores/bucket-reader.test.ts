@@ -4,12 +4,13 @@ import { randomBytes } from 'node:crypto';
 import { test, type TestContext } from 'node:test';
 import { digestOf } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
-import { READ_AT_ONCE_BYTES, type FoundFile, type SiteReader } from '../../core/ports.ts';
+import { READ_AT_ONCE_BYTES, type SiteReader } from '../../core/ports.ts';
 import type { Bucket } from '../../stores/bucket.ts';
 import { bucketReader } from '../../stores/bucket-reader.ts';
 import { openBucketSite, putText, type BucketSite } from '../support/bucket-site.ts';
 import { eventually } from '../support/eventually.ts';
 import { requestsOf } from '../support/s3-faults.ts';
+import { bytesOf, found } from '../support/found-files.ts';
 
 interface Opened extends BucketSite {
   readonly reader: SiteReader;
@@ -24,18 +25,6 @@ async function open(t: TestContext): Promise<Opened> {
     reader: bucketReader(site.bucket),
     asked: () => site.s3.requests.splice(0).map(({ operation }) => operation),
   };
-}
-
-async function found(reader: SiteReader, path: string, known?: FoundFile): Promise<FoundFile> {
-  const file = await reader.find(path, known);
-  assert.ok(file, path);
-  return file;
-}
-
-async function bytesOf(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const all: Uint8Array[] = [];
-  for await (const piece of pieces) all.push(Buffer.from(piece));
-  return Buffer.concat(all);
 }
 
 function isUnavailable(error: unknown): boolean {
