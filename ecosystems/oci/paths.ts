@@ -18,8 +18,9 @@ function isPublic({ name = '' }: RouteParams, view: StateView): boolean {
 export const paths = {
   manifest: {
     ...ociFiles.manifest,
-    // One question instead of one for each type, until the right one is found.
-    mayBeThere: (params, view, type) => isPublic(params, view) && type === suffixAt(params, view),
+    // One question instead of one for each type, until the right one is found. What was just deleted has none, and is there for as
+    // long as lists that are on the site name it.
+    mayBeThere: (params, view, type) => isPublic(params, view) && type === (suffixAt(params, view) ?? type),
     missFromApi: readMissingManifest,
   },
   blob: { ...ociFiles.blob, mayBeThere: isPublic, missFromApi: readMissingBlob },

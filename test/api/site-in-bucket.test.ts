@@ -49,7 +49,7 @@ test('an answer says of a file what it says of one in a directory', async () => 
   assert.equal((await send(url, '/npm/left')).headers['content-type'], 'application/json');
 });
 
-test('the store is asked once for what a public image is made of, and never for what it cannot have', async () => {
+test('the store is asked once for what a public image is made of, and never for what is private or elsewhere', async () => {
   const index = await oci.pushManifest('ann/app', 'all', anIndex([image.manifest]), ann);
   await oci.pushImage('ann/secret', '1', ann);
   asked();
@@ -58,7 +58,8 @@ test('the store is asked once for what a public image is made of, and never for 
     [`ann/app/manifests/${index.digest}`, 200, 1],
     [`ann/app/blobs/${image.layer.digest}`, 200, 1],
     ['ann/app/tags/list', 200, 1],
-    ['ann/app/manifests/none', 404, 0],
+    // It may have been deleted just now, and the lists of the site still name it: each type is asked for.
+    ['ann/app/manifests/none', 404, 8],
     ['ann/secret/manifests/1', 200, 0],
     [`ann/secret/blobs/${image.layer.digest}`, 200, 0],
     ['ann/secret/tags/list', 200, 0],
