@@ -42,6 +42,7 @@ import { SealedLog } from '../stores/sealed-log.ts';
 import { TokenUseFile } from '../stores/token-use.ts';
 import { UNFINISHED } from '../stores/unneeded-blobs.ts';
 import { UploadDirectory } from '../stores/upload-directory.ts';
+import { soleWriterOf } from '../stores/writer-lock.ts';
 import { GarbageCollector } from './garbage.ts';
 import { layout } from './layout.ts';
 import { openBlobs, readBlobs } from './open-blobs.ts';
@@ -133,6 +134,7 @@ export async function openRegistry(options: OpenOptions): Promise<Registry> {
       place: sitePlace(dataDirectory, storage),
       blobs,
       isOutsideLog: (path) => isOutsideLog(path, allSurfaces, state.settings),
+      soleWriter: soleWriterOf(dataDirectory),
     });
     const counted = new CounterFile({ directory: paths.counters, clock, onTrouble: onCounterTrouble });
     const tokenUse = new TokenUseFile(paths.tokenUse);

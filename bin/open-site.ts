@@ -24,6 +24,8 @@ export interface SiteOptions {
   readonly blobs: ShelvedBlobs;
   readonly isOutsideLog: (path: string) => boolean;
   readonly onProgress?: ((progress: BuildProgress) => void) | undefined;
+  /** Of whoever holds the writer's lock of the data directory. */
+  readonly soleWriter?: string | undefined;
 }
 
 /** The registry's own, unless another place is given. */
@@ -32,7 +34,7 @@ export function sitePlace(dataDirectory: string, { site }: Storage): string {
 }
 
 export async function openSite(options: SiteOptions): Promise<SiteTarget> {
-  const { dataDirectory, storage, place, blobs, isOutsideLog, onProgress } = options;
+  const { dataDirectory, storage, place, blobs, isOutsideLog, onProgress, soleWriter } = options;
   if (isBucket(place)) {
     const [{ Bucket }, { BucketSite }, placeOf] = await Promise.all([
       import('../stores/bucket.ts'),
@@ -42,7 +44,7 @@ export async function openSite(options: SiteOptions): Promise<SiteTarget> {
     const bucket = new Bucket(addressOf(place, storage));
     const scratch = join(dataDirectory, `${SCRATCH}${process.pid}.`);
     const pointers = layoutOf(storage) === 'pointers' ? blobs : undefined;
-    return new BucketSite({ bucket, placeOf, pointers, scratch, isOutsideLog, onProgress });
+    return new BucketSite({ bucket, placeOf, pointers, scratch, isOutsideLog, onProgress, soleWriter });
   }
   return new SiteDirectory({
     root: place,

@@ -23,9 +23,16 @@ const DEFAULT_TIMES: ClaimTimes = { leaseMs: 180_000, pollMs: 500 };
 /** Renewed so many times before it is over, and given up as long before. */
 const BEATS = 4;
 
+interface Holder {
+  readonly id: string;
+  readonly beat: number;
+  /** Of `BucketRecordsOptions`. */
+  readonly soleWriter?: string | undefined;
+}
+
 interface Stored {
   readonly value: SiteRecords[keyof SiteRecords] | null;
-  readonly holder?: { readonly id: string; readonly beat: number };
+  readonly holder?: Holder;
 }
 
 interface Part {
@@ -45,6 +52,8 @@ const asItIs: ValueOf = ({ known }) => known?.stored.value ?? null;
 export interface BucketRecordsOptions {
   readonly bucket: Bucket;
   readonly times?: ClaimTimes | undefined;
+  /** A name that a lock gives to one living process at a time: whoever else claimed under it is dead. */
+  readonly soleWriter?: string | undefined;
   /** Another process has written: what was known of the site may be so no longer. */
   readonly onForeign: () => void;
 }
@@ -52,15 +61,17 @@ export interface BucketRecordsOptions {
 export class BucketRecords {
   readonly #bucket: Bucket;
   readonly #times: ClaimTimes;
+  readonly #soleWriter: string | undefined;
   readonly #onForeign: () => void;
   readonly #id = randomBytes(8).toString('hex');
   readonly #parts = new Map<keyof SiteRecords, Part>();
   #beat = 0;
   #writes = newController();
 
-  constructor({ bucket, times = DEFAULT_TIMES, onForeign }: BucketRecordsOptions) {
+  constructor({ bucket, times = DEFAULT_TIMES, soleWriter, onForeign }: BucketRecordsOptions) {
     this.#bucket = bucket;
     this.#times = times;
+    this.#soleWriter = soleWriter;
     this.#onForeign = onForeign;
   }
 
@@ -105,7 +116,7 @@ export class BucketRecords {
       if (!stored.holder || stored.holder.id === this.#id) return;
       const now = performance.now();
       if (seen !== etag) [seen, since] = [etag, now];
-      else if (now - since >= this.#times.leaseMs) {
+      if (this.#isSurelyDead(stored.holder) || now - since >= this.#times.leaseMs) {
         // Taken over before anything is derived: of several who wait one succeeds.
         if (await this.#tryToClaim(name, part)) return;
         continue;
@@ -113,6 +124,10 @@ export class BucketRecords {
       part.known = undefined;
       await new Promise((next) => setTimeout(next, this.#times.pollMs * (0.5 + Math.random())));
     }
+  }
+
+  #isSurelyDead({ soleWriter }: Holder): boolean {
+    return soleWriter !== undefined && soleWriter === this.#soleWriter;
   }
 
   async #tryToClaim(name: keyof SiteRecords, part: Part): Promise<boolean> {
@@ -211,7 +226,7 @@ export class BucketRecords {
   ): Promise<void> {
     if (part.isLost) throw this.#lose(name, part);
     const stored: Stored = isClaimed
-      ? { value, holder: { id: this.#id, beat: (this.#beat += 1) } }
+      ? { value, holder: { id: this.#id, beat: (this.#beat += 1), soleWriter: this.#soleWriter } }
       : { value };
     const etag = part.known?.etag;
     const startedAt = performance.now();

@@ -46,6 +46,8 @@ export interface BucketSiteOptions {
   readonly isOutsideLog?: ((path: string) => boolean) | undefined;
   readonly onProgress?: ((progress: BuildProgress) => void) | undefined;
   readonly times?: ClaimTimes | undefined;
+  /** Of `BucketRecordsOptions`. */
+  readonly soleWriter?: string | undefined;
 }
 
 /** Paths whose ETags are remembered: to change one of them costs one request, and two otherwise. */
@@ -71,6 +73,7 @@ export class BucketSite implements SiteTarget {
     this.#records = new BucketRecords({
       bucket: options.bucket,
       times: options.times,
+      soleWriter: options.soleWriter,
       onForeign: () => this.forget(),
     });
   }

@@ -18,6 +18,7 @@ import {
 } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { digestOf } from '../core/digest.ts';
 import { isErrno, nextNumber } from './durable-files.ts';
 
 export interface LockOwner {
@@ -185,6 +186,19 @@ function processesHere(): string | undefined {
 
 function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+/**
+ * The name of whoever holds the lock in a directory: the same for every holder until the machine starts anew, and for no holder
+ * of another directory, not even of a copy. Undefined where that cannot be told.
+ */
+export function soleWriterOf(directory: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(directory);
+    return digestOf(`${bootId()} ${dev} ${ino}`);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A server takes its locks a moment before it listens. */

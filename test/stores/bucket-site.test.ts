@@ -1,8 +1,9 @@
 /** A site in a bucket, against the strict store in memory: what every site promises, and what only a bucket has to. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { digestOf } from '../../core/digest.ts';
-
+import { ClaimLost } from '../../core/errors.ts';
 import { openBucketSite } from '../support/bucket-site-harness.ts';
 import { openS3Server } from '../support/s3-server.ts';
 import {
@@ -81,4 +82,20 @@ test('a step asks for little, and never for a list', async (t) => {
   ]);
   // Once it knows what is there it does not look again.
   assert.deepEqual(await step(2, 'two'), ['PutObject', 'CopyObject', 'PutObject', 'PutObject']);
+});
+
+test('what the same sole writer had claimed before it died is taken over at once; of others nobody knows', async (t) => {
+  const patient = { leaseMs: 3_600_000, pollMs: 10 };
+  const { another } = await openBucketSite(t, await openS3Server(t));
+  const open = (soleWriter?: string) => another({ times: patient, soleWriter });
+  const dead = open('a');
+  await dead.hold('roots');
+  await dead.claim('roots');
+  const waiting = [open('b'), open()].map(async (other) => other.hold('roots').then(() => 'held'));
+  assert.equal(await Promise.race([...waiting, pause(100, 'waits')]), 'waits');
+  const release = await Promise.race([open('a').hold('roots'), pause(20_000)]);
+  assert.ok(release, 'it waits as well');
+  await assert.rejects(dead.save('roots', someRecords(1).roots), ClaimLost, 'should it live after all');
+  await release();
+  await Promise.any(waiting);
 });

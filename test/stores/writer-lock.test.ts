@@ -6,7 +6,14 @@ import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { acquireLock, livingOwner, LockHeld, startOf, type LockOwner } from '../../stores/writer-lock.ts';
+import {
+  acquireLock,
+  livingOwner,
+  LockHeld,
+  soleWriterOf,
+  startOf,
+  type LockOwner,
+} from '../../stores/writer-lock.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 /** A lock of the owner, as a process of theirs would have left it. */
@@ -216,3 +223,10 @@ async function startRacer(t: TestContext, directory: string): Promise<Racer> {
     },
   };
 }
+
+test('each holder of a lock in one directory has the same name, those of another have not', async (t) => {
+  const [one, other] = [await temporaryDirectory(t), await temporaryDirectory(t)];
+  assert.equal(soleWriterOf(one), soleWriterOf(one));
+  assert.notEqual(soleWriterOf(one), soleWriterOf(other));
+  assert.equal(soleWriterOf(join(one, 'nothing')), undefined);
+});
