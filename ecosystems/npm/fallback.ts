@@ -10,6 +10,7 @@ import type { StateView } from '../../core/state.ts';
 import { answer } from './answers.ts';
 import { isObject } from './manifest.ts';
 import { isAskableName, scopeOf } from './names.ts';
+import { takesTokenAlong } from './sent-elsewhere.ts';
 import { editDocument, type DocumentEdits } from './upstream-document.ts';
 
 const ABBREVIATED = 'application/vnd.npm.install-v1+json';
@@ -64,7 +65,8 @@ export async function foreignArchive(call: Call, view: StateView): Promise<HttpA
   if (!upstream) return undefined;
   const at = await archiveAt(call, upstream, name, file);
   if (at === undefined) return undefined;
-  if (upstream.archives === 'redirect') return { status: 302, headers: { location: upstream.locate(at) } };
+  if (upstream.archives === 'redirect' && !takesTokenAlong(call))
+    return { status: 302, headers: { location: upstream.locate(at) } };
   const etags = new Etags(`archive ${at}`);
   const ifNoneMatch = etags.knownTo(call);
   const given = await upstream.get({ at, kind: 'archive', accept: '*/*', ifNoneMatch, hops: hopsOf(call) });

@@ -1,6 +1,8 @@
 /** Every path the npm surface publishes, and nowhere else (contract, sections 2, 3, 5, 9, 11 and 14). */
 import type { ReadRoute } from '../../core/route.ts';
 import { RegistryError } from '../../core/errors.ts';
+import type { RouteParams } from '../../core/site.ts';
+import type { StateView } from '../../core/state.ts';
 import {
   readMissing,
   readMissingArchive,
@@ -12,16 +14,27 @@ import {
 import { unscoped } from './names.ts';
 
 const json = { from: 'site', contentType: 'application/json', cache: 'document' } as const;
+/** There is no file of a private package, and most names that clients ask for are none of ours. */
+function isPublic({ name = '' }: RouteParams, view: StateView): boolean {
+  return view.package('npm', name)?.visibility === 'public';
+}
 const notFound = (): RegistryError => new RegistryError('not-found', 'Not found');
 
 export const paths = {
   root: { ...json, pattern: '', stored: 'index', miss: notFound },
   ping: { ...json, pattern: '-/ping', stored: 'file', miss: notFound },
   keys: { ...json, pattern: '-/npm/v1/keys', stored: 'file', miss: notFound },
-  packument: { ...json, pattern: '{+name}', stored: 'index', missFromApi: readMissing },
+  packument: { ...json, mayBeThere: isPublic, pattern: '{+name}', stored: 'index', missFromApi: readMissing },
   // A version and a tag cannot look alike: one pattern for both.
-  version: { ...json, pattern: '{+name}/{version}', stored: 'file', missFromApi: readMissingVersion },
+  version: {
+    ...json,
+    mayBeThere: isPublic,
+    pattern: '{+name}/{version}',
+    stored: 'file',
+    missFromApi: readMissingVersion,
+  },
   tarball: {
+    mayBeThere: isPublic,
     from: 'site',
     contentType: 'application/octet-stream',
     cache: 'artifact',
@@ -35,18 +48,21 @@ export const paths = {
   },
   distTags: {
     ...json,
+    mayBeThere: isPublic,
     pattern: '-/package/{+name}/dist-tags',
     stored: 'index',
     missFromApi: readMissingDistTags,
   },
   visibility: {
     ...json,
+    mayBeThere: isPublic,
     pattern: '-/package/{+name}/visibility',
     stored: 'file',
     missFromApi: readMissingVisibility,
   },
   collaborators: {
     ...json,
+    mayBeThere: isPublic,
     pattern: '-/package/{+name}/collaborators',
     stored: 'file',
     missFromApi: readMissingCollaborators,

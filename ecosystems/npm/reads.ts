@@ -10,7 +10,7 @@ import { siteOf } from '../ecosystem.ts';
 import { answer } from './answers.ts';
 import { foreignArchive, foreignDistTags, foreignPackument, foreignVersion } from './fallback.ts';
 import { archiveOf, collaborators, distTags, isListed, packument, versionBytes } from './files.ts';
-import { fromStore } from './from-store.ts';
+import { fromStore } from './sent-elsewhere.ts';
 import { rules, scopeOf } from './names.ts';
 import { tarballName } from './paths.ts';
 

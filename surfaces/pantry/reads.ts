@@ -8,7 +8,7 @@ import type { StateView } from '../../core/state.ts';
 import { siteOf } from '../../ecosystems/ecosystem.ts';
 import { rules } from '../../ecosystems/npm/names.ts';
 import { isListed } from '../../ecosystems/npm/files.ts';
-import { fromStore } from '../../ecosystems/npm/from-store.ts';
+import { fromStore } from '../../ecosystems/npm/sent-elsewhere.ts';
 import { knownPackage, packageFor } from '../../ecosystems/npm/reads.ts';
 import { answer, attachment } from '../../ecosystems/pantry-answers.ts';
 import { isCountableName, isCountableVersion } from '../../core/count.ts';

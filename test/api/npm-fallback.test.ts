@@ -227,6 +227,17 @@ test('an archive in an unusual place gets a name here by which it is found there
   }
 });
 
+test('whoever would take a token of ours along to the upstream has the bytes from here', async (t) => {
+  const { upstream, get } = await openWithFallback(t, {});
+  upstream.answers.set('/is-odd/-/is-odd-1.0.0.tgz', says('the bytes'));
+  const yarn = { 'user-agent': 'yarn/1.22.22 npm/? node/v20.20.2 linux x64' };
+  const path = '/is-odd/-/is-odd-1.0.0.tgz';
+  const answer = await get(path, { ...yarn, ...bearer(ADMIN_TOKEN) });
+  assert.deepEqual([answer.status, answer.text], [200, 'the bytes']);
+  assert.equal((await get(path, yarn)).status, 302, 'it has none');
+  assert.equal((await get(path, bearer(ADMIN_TOKEN))).status, 302, 'others leave it behind');
+});
+
 test('what the upstream packs arrives unpacked', async (t) => {
   const { upstream, get } = await openWithFallback(t);
   const text = packumentText('p', ['1.0.0'], () => 'x');

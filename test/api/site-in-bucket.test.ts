@@ -72,6 +72,34 @@ test('the store is asked once for what a public image is made of, and never for 
   }
 });
 
+test('the store is asked for packages of npm that are public, and for no others', async () => {
+  const npm = npmApi(server);
+  const secret = { name: '@acme/secret', version: '1.0.0' };
+  assert.equal((await npm.publish(secret, ADMIN_TOKEN, { access: 'restricted' })).status, 201);
+  asked();
+  const reads: readonly (readonly [path: string, status: number, questions: number])[] = [
+    ['left', 200, 1],
+    ['left/1.0.0', 200, 1],
+    ['left/-/left-1.0.0.tgz', 200, 1],
+    ['-/package/left/dist-tags', 200, 1],
+    ['-/package/left/visibility', 200, 1],
+    ['-/package/left/collaborators', 200, 1],
+    ['left/2.0.0', 404, 1],
+    ['@acme%2fsecret', 200, 0],
+    ['@acme/secret/1.0.0', 200, 0],
+    ['@acme/secret/-/secret-1.0.0.tgz', 200, 0],
+    ['-/package/@acme%2fsecret/dist-tags', 200, 0],
+    ['-/package/@acme%2fsecret/visibility', 200, 0],
+    ['-/package/@acme%2fsecret/collaborators', 200, 0],
+    ['of-somebody-else', 404, 0],
+  ];
+  for (const [path, status, questions] of reads) {
+    const answer = await send(url, `/npm/${path}`, { headers: bearer(ADMIN_TOKEN) });
+    assert.equal(answer.status, status, `${path}: ${answer.text}`);
+    assert.equal(asked().length, questions, path);
+  }
+});
+
 test('a document costs one question, also where it has changed meanwhile, and so does a short archive', async () => {
   const first = await send(url, entry);
   asked();
@@ -122,7 +150,7 @@ test('a store that does not answer is 503 in the words of each client, with a ti
     [download, (answer) => assertX07Error(answer, 503, 'STORAGE')],
     ['/x07/index/no/bo/nobody', (answer) => assertX07Error(answer, 503, 'STORAGE')],
     ['/npm/left', (answer) => assertNpmError(answer, 503, 'try again')],
-    ['/npm/nobody', (answer) => assertNpmError(answer, 503, 'try again')],
+    ['/npm/left/9.9.9', (answer) => assertNpmError(answer, 503, 'try again')],
     [tag, (answer) => assertOciError(answer, 503, 'UNAVAILABLE')],
     [`/v2/ann/app/blobs/${image.layer.digest}`, (answer) => assertOciError(answer, 503, 'UNAVAILABLE')],
     ['/pantry/packages/left', (answer) => assert.match(answer.text, /^{"error":".*try again/)],
