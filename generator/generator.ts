@@ -397,16 +397,16 @@ export class Generator {
       if (this.#settingsChangeAfter(progress.seq)) return false;
       const from = Math.min(roots.seq, lost ?? roots.seq);
       const touched = this.#touched(from, progress.seq, (seq) => isOpen(log, seq));
-      await target.claim('roots');
+      const due = this.#mounted
+        .map((mounted) => ({ mounted, ofSurface: touchedOf(touched, mounted) }))
+        .filter(({ ofSurface }) => ofSurface.size > 0);
+      if (due.length > 0) await target.claim('roots');
       this.#lostRoots = from;
       // Stopping between these leaves summaries that are newer than the record: merging them again changes nothing.
-      for (const mounted of this.#mounted) {
-        const ofSurface = touchedOf(touched, mounted);
-        if (ofSurface.size > 0)
-          await renderRoots(mounted, ofSurface, target, (key, events) =>
-            this.#packageAt(key, events, progress.seq),
-          );
-      }
+      for (const { mounted, ofSurface } of due)
+        await renderRoots(mounted, ofSurface, target, (key, events) =>
+          this.#packageAt(key, events, progress.seq),
+        );
       await target.save('roots', { revision: SITE_REVISION, seq: progress.seq });
       this.#lostRoots = undefined;
       return true;

@@ -151,6 +151,21 @@ test('what was asked for twice, since no answer came, is looked at again: the fi
   await assertExact(of);
 });
 
+test('where no surface shows what happened, its roots cost a record and no claim', async (t) => {
+  const { world, s3, process } = await openBucketWorld(t, { surfaces: allSurfaces });
+  await world.publish('foo', '1.0.0');
+  const generator = process();
+  await follow(generator);
+  await world.execute({ kind: 'claim', ecosystem: 'npm', name: 'scope', of: 'namespace', owner: 'ann' });
+  await generator.update();
+  s3.requests.length = 0;
+  assert.equal(await generator.updateRoots(), true);
+  assert.deepEqual(
+    s3.requests.map(({ operation, key }) => [operation, key]),
+    [['PutObject', 'site/=roots.json']],
+  );
+});
+
 test('whole sites that are made at the same time, and steps beside them, end as one', async (t) => {
   const of = await openBucketWorld(t, { surfaces: allSurfaces });
   await of.world.publish('foo', '1.0.0');
