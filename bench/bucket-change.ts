@@ -75,7 +75,7 @@ async function compare({ say }: BenchContext, { store, follower, site, what }: T
     follower.ask<{ documents: number; roots: number }>(String(PUBLISHES));
   // Nothing of it is warm in the first.
   await change();
-  store.requests();
+  store.forget();
   for (let round = 0; round < ROUNDS; round += 1) {
     const { documents, roots } = await change();
     const requests = store.requests();

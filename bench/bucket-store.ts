@@ -1,6 +1,6 @@
 /** A real S3 server for benches, in the directory of one, which tells what it was asked; and the programs that others use. */
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { recordStorage, type Storage } from '../bin/storage.ts';
@@ -24,6 +24,8 @@ export interface BenchStore {
   readonly connection: Storage;
   /** What it was asked since this was called the last time, by whomever. */
   requests(): readonly StoreRequest[];
+  /** What it was asked so far is of no interest: it may be too much to read. */
+  forget(): void;
   /** From a directory to a prefix. */
   rclone(
     verb: 'copy' | 'sync',
@@ -48,10 +50,13 @@ export async function openBenchStore(home: string): Promise<BenchStore> {
     place: (prefix) => `s3://${bucket}/${prefix}`,
     connection: { endpoint, region: 'us-east-1', pathStyle: true },
     requests() {
-      const lines = readFileSync(log, 'utf8').split('\n').slice(0, -1);
-      const fresh = lines.slice(seen);
-      seen = lines.length;
-      return fresh.flatMap(requestIn);
+      const fresh = readFrom(log, seen);
+      const whole = fresh.subarray(0, fresh.lastIndexOf('\n') + 1);
+      seen += whole.length;
+      return whole.toString('latin1').split('\n').flatMap(requestIn);
+    },
+    forget() {
+      seen = statSync(log).size;
     },
     async rclone(verb, directory, prefix, ...flags) {
       const store = [
@@ -76,6 +81,16 @@ export async function openBenchStore(home: string): Promise<BenchStore> {
 /** So that every command over this data directory finds the store. */
 export async function recordConnection(data: string, store: BenchStore): Promise<void> {
   await recordStorage(data, store.connection);
+}
+
+function readFrom(path: string, at: number): Buffer {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = Buffer.alloc(statSync(path).size - at);
+    return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, at));
+  } finally {
+    closeSync(file);
+  }
 }
 
 const line = /^\S+ \S+ \[[^\]]*\] \S+ \S+ \S+ s3_(\w+) (\S+) /;
