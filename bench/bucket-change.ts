@@ -89,7 +89,7 @@ async function compare({ say }: BenchContext, { store, follower, site, what }: T
     seconds.lists.push(
       await secondsOf(() => store.rclone('sync', site, 'rclone-lists', '--checksum', '--fast-list')),
     );
-    store.requests();
+    store.forget();
     aws.push(await secondsOf(() => store.awsSync(site, 'aws')));
     asked.aws.push(store.requests().length);
   }

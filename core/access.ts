@@ -54,9 +54,9 @@ export function mayWrite(actor: Actor, holders: Holders, rules: Pick<Rules, 'own
 /** Handles of those who may see what is private: owners and members, of the package and of its namespace. */
 export function readersOf({ package: ofPackage, namespace }: Holders): readonly string[] {
   const readers = new Set<string>();
-  for (const of of [ofPackage, namespace]) {
-    for (const owner of of?.owners ?? []) readers.add(owner);
-    for (const member of of?.members.keys() ?? []) readers.add(member);
+  for (const owned of [ofPackage, namespace]) {
+    for (const owner of owned?.owners ?? []) readers.add(owner);
+    for (const member of owned?.members.keys() ?? []) readers.add(member);
   }
   return [...readers];
 }

@@ -151,8 +151,8 @@ test('no file changes with members, and none names them; of a private package ne
     );
   const before = await content();
   const { headers } = await npm.ask({ path: escaped('@acme/open') });
-  for (const of of [ofSecret, { ecosystem: 'npm', name: '@acme/open' } as const])
-    await execute({ kind: 'set-member', ...of, member: 'carl', access: 'write' });
+  for (const subject of [ofSecret, { ecosystem: 'npm', name: '@acme/open' } as const])
+    await execute({ kind: 'set-member', ...subject, member: 'carl', access: 'write' });
   await execute({ kind: 'remove-member', ...ofSecret, member: 'carl' });
   assert.deepEqual(await content(), before);
   assert.equal((await npm.ask({ path: escaped('@acme/open') })).headers['etag'], headers['etag']);
