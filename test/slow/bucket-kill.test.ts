@@ -13,7 +13,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { startTraffic } from '../support/traffic.ts';
 import { startOwn } from '../support/working-registry.ts';
 
-const KILLS = Number(process.env['CAIRN_BUCKET_KILLS'] ?? 40);
+const KILLS = Number(process.env['CAIRN_BUCKET_KILLS'] ?? 20);
 const LONGEST_BURST_MS = 100;
 const MOST_FIRST_ANSWERS = 10;
 const PATIENCE_MS = 60_000;
