@@ -1,4 +1,5 @@
 /** The published files: what they are, where they go, and how long anyone may keep them. */
+import type { EcosystemId } from '../schema/types.ts';
 import type { Digest, DigestAlgorithm } from './digest.ts';
 import type { StateView } from './state.ts';
 
@@ -197,4 +198,9 @@ export function siteFile(
 
 export function cacheOf({ cacheOf: ofParams, cache }: SiteRoute, params: RouteParams): CachePolicy {
   return ofParams?.(params) ?? cache;
+}
+
+/** For `mayBeThere`: there is no file of a private package, and clients ask for many names that nobody has here. */
+export function ofPublicPackages(ecosystem: EcosystemId): (params: RouteParams, view: StateView) => boolean {
+  return ({ name = '' }, view) => view.package(ecosystem, name)?.visibility === 'public';
 }

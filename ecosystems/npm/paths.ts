@@ -1,8 +1,7 @@
 /** Every path the npm surface publishes, and nowhere else (contract, sections 2, 3, 5, 9, 11 and 14). */
 import type { ReadRoute } from '../../core/route.ts';
 import { RegistryError } from '../../core/errors.ts';
-import type { RouteParams } from '../../core/site.ts';
-import type { StateView } from '../../core/state.ts';
+import { ofPublicPackages } from '../../core/site.ts';
 import {
   readMissing,
   readMissingArchive,
@@ -14,27 +13,24 @@ import {
 import { unscoped } from './names.ts';
 
 const json = { from: 'site', contentType: 'application/json', cache: 'document' } as const;
-/** There is no file of a private package, and most names that clients ask for are none of ours. */
-function isPublic({ name = '' }: RouteParams, view: StateView): boolean {
-  return view.package('npm', name)?.visibility === 'public';
-}
+const mayBeThere = ofPublicPackages('npm');
 const notFound = (): RegistryError => new RegistryError('not-found', 'Not found');
 
 export const paths = {
   root: { ...json, pattern: '', stored: 'index', miss: notFound },
   ping: { ...json, pattern: '-/ping', stored: 'file', miss: notFound },
   keys: { ...json, pattern: '-/npm/v1/keys', stored: 'file', miss: notFound },
-  packument: { ...json, mayBeThere: isPublic, pattern: '{+name}', stored: 'index', missFromApi: readMissing },
+  packument: { ...json, mayBeThere, pattern: '{+name}', stored: 'index', missFromApi: readMissing },
   // A version and a tag cannot look alike: one pattern for both.
   version: {
     ...json,
-    mayBeThere: isPublic,
+    mayBeThere,
     pattern: '{+name}/{version}',
     stored: 'file',
     missFromApi: readMissingVersion,
   },
   tarball: {
-    mayBeThere: isPublic,
+    mayBeThere,
     from: 'site',
     contentType: 'application/octet-stream',
     cache: 'artifact',
@@ -48,21 +44,21 @@ export const paths = {
   },
   distTags: {
     ...json,
-    mayBeThere: isPublic,
+    mayBeThere,
     pattern: '-/package/{+name}/dist-tags',
     stored: 'index',
     missFromApi: readMissingDistTags,
   },
   visibility: {
     ...json,
-    mayBeThere: isPublic,
+    mayBeThere,
     pattern: '-/package/{+name}/visibility',
     stored: 'file',
     missFromApi: readMissingVisibility,
   },
   collaborators: {
     ...json,
-    mayBeThere: isPublic,
+    mayBeThere,
     pattern: '-/package/{+name}/collaborators',
     stored: 'file',
     missFromApi: readMissingCollaborators,

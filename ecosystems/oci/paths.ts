@@ -1,7 +1,6 @@
 /** Every path that the OCI surface publishes, and nowhere else (contract, sections 2 and 13.3). */
 import type { ReadRoute } from '../../core/route.ts';
-import type { RouteParams } from '../../core/site.ts';
-import type { StateView } from '../../core/state.ts';
+import { ofPublicPackages } from '../../core/site.ts';
 import { jsonFile, ociFiles } from '../oci-files.ts';
 import { INDEX_TYPE } from '../oci-media-types.ts';
 import { readMissingBlob } from './blobs.ts';
@@ -10,10 +9,7 @@ import { readMissingManifest, suffixAt } from './manifests.ts';
 import { readReferrers } from './referrers.ts';
 import { readTags } from './tags.ts';
 
-/** Of a private repository there is no file, and clients ask for much that is nowhere before they push it. */
-function isPublic({ name = '' }: RouteParams, view: StateView): boolean {
-  return view.package('oci', name)?.visibility === 'public';
-}
+const isPublic = ofPublicPackages('oci');
 
 export const paths = {
   manifest: {
