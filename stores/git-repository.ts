@@ -1,13 +1,27 @@
 /** A bare repository made, tidied after a killed writer, and read in bulk: what a log needs of git besides commits. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { appendFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { simpleGit } from 'simple-git';
 import { LogDamage } from '../core/errors.ts';
 import { ensureDirectory, nextNumber, syncPath, syncTree } from './durable-files.ts';
 import { BRANCH } from './git-objects.ts';
 import { clearLeftovers } from './leftovers.ts';
+
+/**
+ * Written at once: with a process of git for each setting a new log takes 290 ms instead of 65. Packing runs beside the writer,
+ * which needs the other cores more. A segment's next version lies right beside it: a window of 10 costs 3.3 times the time and
+ * saves 5% of the bytes.
+ */
+const SETTINGS = `[core]
+\tlogAllRefUpdates = false
+[pack]
+\tthreads = 1
+\twindow = 1
+[gc]
+\tauto = 0
+`;
 
 /** Made aside and renamed, so that a power cut leaves a whole repository or none. */
 export async function createRepository(repository: string, isPrivate: boolean): Promise<void> {
@@ -21,12 +35,7 @@ export async function createRepository(repository: string, isPrivate: boolean): 
   // No template: a repository of ours has no hooks.
   const git = simpleGit(aside, { unsafe: { allowUnsafeTemplateDir: true } });
   await git.raw(['init', '--quiet', '--bare', `--initial-branch=${BRANCH}`, '--template=']);
-  // Packing runs beside the writer, which needs the other cores more.
-  await git.addConfig('pack.threads', '1');
-  // A segment's next version lies right beside it: a window of 10 costs 3.3 times the time and saves 5% of the bytes.
-  await git.addConfig('pack.window', '1');
-  await git.addConfig('gc.auto', '0');
-  await git.addConfig('core.logAllRefUpdates', 'false');
+  await appendFile(join(aside, 'config'), SETTINGS);
   await syncTree(aside);
   try {
     await rename(aside, repository);
