@@ -7,6 +7,8 @@ concurrency=1
 of_commands='/(adding-an-ecosystem|commands|package|regen-and-doctor|settings)\.test\.ts$'
 case "$suite" in
   unit) mapfile -t files < <(find test -name '*.test.ts' -not -path 'test/slow/*' -not -path 'test/clients/*' | sort) ;;
+  # Of those, what starts no server and no command: for one more Node.
+  unit-of-parts) mapfile -t files < <(find test/core test/ecosystems test/generator test/stores test/surfaces -name '*.test.ts' | sort) ;;
   slow) mapfile -t files < <(find test/slow -name '*.test.ts' | sort) ;;
   # The same in two parts, for whoever runs them side by side: what people type, and what breaks.
   slow-commands) mapfile -t files < <(find test/slow -name '*.test.ts' | grep -E "$of_commands" | sort) ;;
@@ -36,13 +38,13 @@ seen=
 stores=
 trap 'rm -f "$output" "$seen" "$stores"' EXIT
 status=0
-case "$suite" in unit | slow* | clients*) [ -n "${CAIRN_TEST_PROGRAM:-}" ] || compiles=1 ;; esac
+case "$suite" in unit* | slow* | clients*) [ -n "${CAIRN_TEST_PROGRAM:-}" ] || compiles=1 ;; esac
 if [ -n "${compiles:-}" ]; then
   npm run --silent test:compile
   export CAIRN_TEST_PROGRAM="$PWD/.cache/program/bin/cairn.js"
 fi
+case "$suite" in unit*) concurrency=3 ;; esac
 if [ "$suite" = unit ]; then
-  concurrency=3
   seen=$(mktemp)
   export CAIRN_OPENAPI_SEEN=$seen
 fi
@@ -56,6 +58,9 @@ count=$(sed -n 's/^ℹ tests \([0-9]*\)$/\1/p' "$output" | tail -n 1)
 if [ "${count:-0}" -eq 0 ]; then
   echo "suite $suite ran no test" >&2
   exit 1
+fi
+if [ "$status" -ne 0 ] && [ -n "${CAIRN_TEST_FAILURES:-}" ]; then
+  sed -n '/^✖ failing tests:$/,$p' "$output" >"$CAIRN_TEST_FAILURES/$suite"
 fi
 # A file that starts its servers past the bucket would only look as if it held there. Where something was skipped it may be that.
 if [ "$status" -eq 0 ] && [ -n "$stores" ] && grep -q '^ℹ skipped 0$' "$output"; then

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 export interface Pinned {
@@ -65,6 +66,9 @@ export async function installedProgram(wanted: Pinned): Promise<string> {
   return join(folder, 'node_modules', wanted.program);
 }
 
+/** Whoever serves programs to this machine may be out of reach for a moment. */
+const ATTEMPTS = 3;
+
 /**
  * Runs the command for a fresh folder, which then gets the name, unless there is one of that name. Two test files may do this
  * at once: whoever is first gets the name, and the other's copy goes.
@@ -77,7 +81,15 @@ export async function installOnce(
   await mkdir(cache, { recursive: true });
   const fresh = await mkdtemp(join(cache, 'incoming-'));
   const [program, ...words] = command(fresh);
-  await promisify(execFile)(program, words, { cwd: fresh });
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await promisify(execFile)(program, words, { cwd: fresh });
+      break;
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+      await sleep(attempt * 5_000);
+    }
+  }
   await rename(fresh, folder).catch(async (error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
     await rm(fresh, { recursive: true });
