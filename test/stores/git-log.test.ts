@@ -63,6 +63,18 @@ test('the log can be read with git log -p, and git finds no fault with it', asyn
   assert.equal(dates[1], '2026-01-02T03:09:05+00:00');
 });
 
+test('a new log is a repository of SHA-1, files and no hooks, and can be cloned', async (t) => {
+  const repository = await aWrittenLog(t, 3);
+  assert.equal(git(repository, ['rev-parse', '--show-object-format']).trim(), 'sha1');
+  assert.equal(git(repository, ['symbolic-ref', 'HEAD']).trim(), 'refs/heads/main');
+  assert.equal(git(repository, ['rev-parse', '--is-bare-repository']).trim(), 'true');
+  assert.equal(git(repository, ['config', '--get', 'gc.auto']).trim(), '0');
+  assert.ok(!(await readdir(repository)).includes('hooks'));
+  const clone = join(await temporaryDirectory(t), 'clone');
+  git(repository, ['clone', '--quiet', repository, clone]);
+  assert.deepEqual(await readdir(join(clone, 'log')), ['0000']);
+});
+
 test('a directory holds 100 segments: a commit writes none of the others again', async (t) => {
   const repository = await aWrittenLog(t, 100 * 256);
   const writer = await openLogWriter({ repository, lines: registryLines });
