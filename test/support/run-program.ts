@@ -10,8 +10,10 @@ import { temporaryDirectory } from './temporary-directory.ts';
 
 const VERSION = '0.7.1';
 const folder = join(cache, `run-kit-${VERSION}`);
-/** It brings a WebAssembly compiler along: a slow machine has better things to do. */
+/** It brings a WebAssembly compiler along, and is compiled beside other tests. */
 const PATIENCE_SECONDS = 900;
+/** Not optimised, which takes most of the time: what it sends is the same. */
+const plainly = ['env', 'CARGO_PROFILE_DEV_DEBUG=0'];
 
 /** Why it cannot be tried here; undefined when it can, perhaps after minutes of compiling. */
 export const noRunProgram: string | undefined =
@@ -24,8 +26,17 @@ async function runProgram(): Promise<string> {
     folder,
     (fresh) =>
       [
-        ...['timeout', String(PATIENCE_SECONDS), 'cargo', 'install', 'run-kit', '--version', VERSION],
-        ...['--features', 'v2', '--locked', '--quiet', '--root', fresh],
+        ...[
+          ...plainly,
+          'timeout',
+          String(PATIENCE_SECONDS),
+          'cargo',
+          'install',
+          'run-kit',
+          '--version',
+          VERSION,
+        ],
+        ...['--debug', '--features', 'v2', '--locked', '--quiet', '--root', fresh],
       ] as unknown as readonly [string, ...string[]],
   );
   return join(folder, 'bin/run');
