@@ -7,7 +7,7 @@ concurrency=1
 of_commands='/(adding-an-ecosystem|commands|package|regen-and-doctor|settings)\.test\.ts$'
 case "$suite" in
   unit) mapfile -t files < <(find test -name '*.test.ts' -not -path 'test/slow/*' -not -path 'test/clients/*' | sort) ;;
-  # Of those, what starts no server and no command: for one more Node.
+  # Of those, what is neither the API nor a command: for one more Node.
   unit-of-parts) mapfile -t files < <(find test/core test/ecosystems test/generator test/stores test/surfaces -name '*.test.ts' | sort) ;;
   slow) mapfile -t files < <(find test/slow -name '*.test.ts' | sort) ;;
   # The same in two parts, for whoever runs them side by side: what people type, and what breaks.
@@ -36,7 +36,15 @@ fi
 output=$(mktemp)
 seen=
 stores=
-trap 'rm -f "$output" "$seen" "$stores"' EXIT
+# What made it fail, for whoever shows it once more: of the tests, or of the rules below.
+end() {
+  local status=$?
+  if [ "$status" -ne 0 ] && [ -n "${CAIRN_TEST_FAILURES:-}" ]; then
+    { sed -n '/^✖ failing tests:$/,$p' "$output" | grep . || tail -n 20 "$output"; } >"$CAIRN_TEST_FAILURES/${suite##*/}"
+  fi
+  rm -f "$output" "$seen" "$stores"
+}
+trap end EXIT
 status=0
 case "$suite" in unit* | slow* | clients*) [ -n "${CAIRN_TEST_PROGRAM:-}" ] || compiles=1 ;; esac
 if [ -n "${compiles:-}" ]; then
@@ -56,22 +64,19 @@ fi
 node --import tsx --test --test-concurrency="${concurrency}" --test-reporter=spec "${files[@]}" 2>&1 | tee "$output" || status=$?
 count=$(sed -n 's/^ℹ tests \([0-9]*\)$/\1/p' "$output" | tail -n 1)
 if [ "${count:-0}" -eq 0 ]; then
-  echo "suite $suite ran no test" >&2
+  echo "suite $suite ran no test" | tee -a "$output" >&2
   exit 1
-fi
-if [ "$status" -ne 0 ] && [ -n "${CAIRN_TEST_FAILURES:-}" ]; then
-  sed -n '/^✖ failing tests:$/,$p' "$output" >"$CAIRN_TEST_FAILURES/$suite"
 fi
 # A file that starts its servers past the bucket would only look as if it held there. Where something was skipped it may be that.
 if [ "$status" -eq 0 ] && [ -n "$stores" ] && grep -q '^ℹ skipped 0$' "$output"; then
   for file in "${files[@]}"; do
     grep -q "/$file\$" "$stores" && continue
-    echo "$file has used no bucket" >&2
+    echo "$file has used no bucket" | tee -a "$output" >&2
     status=1
   done
 fi
 # Every answer that the API's document describes has to come up in some test.
 if [ "$status" -eq 0 ] && [ -n "$seen" ]; then
-  node --import tsx test/support/openapi-coverage.ts "$seen" || status=1
+  node --import tsx test/support/openapi-coverage.ts "$seen" 2>&1 | tee -a "$output" || status=1
 fi
 exit "$status"

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 export interface Pinned {
@@ -71,7 +71,7 @@ export async function installedProgram(wanted: Pinned): Promise<string> {
       break;
     } catch (error) {
       if (attempt === ATTEMPTS) throw error;
-      await sleep(attempt * 5_000);
+      await pause(attempt * 5_000);
     }
   }
   return join(folder, 'node_modules', wanted.program);

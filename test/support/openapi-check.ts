@@ -92,10 +92,8 @@ function sentHeaders(response: ServerResponse): Json {
 /** @throws AssertionError for the first exchange that its document does not describe. */
 export async function checkExchanges(url: string): Promise<void> {
   const port = Number(new URL(url).port);
-  const ofTest = exchanges.get(port) ?? [];
   const checker = checkerOf(await (await fetch(`${url}/-/cairn/openapi.json`)).text(), url);
-  exchanges.delete(port);
-  for (const exchange of ofTest.splice(0)) {
+  for (const exchange of exchanges.get(port) ?? []) {
     try {
       checker.check(exchange);
     } catch (error) {
@@ -106,6 +104,7 @@ export async function checkExchanges(url: string): Promise<void> {
       });
     }
   }
+  exchanges.delete(port);
 }
 
 const checkers = new Map<string, Checker>();

@@ -12,8 +12,10 @@ const VERSION = '0.7.1';
 const folder = join(cache, `run-kit-${VERSION}`);
 /** It brings a WebAssembly compiler along, and is compiled beside other tests. */
 const PATIENCE_SECONDS = 900;
-/** Not optimised, which takes most of the time: what it sends is the same. */
-const plainly = ['env', 'CARGO_PROFILE_DEV_DEBUG=0'];
+/** Not optimised and without debug information, for less to compile: what it sends is the same. */
+const compile =
+  `env CARGO_PROFILE_DEV_DEBUG=0 timeout ${PATIENCE_SECONDS} cargo install run-kit --version ${VERSION}
+  --debug --features v2 --locked --quiet`.split(/\s+/) as [string, ...string[]];
 
 /** Why it cannot be tried here; undefined when it can, perhaps after minutes of compiling. */
 export const noRunProgram: string | undefined =
@@ -22,23 +24,7 @@ export const noRunProgram: string | undefined =
     : 'there is no cargo on this machine to compile it with';
 
 async function runProgram(): Promise<string> {
-  await installOnce(
-    folder,
-    (fresh) =>
-      [
-        ...[
-          ...plainly,
-          'timeout',
-          String(PATIENCE_SECONDS),
-          'cargo',
-          'install',
-          'run-kit',
-          '--version',
-          VERSION,
-        ],
-        ...['--debug', '--features', 'v2', '--locked', '--quiet', '--root', fresh],
-      ] as unknown as readonly [string, ...string[]],
-  );
+  await installOnce(folder, (fresh) => [...compile, '--root', fresh]);
   return join(folder, 'bin/run');
 }
 
